@@ -1,0 +1,1 @@
+from fem.errors import FemError

@@ -1,0 +1,34 @@
+"""The exception hierarchy of the suite: one root, so that a script can catch everything ionsim raises on purpose."""
+
+import difflib
+from collections.abc import Iterable
+
+import fem
+import kmc
+import meshes
+
+
+class IonsimError(Exception):
+    """Root of all errors that ionsim raises on purpose; the command line turns it into exit code 2."""
+
+
+class DeviceFileError(IonsimError):
+    """A device file (or a ``--set`` override) that is not valid; the message names key, value and what is allowed."""
+
+
+class ResultsError(IonsimError):
+    """A run folder or results file that cannot be read or written."""
+
+
+class StructureError(IonsimError):
+    """Atoms or interstitials that cannot be read, or do not fit the device."""
+
+
+#: What the engines raise on purpose; the command line treats these like an IonsimError.
+ENGINE_ERRORS = (fem.FemError, kmc.KmcError, meshes.MeshError)
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the closest allowed name, or an empty string when none is close."""
+    close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,1 @@
+from meshes.errors import MeshError
