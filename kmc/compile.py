@@ -97,7 +97,7 @@ def compile_table(
         prefactor=np.array([p.prefactor_Hz for _, p, _ in events]),
         polarisation=np.array([p.polarisation_e_nm for _, p, _ in events]),
         max_rate=np.array([p.max_rate_Hz for _, p, _ in events]),
-        mirrored=np.array([p.kind == PAIR and len(set(p.before)) == 1 and len(set(p.after)) == 1 for _, p, _ in events]),
+        mirrored=np.array([p.kind == PAIR and len({*p.before}) == len({*p.after}) == 1 for _, p, _ in events]),
         reservoir=reservoir, step=step, edge_row=edge_row, edge_barrier=edge_barrier, site_row=site_row,
         site_barrier=site_barrier, contact=contact, contact_nm=distance,
         capacity=np.array([float(r.capacity) for r in model.reservoirs]),

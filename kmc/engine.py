@@ -208,7 +208,8 @@ class Engine:
         limit = np.iinfo(np.int64).max if max_events is None else int(max_events)
         reason = kernels.run(
             self.table, self.state, float(until_s), limit, self._contacts, self._reference, self._weight,
-            self._indicator, self._bound * self._bound, np.zeros(len(self.sites), dtype=np.int64), np.empty(len(self.sites), dtype=np.int64),
+            self._indicator, self._bound * self._bound, np.zeros(len(self.sites), dtype=np.int64),
+            np.empty(len(self.sites), dtype=np.int64),
         )  # fmt: skip
         return _REASONS[reason]
 

@@ -13,7 +13,7 @@ State = NDArray[np.uint64]
 
 def new_state(sequence: np.random.SeedSequence) -> State:
     """Four words of state from a seed sequence."""
-    return sequence.generate_state(4, np.uint64)
+    return sequence.generate_state(4, np.uint64).astype(np.uint64)
 
 
 @kernel

@@ -53,7 +53,7 @@ class SiteGraph:
         positions_nm: ArrayLike,
         *,
         cutoff_nm: float,
-        cell_nm: Sequence[float] | None = None,
+        cell_nm: ArrayLike | None = None,
         periodic: Sequence[bool] = (False, False, False),
         sublattice: ArrayLike | None = None,
         region: ArrayLike | None = None,

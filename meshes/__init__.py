@@ -1,1 +1,14 @@
+"""Parametric geometries: builders that return a mesh (in nm) with named regions and surfaces."""
+
+import contextlib
+
+with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spack and Debian builds do without
+    import dolfinx_solver  # noqa: F401
+
 from meshes.errors import MeshError
+from meshes.filament import filament_cell
+from meshes.grading import graded
+from meshes.labelled import LabelledMesh
+from meshes.tensor import tensor_box, tensor_rectangle
+
+__all__ = ["LabelledMesh", "MeshError", "filament_cell", "graded", "tensor_box", "tensor_rectangle"]
