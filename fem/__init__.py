@@ -1,1 +1,35 @@
+"""Continuum solvers on DOLFINx and PETSc: conduction, heat, and what couples them to points."""
+
+import contextlib
+
+with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spack and Debian builds do without
+    import dolfinx_solver  # noqa: F401
+
+from fem.cell import Cell, Coefficient, midpoints_nm, region_cells
+from fem.conductance import Conductance
+from fem.conduction import Conduction, ConductionState
+from fem.electrothermal import ElectroThermal, ElectroThermalState
 from fem.errors import FemError
+from fem.heat import Heat
+from fem.krylov import SolverSettings
+from fem.output import VtxSeries, as_function, write_vtx
+from fem.sites import SiteOperator
+
+__all__ = [
+    "Cell",
+    "Coefficient",
+    "Conductance",
+    "Conduction",
+    "ConductionState",
+    "ElectroThermal",
+    "ElectroThermalState",
+    "FemError",
+    "Heat",
+    "SiteOperator",
+    "SolverSettings",
+    "VtxSeries",
+    "as_function",
+    "midpoints_nm",
+    "region_cells",
+    "write_vtx",
+]

@@ -1,0 +1,148 @@
+"""Electric conduction: potential, terminal currents and Joule heat for given electrode voltages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fem.cell import Cell, CellCoefficient, Coefficient, scalar_space, surface_dofs
+from fem.conductance import Conductance
+from fem.errors import FemError
+from fem.halo import nodal_array
+from fem.krylov import SolverSettings
+from fem.system import System
+
+Array = NDArray[np.float64]
+_LEVEL_V = 1e-9
+
+
+@dataclass(frozen=True)
+class ConductionState:
+    """A solution. Nodal arrays have shape (local dofs,); in 2D currents and powers are per metre of depth.
+
+    ``potential_V``: nodal. ``currents_A``: current that enters the device through each surface. ``nodal_power_W``:
+    heat released in the cells, by node; ``bond_power_W``: (bonds,). ``power_W``: their total.
+    """
+
+    potential_V: Array
+    currents_A: dict[str, float]
+    nodal_power_W: Array
+    bond_power_W: Array
+    power_W: float
+
+    @property
+    def current_A(self) -> float:
+        """The current that enters through the surface named first in ``voltage_V``."""
+        return next(iter(self.currents_A.values()))
+
+
+class Conduction:
+    """div(sigma grad V) = 0 with conductors (bonds) between nodes, electrodes at given voltages, insulated elsewhere.
+
+    ``electrical_S_per_m`` gives every region a number, a function of temperature, or an array per cell (see
+    CellCoefficient). Public attributes: ``space``, ``operator`` (Conductance), ``potential_V`` (the last solution, also
+    the next starting guess; assign to it to restart).
+    """
+
+    def __init__(
+        self, cell: Cell, electrical_S_per_m: Mapping[str, Coefficient], settings: SolverSettings | None = None
+    ) -> None:
+        self.cell = cell
+        self.space = scalar_space(cell)
+        self.operator = Conductance(self.space)
+        self.settings = settings or SolverSettings()
+        self.coefficient = CellCoefficient(cell, electrical_S_per_m, "electrical_S_per_m")
+        self.potential_V: Array = np.zeros(self.operator.halo.local)
+        self._temperature_K: Array | None = None
+        self._dirty = True
+        self._systems: dict[tuple[str, ...], System] = {}
+        self._surfaces: dict[str, NDArray[np.int32]] = {}
+        self._last: System | None = None
+
+    def set_conductivity(self, electrical_S_per_m: Mapping[str, Coefficient]) -> None:
+        """Replace the conductivity of the regions named, in S/m."""
+        self.coefficient.set(electrical_S_per_m)
+        self._dirty = True
+
+    def set_temperature(self, temperature_K: ArrayLike) -> None:
+        """Nodal temperature (local dofs,) in K, for conductivities that are functions of temperature."""
+        self._temperature_K = self.operator.cell_mean(np.asarray(temperature_K, dtype=np.float64))
+        self._dirty = self._dirty or self.coefficient.depends_on_temperature
+
+    def set_bonds(self, i: ArrayLike, j: ArrayLike, g: ArrayLike) -> None:
+        """Replace all bonds: conductances g (bonds,) in S between global dofs i and j; see Conductance.set_bonds."""
+        self.operator.set_bonds(i, j, g)
+
+    def solve(self, voltage_V: Mapping[str, float], source_A: ArrayLike | None = None) -> ConductionState:
+        """Solve with the given surfaces at the given voltages; collective. Raises FemError if it does not converge.
+
+        ``source_A`` (local dofs,) is a current injected at the nodes, in A (in 2D per metre of depth). A node on two of the surfaces belongs to the one named first.
+        """
+        if not voltage_V:
+            raise FemError("voltage_V is empty; give at least one surface and its voltage")
+        for name, voltage in voltage_V.items():
+            if not np.isfinite(voltage):
+                raise FemError(f"voltage_V: surface {name!r} must have a finite voltage, got {voltage!r}")
+        if self._dirty:
+            self.operator.set_coefficient(self.coefficient.values(self._temperature_K))
+            self._dirty = False
+        self._last = system = self._system(tuple(voltage_V))
+        u = self._guess(voltage_V)
+        for name in reversed(tuple(voltage_V)):
+            u[self._surfaces[name]] = voltage_V[name]
+        system.solve(u, nodal_array(source_A, self.operator.halo, "source_A"))
+        self.potential_V = u
+        return self.observe(tuple(voltage_V))
+
+    def observe(self, surfaces: tuple[str, ...]) -> ConductionState:
+        """Currents and powers of the present potential; collective."""
+        operator, halo = self.operator, self.operator.halo
+        leaving = operator.apply(self.potential_V)
+        taken = np.zeros(halo.local, dtype=bool)
+        currents = {}
+        for name in surfaces:
+            dofs = self._surface(name)
+            dofs = dofs[~taken[dofs] & (dofs < halo.owned)]
+            currents[name] = halo.total(float(leaving[dofs].sum()))
+            taken[dofs] = True
+        nodal = operator.nodal_power(self.potential_V)
+        bonds = operator.bond_power(self.potential_V)
+        return ConductionState(self.potential_V.copy(), currents, nodal, bonds, halo.sum(nodal) + float(bonds.sum()))
+
+    def reaction(self, surface: str) -> float:
+        """The current (A) that enters through ``surface`` at the present potential; collective."""
+        return self.observe((surface,)).currents_A[surface]
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the latest solve, whichever surfaces it had."""
+        return self._last.iterations if self._last else 0
+
+    def _guess(self, voltage_V: Mapping[str, float]) -> Array:
+        """The last potential; between two electrodes, scaled from its own range to the new one."""
+        u = np.array(self.potential_V, dtype=np.float64)
+        if len(voltage_V) == 2:
+            new_a, new_b = voltage_V.values()
+            old_a, old_b = (self._level(name) for name in voltage_V)
+            if abs(old_a - old_b) > _LEVEL_V:
+                u = new_b + (u - old_b) * ((new_a - new_b) / (old_a - old_b))
+        return u
+
+    def _level(self, surface: str) -> float:
+        """The last potential of an electrode (all ranks), from any of its nodes."""
+        dofs = self._surface(surface)
+        return self.operator.halo.maximum(float(self.potential_V[dofs[0]]) if dofs.size else -np.inf)
+
+    def _surface(self, name: str) -> NDArray[np.int32]:
+        if name not in self._surfaces:
+            self._surfaces[name] = surface_dofs(self.space, self.cell, name)
+        return self._surfaces[name]
+
+    def _system(self, names: tuple[str, ...]) -> System:
+        if names not in self._systems:
+            fixed = np.zeros(self.operator.halo.local, dtype=bool)
+            for name in names:
+                fixed[self._surface(name)] = True
+            self._systems[names] = System(self.operator, fixed, self.settings)
+        return self._systems[names]

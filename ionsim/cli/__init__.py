@@ -1,0 +1,28 @@
+"""The command line; every command is one call that a script can make as well."""
+
+import sys
+
+import typer
+
+from ionsim.cli import devices, runs, verify
+from ionsim.cli.console import complain
+from ionsim.errors import ENGINE_ERRORS, IonsimError
+
+app = typer.Typer(
+    name="ionsim",
+    help="Physics-based simulation of memristive devices.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (devices, runs, verify):
+    group.register(app)
+
+
+def main() -> None:
+    """Entry point: what ionsim and its engines raise on purpose becomes one message and exit code 2."""
+    try:
+        app()
+    except (IonsimError, *ENGINE_ERRORS) as error:
+        complain(str(error))
+        sys.exit(2)

@@ -1,0 +1,5 @@
+"""``python -m ionsim.cli``."""
+
+from ionsim.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""Commands that look at device files: ``examples``, ``check``, ``cite``."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ionsim.cli.console import number_text, say
+from ionsim.errors import IonsimError, nearest
+
+FileArgument = Annotated[str, typer.Argument(metavar="FILE_OR_EXAMPLE", help="A device file, or an example's name.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change one key, such as layers.oxide.thickness_nm=6.0; repeatable."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(examples)
+    app.command()(check)
+    app.command()(cite)
+
+
+def examples(
+    copy: Annotated[
+        str | None, typer.Option("--copy", metavar="NAME", help="Copy this example to NAME.toml here.")
+    ] = None,
+) -> None:
+    """List the device files that come with ionsim, or copy one to start from."""
+    from ionsim.config import example_files
+
+    files = example_files()
+    if copy is not None:
+        _copy(files, copy)
+        return
+    from ionsim.config import load
+
+    width = max(map(len, files), default=0)
+    for name in files:
+        say(f"{name:<{width}}  {load(name).description}")
+
+
+def _copy(files: dict[str, Path], name: str) -> None:
+    if name not in files:
+        raise IonsimError(f"no example {name!r}{nearest(name, files)}; there are: {', '.join(files)}")
+    target = Path(f"{name}.toml")
+    if target.exists():
+        raise IonsimError(f"{target}: exists already; move it away first")
+    try:
+        shutil.copyfile(files[name], target)
+    except OSError as error:
+        raise IonsimError(f"{target}: cannot be written ({error})") from error
+    say(f"wrote {target}")
+
+
+def check(file: FileArgument, changes: SetOption = None) -> None:
+    """Check a device file; every problem is one line, and the exit code is 2."""
+    from ionsim.config import load
+    from ionsim.drive import Drive
+
+    device = load(file, changes or ())
+    drive = Drive(device.drive)
+    say(f"{file}: valid {device.family} device {device.name!r}")
+    say(f"  drive: {device.drive.kind}, stages {', '.join(drive.stages)}, up to {drive.duration_s:g} s")
+    materials = dict.fromkeys(name for _, name in device.material_keys())
+    if materials:
+        say(f"  materials: {', '.join(materials)}")
+
+
+def cite(file: FileArgument, changes: SetOption = None) -> None:
+    """Print key, value, unit and source of every number that a run of this device uses."""
+    from ionsim.config import cite as citations
+    from ionsim.config import load
+
+    rows = [
+        (item.key, number_text(item.value), item.unit, item.source) for item in citations(load(file, changes or ()))
+    ]
+    header = ("key", "value", "unit", "source")
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(3)]
+    for row in [header, *rows]:
+        # The source comes last and unpadded: it may be long, and a terminal wraps it where it likes.
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        say("  ".join([*cells, row[3]]))

@@ -1,0 +1,8 @@
+"""Device files: TOML that becomes an immutable, validated description of a device."""
+
+from ionsim.config.citations import Citation, cite
+from ionsim.config.device import Device
+from ionsim.config.files import example_files, find, load
+from ionsim.config.vcm import VcmDevice
+
+__all__ = ["Citation", "Device", "VcmDevice", "cite", "example_files", "find", "load"]

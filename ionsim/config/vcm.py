@@ -1,0 +1,188 @@
+"""Device files of the family ``vcm``: filaments of oxygen vacancies between an inert and a scavenging electrode."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+from scipy.constants import physical_constants
+
+from ionsim.config.base import FilePath, Pair, Problem, Problems, Section, number, setting
+from ionsim.config.device import Device
+
+#: Shortest distance between oxygen sites of HfO2 in nm (m-HfO2, hop network of VacHopPy, 10.1016/j.cpc.2025.110010).
+SHORTEST_OXYGEN_DISTANCE_NM = 0.2542
+
+CONDUCTANCE_QUANTUM_S: float = physical_constants["conductance quantum"][0]
+
+
+class Lattice(Section):
+    """The box of oxygen sites, periodic along x and y, z along the film normal."""
+
+    width_nm: float = number(5.0, "nm", "size of the box along x", ge=0.5, le=200)
+    depth_nm: float = number(5.0, "nm", "size of the box along y", ge=0.5, le=200)
+    crystal: Literal["cubic", "tetragonal", "monoclinic"] = setting("cubic", "polymorph of HfO2 for oxygen sites")
+
+
+class Structure(Section):
+    """Explicit atoms in place of a crystal: imported, or built from crystals when no file is given."""
+
+    atoms: FilePath | None = setting(None, "file of atoms that ASE can read, lengths in Angstrom")
+    interstitials: FilePath | None = setting(None, "file of interstitial sites, in the same frame")
+    axis: Literal["x", "y", "z"] = setting("x", "film normal in the files' frame")
+    removed_oxygen_fraction: float = number(0.05, "", "share of lattice oxygen removed at the start", ge=0, le=0.9)
+    oxide_nm: Pair | None = number(None, "nm", "range of the oxide along the axis")
+    interface_nm: Pair | None = number(None, "nm", "range of the scavenging interface along the axis")
+
+
+class Layer(Section):
+    """One film of the stack."""
+
+    material: str = setting(..., "name of a material of the database or of [materials]")
+    thickness_nm: float = number(..., "nm", "film thickness", gt=0.2, le=1000)
+
+
+class Layers(Section):
+    """The stack from the grounded bottom electrode to the driven top electrode."""
+
+    bottom: Layer = setting(..., "bottom electrode, grounded")
+    oxide: Layer = setting(..., "switching oxide")
+    cap: Layer = setting(..., "layer on the oxide; scavenges oxygen where [exchange] is given")
+    top: Layer = setting(..., "top electrode, driven")
+
+
+class WeakSpot(Section):
+    """A column through the oxide where vacancies form and move more easily (a grain boundary's stand-in)."""
+
+    centre_nm: Pair = number(..., "nm", "x and y of the column's axis")
+    radius_nm: float = number(..., "nm", "radius of the column", gt=0, le=100)
+    hop_shift_eV: float = number(0.0, "eV", "added to the hop barrier of vacancies", ge=-5, le=5)
+    site_energy_eV: float = number(0.0, "eV", "added to the energy of a vacancy", ge=-5, le=5)
+    exchange_shift_eV: float = number(0.0, "eV", "added to the barrier of the oxygen exchange", ge=-5, le=5)
+
+
+class Vacancy(Section):
+    """Oxygen vacancies of the oxide and their hops."""
+
+    initial_fraction: float = number(..., "", "share of oxygen sites that are vacant at the start", ge=0, le=0.9)
+    attempt_Hz: float = number(1e13, "Hz", "attempt frequency of hops and of the exchange", ge=1e9, le=1e16)
+    hop_barrier_eV: float = number(1.09, "eV", "symmetric barrier of a hop", ge=0, le=10)
+    hop_distance_nm: float = number(0.30, "nm", "sites nearer than this are neighbours", gt=0.1, le=1)
+    hop_spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once per edge", ge=0, le=2)
+    pair_energy_eV: float = number(0.0, "eV", "energy of two adjacent vacancies; negative attracts", ge=-5, le=5)
+    charge_e: float = number(2.0, "e", "charge of a vacancy", ge=0, le=2)
+    max_hop_rate_Hz: float | None = number(None, "Hz", "cap that slows a hop and its reverse alike", gt=0, le=1e16)
+
+
+class Exchange(Section):
+    """Exchange of oxygen between the oxide's top layer and the scavenging cap."""
+
+    barrier_eV: float = number(1.70, "eV", "symmetric barrier", ge=0, le=10)
+    reach_nm: float = number(0.2, "nm", "oxygen sites no deeper than this touch the cap", gt=0, le=1)
+    spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once per site", ge=0, le=2)
+    polarisation_eA: float = number(20.0, "e Angstrom", "field lowering of the barrier per local field", ge=0, le=200)
+    energy_eV: float = number(0.0, "eV", "reaction energy into an empty reservoir", ge=-10, le=10)
+    filling_energy_eV: float = number(0.0, "eV", "rise of that energy from empty to full", ge=0, le=20)
+    reservoir_sites: int = number(..., "", "number of oxygen ions that the cap can hold", ge=1, le=100_000_000)
+    initial_reservoir: Literal["vacancies"] | Annotated[int, Field(ge=0)] = setting(
+        "vacancies", "ions in the cap at the start; as many as the oxide has vacancies, or a number"
+    )
+    max_rate_Hz: float | None = number(None, "Hz", "cap that slows both directions alike", gt=0, le=1e16)
+
+
+class Conduction(Section):
+    """The network of vacancies and electrodes that carries the current."""
+
+    contact_conductance_S: float = number(CONDUCTANCE_QUANTUM_S, "S", "conductance of two adjacent sites", gt=0, le=1)
+    metallic_nm: float = number(0.26, "nm", "sites no farther apart share the full conductance", gt=0, le=10)
+    trap_depth_eV: float = number(1.6, "eV", "depth of a vacancy's level: the tunnelling barrier", gt=0, le=10)
+    effective_mass: float = number(0.85, "m0", "effective mass of tunnelling electrons", gt=0, le=10)
+    cutoff_nm: float = number(0.82, "nm", "longest distance with a bond", gt=0, le=10)
+    background_S_per_m: float = number(0.3, "S/m", "conductivity of the oxide without vacancies", gt=0, le=1e8)
+
+
+class Heat(Section):
+    """Joule heat: where electrons leave it, and how it leaves the stack."""
+
+    relaxation_length_nm: float = number(30.0, "nm", "energy relaxation length of electrons", gt=0, le=1e4)
+    boundary_bottom_W_per_m2K: float = number(5e9, "W/(m^2 K)", "conductance oxide to bottom electrode", gt=0, le=1e13)
+    boundary_top_W_per_m2K: float = number(5e9, "W/(m^2 K)", "conductance oxide to cap", gt=0, le=1e13)
+    vacancy_rich_W_per_mK: float = number(5.0, "W/(m K)", "thermal conductivity of vacancy-rich oxide", gt=0, le=1e3)
+
+
+class Mesh(Section):
+    """The finite-element mesh; the lattice box sits in the middle of a wider domain."""
+
+    size_nm: float | None = number(None, "nm", "cell size in the oxide, else the lattice spacing", gt=0.01, le=100)
+    domain_width_nm: float = number(30.0, "nm", "lateral size of the domain", gt=0, le=10_000)
+    growth: float = number(1.5, "", "largest ratio of neighbouring cell sizes outside the lattice box", ge=1, le=10)
+
+
+class VcmDevice(Device):
+    """A device of the family ``vcm``."""
+
+    family: Literal["vcm"]
+    lattice: Lattice = setting(Lattice(), "box of the lattice")
+    structure: Structure | None = setting(None, "explicit atoms in place of a crystal")
+    layers: Layers = setting(..., "the stack")
+    weak_spots: Annotated[tuple[WeakSpot, ...], Field(strict=False)] = setting((), "columns of easier switching")
+    vacancy: Vacancy = setting(..., "oxygen vacancies")
+    exchange: Exchange | None = setting(None, "oxygen exchange with the cap; inert without it")
+    conduction: Conduction = setting(Conduction(), "electrical network")
+    heat: Heat = setting(Heat(), "Joule heat")
+    mesh: Mesh = setting(Mesh(), "finite elements")
+
+    def material_keys(self) -> Iterator[tuple[str, str]]:
+        """Key path and name of every material that the stack uses."""
+        for layer in Layers.model_fields:
+            yield f"layers.{layer}.material", getattr(self.layers, layer).material
+
+    def cross_checks(self) -> Problems:
+        """What single keys cannot say: sizes that fit into each other, and a cap that can scavenge."""
+        yield from super().cross_checks()
+        yield from self._size_checks()
+        if self.structure is not None:
+            yield from _structure_checks(self.structure)
+        if self.exchange is not None:
+            yield from self._exchange_checks(self.exchange)
+
+    def _size_checks(self) -> Problems:
+        width_nm, depth_nm = self.lattice.width_nm, self.lattice.depth_nm
+        cutoff_nm = self.conduction.cutoff_nm
+        if cutoff_nm <= SHORTEST_OXYGEN_DISTANCE_NM:
+            message = f"must exceed the distance of neighbouring oxygen sites, {SHORTEST_OXYGEN_DISTANCE_NM:g} nm"
+            yield Problem("conduction.cutoff_nm", message, cutoff_nm)
+        if self.structure is None and cutoff_nm > min(width_nm, depth_nm) / 2:
+            message = f"must be at most half of the periodic box, {min(width_nm, depth_nm) / 2:g} nm"
+            yield Problem("conduction.cutoff_nm", message, cutoff_nm)
+        if self.structure is None and self.mesh.domain_width_nm < max(width_nm, depth_nm):
+            message = f"must be at least the lattice box, {max(width_nm, depth_nm):g} nm"
+            yield Problem("mesh.domain_width_nm", message, self.mesh.domain_width_nm)
+        if self.mesh.size_nm is not None and self.mesh.size_nm > self.layers.oxide.thickness_nm:
+            message = f"must be at most layers.oxide.thickness_nm = {self.layers.oxide.thickness_nm:g} nm"
+            yield Problem("mesh.size_nm", message, self.mesh.size_nm)
+        for index, spot in enumerate(self.weak_spots):
+            x_nm, y_nm = spot.centre_nm
+            if self.structure is None and not (0 <= x_nm <= width_nm and 0 <= y_nm <= depth_nm):
+                message = f"must lie in the lattice box, [0, {width_nm:g}] x [0, {depth_nm:g}] nm"
+                yield Problem(f"weak_spots.{index}.centre_nm", message, list(spot.centre_nm))
+
+    def _exchange_checks(self, exchange: Exchange) -> Problems:
+        cap = self.layers.cap.material
+        if self.has_material(cap) and not self.material(cap).scavenger:
+            message = f"[exchange] needs a cap that takes up oxygen: {', '.join(self.scavengers())}"
+            yield Problem("layers.cap.material", message, cap)
+        filled = exchange.initial_reservoir
+        if isinstance(filled, int) and filled > exchange.reservoir_sites:
+            message = f"must be at most exchange.reservoir_sites = {exchange.reservoir_sites}"
+            yield Problem("exchange.initial_reservoir", message, filled)
+
+
+def _structure_checks(structure: Structure) -> Problems:
+    ranges = {"oxide_nm": structure.oxide_nm, "interface_nm": structure.interface_nm}
+    for key, pair in ranges.items():
+        if pair is not None and pair[0] >= pair[1]:
+            yield Problem(f"structure.{key}", "must be [low, high] with low < high", list(pair))
+    if structure.atoms is not None and structure.oxide_nm is None:
+        yield Problem("structure.oxide_nm", "missing; imported atoms need the range of the oxide along the axis, in nm")
+    if structure.interstitials is not None and structure.atoms is None:
+        yield Problem("structure.interstitials", "needs structure.atoms", str(structure.interstitials))

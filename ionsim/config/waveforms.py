@@ -1,0 +1,126 @@
+"""The ``[drive]`` table of a device file: what is applied to the top electrode, for all device families."""
+
+from abc import abstractmethod
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ionsim.config.base import FilePath, Problem, Problems, Section, number, setting
+
+
+class DriveSection(Section):
+    """What all kinds of drive share: the external circuit."""
+
+    series_resistance_ohm: float = number(0.0, "ohm", "resistance between source and device", ge=0, le=1e9)
+    compliance_A: float | None = number(None, "A", "limit of the current's magnitude", gt=0, le=1)
+
+    @abstractmethod
+    def cross_checks(self) -> Problems:
+        """Problems between the keys of this table; key paths are relative to it."""
+
+
+class Stage(Section):
+    """One leg of a sweep: out to ``stop_V`` and, normally, back to zero."""
+
+    name: str = setting(..., "name of the stage, and of the snapshot at its end", pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    stop_V: float = number(..., "V", "voltage at which the ramp turns or ends", ge=-100, le=100)
+    compliance_A: float | None = number(None, "A", "compliance of this stage, else that of the drive", gt=0, le=1)
+    turn_at_compliance: bool = setting(False, "ramp back as soon as the compliance limits the current")
+    return_to_zero: bool = setting(True, "ramp back to 0 V at the end of the stage")
+
+
+class Sweep(DriveSection):
+    """Voltage ramps at a constant rate, stage after stage."""
+
+    kind: Literal["sweep"]
+    ramp_rate_V_per_s: float = number(..., "V/s", "rate of every ramp", gt=0, le=1e12)
+    stages: Annotated[tuple[Stage, ...], Field(strict=False)] = setting(..., "stages in order; at least one")
+    read_V: float = number(0.1, "V", "voltage at which resistances are read off the return ramps", gt=0, le=10)
+    step_V: float = number(0.01, "V", "voltage step between recorded points", gt=0, le=10)
+
+    def cross_checks(self) -> Problems:
+        """At least one stage, unique names, no ramp of zero length, and a compliance where a stage turns at it."""
+        if not self.stages:
+            yield Problem("stages", "must hold at least one stage", [])
+        names = [stage.name for stage in self.stages]
+        start_V = 0.0
+        for index, stage in enumerate(self.stages):
+            if stage.name in names[:index]:
+                yield Problem(f"stages.{index}.name", "names of stages must differ", stage.name)
+            if stage.stop_V == start_V:
+                message = f"the stage starts at {start_V:g} V, so there is nothing to ramp; must differ from it"
+                yield Problem(f"stages.{index}.stop_V", message, stage.stop_V)
+            if stage.turn_at_compliance and stage.compliance_A is None and self.compliance_A is None:
+                message = "needs compliance_A in the stage or in [drive]"
+                yield Problem(f"stages.{index}.turn_at_compliance", message, True)
+            start_V = 0.0 if stage.return_to_zero else stage.stop_V
+
+
+class Pulses(DriveSection):
+    """A train of trapezoidal pulses; between pulses the voltage rests at ``read_V``.
+
+    With a second amplitude each pulse has a partner of that amplitude: ``alternate`` puts it one period after every
+    first pulse (endurance), ``blocks`` puts all second pulses after all first ones (potentiation and depression).
+    """
+
+    kind: Literal["pulses"]
+    amplitude_V: float = number(..., "V", "voltage of a pulse's plateau", ge=-100, le=100)
+    width_s: float = number(..., "s", "duration of the plateau", gt=0, le=1e6)
+    rise_s: float = number(..., "s", "duration of each of the two edges", gt=0, le=1e6)
+    period_s: float = number(..., "s", "time from the start of one pulse to the start of the next", gt=0, le=1e6)
+    count: int = number(..., "", "number of pulses of each amplitude", ge=1, le=100_000)
+    second_amplitude_V: float | None = number(None, "V", "plateau of the pulses of second polarity", ge=-100, le=100)
+    second_width_s: float | None = number(None, "s", "their plateau's duration, else width_s", gt=0, le=1e6)
+    order: Literal["alternate", "blocks"] = setting("alternate", "how first and second pulses follow each other")
+    read_V: float = number(0.1, "V", "voltage between pulses", ge=-10, le=10)
+
+    def cross_checks(self) -> Problems:
+        """A pulse with both its edges fits into the period; a second width belongs to a second amplitude."""
+        widths = {"width_s": self.width_s, "second_width_s": self.second_width_s}
+        for key, width_s in widths.items():
+            if width_s is not None and width_s + 2 * self.rise_s >= self.period_s:
+                message = f"plateau and two edges take {width_s + 2 * self.rise_s:g} s; must be below period_s = "
+                yield Problem(key, f"{message}{self.period_s:g} s", width_s)
+        if self.second_width_s is not None and self.second_amplitude_V is None:
+            yield Problem("second_width_s", "needs second_amplitude_V", self.second_width_s)
+
+
+class Constant(DriveSection):
+    """One voltage from the first moment to the last."""
+
+    kind: Literal["constant"]
+    voltage_V: float = number(..., "V", "applied voltage", ge=-100, le=100)
+    duration_s: float = number(..., "s", "how long", gt=0, le=1e12)
+
+    def cross_checks(self) -> Problems:
+        """Nothing to compare."""
+        yield from ()
+
+
+class Read(DriveSection):
+    """Short reads at regular intervals, with the device at rest in between (retention)."""
+
+    kind: Literal["read"]
+    voltage_V: float = number(..., "V", "voltage of a read", ge=-10, le=10)
+    repeats: int = number(..., "", "number of reads", ge=1, le=1_000_000)
+    interval_s: float = number(..., "s", "time from one read to the next", gt=0, le=1e12)
+    width_s: float | None = number(None, "s", "duration of a read, edges included; else interval_s / 10", gt=0, le=1e12)
+
+    def cross_checks(self) -> Problems:
+        """A read ends before the next one starts."""
+        if self.width_s is not None and self.width_s >= self.interval_s:
+            yield Problem("width_s", f"must be below interval_s = {self.interval_s:g} s", self.width_s)
+
+
+class Table(DriveSection):
+    """A piecewise-linear voltage from a CSV file with the columns ``time_s,voltage_V``."""
+
+    kind: Literal["csv"]
+    path: FilePath = setting(..., "file with the header time_s,voltage_V and increasing times from 0")
+
+    def cross_checks(self) -> Problems:
+        """Nothing to compare; the file itself is read when the device is loaded."""
+        yield from ()
+
+
+DriveConfig = Sweep | Pulses | Constant | Read | Table

@@ -1,0 +1,210 @@
+"""Where lattice sites meet finite elements: the potential and the temperature that every site feels.
+
+One potential: vacancy bonds are conductors inside the finite-element matrix, K = K_fe(sigma) + B^T G B, with a mesh node
+for every site. The current is the reaction at the electrode, which equals the dissipated power over the voltage. The
+conduction problem is linear, so it is solved once for 1 V and scaled; its Joule heat is the source of the heat problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from mpi4py import MPI
+import scipy.sparse
+from numpy.typing import NDArray
+
+import fem
+import meshes
+from ionsim.coupling.lattice_mesh import INTERFACE_NM
+from ionsim.coupling.network import Network, active_bonds, change_weights
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: Quantiles of the exponential distribution of path lengths over which an electron gives its energy away.
+_PATHS = 8
+
+
+@dataclass(frozen=True)
+class HeatPath:
+    """How Joule heat of the bonds reaches the mesh, and how the stack conducts it away.
+
+    Attributes:
+        relaxation_nm: energy relaxation length of electrons; a bond's heat is deposited downstream (toward the positive
+            electrode) with density exp(-s/length)/length. 0: where it is dissipated.
+        thermal_W_per_mK: conductivity by region.
+        capacity_J_per_m3K: volumetric heat capacity by region.
+        vacancy_rich_W_per_mK: conductivity of oxide whose sites are all vacant; linear in between.
+        boundary_W_per_m2K: conductance of the oxide's boundaries, "bottom" and "top".
+        ambient_K: temperature of the outer electrode surfaces.
+    """
+
+    relaxation_nm: float
+    thermal_W_per_mK: Mapping[str, float]
+    capacity_J_per_m3K: Mapping[str, float]
+    vacancy_rich_W_per_mK: float
+    boundary_W_per_m2K: Mapping[str, float]
+    ambient_K: float
+
+
+class LatticeFields:
+    """Potential and temperature on a lattice in the middle of a finite-element mesh.
+
+    Args:
+        cell: the mesh of :func:`ionsim.coupling.lattice_mesh`.
+        positions_nm: (N, 3) sites.
+        thickness_nm: oxide from z = 0 to here.
+        network: the bonds between them.
+        electrical_S_per_m: conductivity by region (vacancies excluded).
+        heat: the thermal side.
+        rtol: relative tolerance of the linear solvers.
+
+    Attributes (after :meth:`solve_potential` and :meth:`solve_heat`):
+        unit_potential: (N,) potential at the sites for 1 V on the top electrode.
+        conductance_S: terminal current / voltage, from the reaction.
+        temperature_K: (N,) at the sites; ``peak_K``: hottest node of the mesh.
+        n_solves: conduction problems solved so far.
+    """
+
+    def __init__(
+        self,
+        cell: meshes.LabelledMesh,
+        positions_nm: Floats,
+        thickness_nm: float,
+        network: Network,
+        *,
+        electrical_S_per_m: Mapping[str, float],
+        heat: HeatPath,
+        rtol: float,
+    ) -> None:
+        self.network, self.heat_path, self.cell = network, heat, cell
+        self.comm: MPI.Comm = cell.mesh.comm
+        settings = fem.SolverSettings(rtol=rtol)
+        self.conduction = fem.Conduction(cell, dict(electrical_S_per_m), settings)
+        kappa = dict(heat.thermal_W_per_mK)
+        for side, conductance in heat.boundary_W_per_m2K.items():
+            kappa[f"{side}_interface"] = conductance * INTERFACE_NM * 1e-9
+        fixed = {"bottom": heat.ambient_K, "top": heat.ambient_K}
+        self.heat = fem.Heat(cell, kappa, fixed, dict(heat.capacity_J_per_m3K), settings)
+        space = self.conduction.space
+        self.sites = fem.SiteOperator(space, positions_nm, kind="nearest")
+        foot, head = positions_nm.copy(), positions_nm.copy()
+        foot[:, 2], head[:, 2] = 0.0, thickness_nm
+        self._site_dofs = self.sites.dofs
+        self._bottom_dofs = fem.SiteOperator(space, foot, kind="nearest").dofs
+        self._top_dofs = fem.SiteOperator(space, head, kind="nearest").dofs
+        self._paths = {sign: self._downstream(positions_nm, sign) for sign in (1, -1)}
+        self._oxide_sites = self._sites_of_cells()
+        self._full_S = float(network.conductance_S.max(initial=0.0))
+        self._kappa = (float(heat.thermal_W_per_mK["oxide"]), heat.vacancy_rich_W_per_mK)
+        self.unit_potential: Floats = positions_nm[:, 2] / thickness_nm
+        self.temperature_K: Floats = np.full(len(positions_nm), heat.ambient_K)
+        self.peak_K = heat.ambient_K
+        self.conductance_S = 0.0
+        self.n_solves = 0
+        self._cell_heat_W: Floats = np.zeros(self.conduction.operator.halo.local)
+        self._site_heat_W: Floats = np.zeros(len(positions_nm))
+        self._cut: fem.SiteOperator | None = None
+
+    def _downstream(self, positions_nm: Floats, sign: int) -> list[fem.SiteOperator]:
+        """Operators that deposit heat where electrons going up (sign +1) or down (-1) leave it, in equal shares."""
+        length = self.heat_path.relaxation_nm
+        if length == 0.0:
+            return [fem.SiteOperator(self.heat.space, positions_nm, kind="linear")]
+        share = (np.arange(_PATHS) + 0.5) / _PATHS
+        z = self.cell.mesh.geometry.x[:, 2]
+        low = self.comm.allreduce(float(z.min()), op=MPI.MIN)
+        high = self.comm.allreduce(float(z.max()), op=MPI.MAX)
+        operators = []
+        for path in -length * np.log(1.0 - share):
+            points = positions_nm.copy()
+            points[:, 2] = np.clip(points[:, 2] + sign * path, low + 1e-6, high - 1e-6)
+            operators.append(fem.SiteOperator(self.heat.space, points, kind="linear"))
+        return operators
+
+    def _sites_of_cells(self) -> scipy.sparse.csr_array:
+        """Rows: the oxide's owned cells; each takes the mean over the sites at its corners."""
+        halo = self.conduction.operator.halo
+        cells = fem.region_cells(self.cell, "oxide")
+        corners = halo.global_dofs[np.asarray(self.conduction.space.dofmap.list)[cells]]
+        order = np.argsort(self._site_dofs, kind="stable")
+        found = np.searchsorted(self._site_dofs[order], corners.ravel())
+        found = np.minimum(found, len(order) - 1)
+        hit = self._site_dofs[order[found]] == corners.ravel()
+        rows = np.repeat(np.arange(len(cells)), corners.shape[1])[hit]
+        members = scipy.sparse.coo_array(
+            (np.ones(len(rows)), (rows, order[found[hit]])), shape=(len(cells), len(self._site_dofs))
+        ).tocsr()
+        counts = np.maximum(np.bincount(rows, minlength=len(cells)), 1)
+        return scipy.sparse.diags_array(1.0 / counts) @ members
+
+    # -- solving ----------------------------------------------------------------------------------------------
+
+    def solve_potential(self, vacant: Mask) -> None:
+        """Solve the conduction problem of this configuration for 1 V; collective."""
+        net = self.network
+        first, second, strength = active_bonds(net.start, net.target, net.conductance_S, vacant)
+        low = np.flatnonzero(vacant & (net.bottom_S > 0.0))
+        high = np.flatnonzero(vacant & (net.top_S > 0.0))
+        heads = np.concatenate([self._site_dofs[first], self._site_dofs[low], self._site_dofs[high]])
+        tails = np.concatenate([self._site_dofs[second], self._bottom_dofs[low], self._top_dofs[high]])
+        self.conduction.set_bonds(heads, tails, np.concatenate([strength, net.bottom_S[low], net.top_S[high]]))
+        state = self.conduction.solve({"top": 1.0, "bottom": 0.0})
+        self.conductance_S = state.currents_A["top"]
+        self.unit_potential = self.sites.sample(state.potential_V)
+        self._cell_heat_W = state.nodal_power_W
+        # Half of a bond's heat belongs to either end; that of a bond to an electrode to its site.
+        between, rest = np.split(state.bond_power_W, [len(first)])
+        count = len(vacant)
+        self._site_heat_W = np.bincount(first, 0.5 * between, count) + np.bincount(second, 0.5 * between, count)
+        self._site_heat_W += np.bincount(low, rest[: len(low)], count) + np.bincount(high, rest[len(low) :], count)
+        self.n_solves += 1
+
+    def solve_heat(self, vacant: Mask, device_V: float, elapsed_s: float | None) -> None:
+        """Temperature ``elapsed_s`` after the last one (None: steady) with the Joule heat at ``device_V``; collective."""
+        low, high = self._kappa
+        self.heat.set_thermal({"oxide": low + (high - low) * (self._oxide_sites @ vacant.astype(float))})
+        paths = self._paths[1 if device_V >= 0.0 else -1]
+        source = self._cell_heat_W.copy()
+        for path in paths:
+            source += path.deposit(self._site_heat_W / len(paths))
+        source *= device_V * device_V
+        if elapsed_s is None:
+            field = self.heat.solve(source)
+        elif elapsed_s > 0.0:
+            field = self.heat.step(elapsed_s, source)
+        else:
+            return
+        halo = self.heat.operator.halo
+        self.temperature_K = self.sites.sample(field)
+        self.peak_K = halo.maximum(float(field[: halo.owned].max(initial=0.0)))
+
+    def weights(self, vacant: Mask, device_V: float, weight: Floats) -> None:
+        """Fill ``weight`` (N,) with how far the potential could move if a site changed, V."""
+        net = self.network
+        change_weights(
+            net.start, net.target, net.conductance_S, net.bottom_S, net.top_S, vacant,
+            self.unit_potential * device_V, device_V, self._full_S, weight,
+        )  # fmt: skip
+
+    def cut(self, y_nm: float, device_V: float) -> dict[str, Floats]:
+        """Potential and temperature on a regular grid in the plane y = ``y_nm``: arrays (nz, nx) and their axes, nm."""
+        x = self.cell.mesh.geometry.x
+        low, high = (np.empty(3) for _ in range(2))
+        self.comm.Allreduce(x.min(axis=0), low, op=MPI.MIN)
+        self.comm.Allreduce(x.max(axis=0), high, op=MPI.MAX)
+        x_nm = np.linspace(low[0] + 1e-6, high[0] - 1e-6, 161)
+        z_nm = np.linspace(low[2] + 1e-6, high[2] - 1e-6, 161)
+        if self._cut is None:
+            grid_x, grid_z = np.meshgrid(x_nm, z_nm)
+            points = np.column_stack([grid_x.ravel(), np.full(grid_x.size, y_nm), grid_z.ravel()])
+            self._cut = fem.SiteOperator(self.conduction.space, points, kind="linear")
+        shape = (len(z_nm), len(x_nm))
+        return {
+            "cut/x_nm": x_nm,
+            "cut/z_nm": z_nm,
+            "cut/potential_V": self._cut.sample(self.conduction.potential_V).reshape(shape) * device_V,
+            "cut/temperature_K": self._cut.sample(self.heat.temperature_K).reshape(shape),
+        }

@@ -1,0 +1,119 @@
+"""Bonds between vacancies, and between vacancies and electrodes: the conductors that a filament is made of.
+
+Two vacancies nearer than the metallic distance share a full bond; farther apart electrons tunnel, with the WKB decay
+g = g0 exp(-2 (d - d0)/xi), xi = hbar/sqrt(2 m* E_t). A vacancy reaches an electrode the same way, over its height above
+the surface. Nothing here solves anything: the bonds go into the finite-element matrix (one potential, one current).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.constants import electron_mass, elementary_charge, hbar
+from scipy.spatial import cKDTree
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def tunnelling_decay_nm(trap_depth_eV: float, effective_mass: float) -> float:
+    """Decay length xi of the amplitude under a barrier of this depth, nm (WKB; mass in electron masses)."""
+    momentum = np.sqrt(2.0 * effective_mass * electron_mass * trap_depth_eV * elementary_charge)
+    return float(1e9 * hbar / momentum)
+
+
+@dataclass(frozen=True)
+class Network:
+    """All bonds that could exist, as rows per site (like a site graph, but up to the tunnelling cutoff).
+
+    Attributes:
+        start: (N + 1,), target: (M,), conductance_S: (M,) bonds between two sites, each stored from both ends.
+        bottom_S, top_S: (N,) conductance from a vacancy on this site to each electrode, 0 beyond the cutoff.
+    """
+
+    start: Ints
+    target: Ints
+    conductance_S: Floats
+    bottom_S: Floats
+    top_S: Floats
+
+    @classmethod
+    def build(
+        cls,
+        positions_nm: Floats,
+        thickness_nm: float,
+        *,
+        contact_conductance_S: float,
+        metallic_nm: float,
+        decay_nm: float,
+        cutoff_nm: float,
+    ) -> Network:
+        """List all bonds up to ``cutoff_nm`` between sites (N, 3) in an oxide from z = 0 to ``thickness_nm``.
+
+        Distances are not periodic: the lattice box lies in the middle of a wider finite-element domain.
+        """
+        tree = cKDTree(positions_nm)
+        pairs = tree.query_pairs(cutoff_nm, output_type="ndarray")
+        origin = np.concatenate([pairs[:, 0], pairs[:, 1]])
+        target = np.concatenate([pairs[:, 1], pairs[:, 0]])
+        order = np.lexsort((target, origin))
+        origin, target = origin[order], target[order]
+        length = np.linalg.norm(positions_nm[origin] - positions_nm[target], axis=1)
+        start = np.concatenate(([0], np.cumsum(np.bincount(origin, minlength=len(positions_nm)))))
+
+        def conductance(distance: Floats) -> Floats:
+            beyond = np.maximum(distance - metallic_nm, 0.0)
+            return np.where(distance <= cutoff_nm, contact_conductance_S * np.exp(-2.0 * beyond / decay_nm), 0.0)
+
+        height = positions_nm[:, 2]
+        return cls(start, target, conductance(length), conductance(height), conductance(thickness_nm - height))
+
+
+@njit(cache=True)
+def active_bonds(start: Ints, target: Ints, conductance: Floats, vacant: NDArray[np.bool_]) -> tuple[Ints, Ints, Floats]:
+    """The bonds whose two ends are both vacant, once each: (first, second, conductance)."""
+    count = 0
+    for i in range(len(vacant)):
+        if vacant[i]:
+            for k in range(start[i], start[i + 1]):
+                if target[k] > i and vacant[target[k]]:
+                    count += 1
+    first, second, strength = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
+    count = 0
+    for i in range(len(vacant)):
+        if vacant[i]:
+            for k in range(start[i], start[i + 1]):
+                if target[k] > i and vacant[target[k]]:
+                    first[count], second[count], strength[count] = i, target[k], conductance[k]
+                    count += 1
+    return first, second, strength
+
+
+@njit(cache=True)
+def change_weights(
+    start: Ints,
+    target: Ints,
+    conductance: Floats,
+    bottom: Floats,
+    top: Floats,
+    vacant: NDArray[np.bool_],
+    potential: Floats,
+    top_V: float,
+    full: float,
+    weight: Floats,
+) -> None:
+    """How far the potential could move if a site's species changed, V.
+
+    A conductor put between (or taken from) two points at potential difference D moves no potential by more than D; a
+    weak one moves it by its share, at most g/g0. The weight of a site is the largest of these over the bonds that the
+    change would make or break.
+    """
+    for i in range(len(vacant)):
+        largest = max(bottom[i] / full * abs(potential[i]), top[i] / full * abs(top_V - potential[i]))
+        for k in range(start[i], start[i + 1]):
+            if vacant[target[k]]:
+                largest = max(largest, min(1.0, conductance[k] / full) * abs(potential[i] - potential[target[k]]))
+        weight[i] = largest

@@ -1,0 +1,17 @@
+"""From a device description to the family that simulates it."""
+
+import numpy as np
+from mpi4py import MPI
+
+from ionsim.config import Device
+from ionsim.config.vcm import VcmDevice
+from ionsim.devices.protocol import Family
+from ionsim.devices.vcm import Vcm
+from ionsim.errors import DeviceFileError
+
+
+def build(device: Device, seed: np.random.SeedSequence, comm: MPI.Comm) -> Family:
+    """Build the simulation of a device. Raises DeviceFileError for a family without one."""
+    if isinstance(device, VcmDevice):
+        return Vcm(device, seed, comm)
+    raise DeviceFileError(f"family: {device.family!r} cannot be simulated yet; allowed: 'vcm'")

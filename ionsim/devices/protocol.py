@@ -1,0 +1,48 @@
+"""What a device family offers to the run loop: one small protocol for all of them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionsim.drive import Circuit
+
+
+class Family(Protocol):
+    """A device that the run loop can advance; every rank of the communicator calls every method."""
+
+    #: Names of the species, in the order of the integers in ``state()["occupation"]``.
+    species: tuple[str, ...]
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time, s."""
+
+    def initialise(self) -> None:
+        """Solve the fields of the virgin device."""
+
+    def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
+        """Go on to ``until_s`` with a constant applied voltage behind ``circuit``."""
+
+    def observe(self) -> dict[str, float]:
+        """One row of the time series: current, voltages, temperature, counts (keys carry units)."""
+
+    def sites(self) -> dict[str, Any]:
+        """What does not change: the arguments of :class:`ionsim.results.Sites`."""
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """A snapshot for pictures and files: occupation, potential_V, temperature_K per site, and the vertical cut."""
+
+    def checkpoint(self) -> dict[str, NDArray[np.generic]]:
+        """Everything that :meth:`restore` needs to go on with the same trajectory."""
+
+    def restore(self, saved: dict[str, NDArray[np.generic]]) -> None:
+        """Go back to a checkpoint."""
+
+    def summary(self) -> dict[str, Any]:
+        """Family-specific totals of the run (event counts by process, flicker share, refreshes)."""
+
+    def write_fields(self, path: str) -> None:
+        """Write potential, temperature and conductivity on the mesh to a VTX folder that ParaView reads."""

@@ -1,0 +1,6 @@
+"""What is applied to a device: waveforms with their stages, and the external circuit."""
+
+from ionsim.drive.circuit import Circuit, OperatingPoint
+from ionsim.drive.drive import Drive, Turn, Waveform
+
+__all__ = ["Circuit", "Drive", "OperatingPoint", "Turn", "Waveform"]

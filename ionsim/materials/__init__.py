@@ -1,0 +1,23 @@
+"""Material data with a source for every number."""
+
+from ionsim.materials.database import (
+    UNITS,
+    Material,
+    MaterialError,
+    Quantity,
+    default_source,
+    default_source_keys,
+    material,
+    names,
+)
+
+__all__ = [
+    "UNITS",
+    "Material",
+    "MaterialError",
+    "Quantity",
+    "default_source",
+    "default_source_keys",
+    "material",
+    "names",
+]

@@ -1,0 +1,182 @@
+"""Line pictures of a run: the I-V curve, and voltage, current and temperature against time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+from numpy.typing import NDArray
+
+from ionsim.plots.style import INK, MUTED, new_figure, spans, stage_colours, styled
+
+Floats = NDArray[np.float64]
+
+#: Events of a summary that are marked on the curve, with their mathtext.
+_MARKS = {"V_form_V": "V_\\mathrm{form}", "V_reset_V": "V_\\mathrm{reset}", "V_set_V": "V_\\mathrm{set}"}
+_MARK_STAGE = {"V_form_V": "forming", "V_reset_V": "reset", "V_set_V": "set"}
+_SI = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k"}
+
+
+def iv_figure(
+    voltage_V: Floats,
+    current_A: Floats,
+    stage: NDArray[np.generic],
+    stages: Sequence[str],
+    *,
+    compliance_A: Sequence[float] = (),
+    marks_V: Mapping[str, float | None] | None = None,
+    title: str = "",
+) -> Figure:
+    """|I| on a logarithmic axis against the applied voltage, one colour a stage, arrows along the sweep.
+
+    ``voltage_V``, ``current_A`` and ``stage`` (index into ``stages``) are (N,); ``compliance_A`` draws dashed lines;
+    ``marks_V`` holds any of ``V_form_V``, ``V_reset_V``, ``V_set_V`` (None where it did not occur).
+    """
+    with styled():
+        figure = new_figure(5.4, 4.0)
+        axes = figure.add_subplot()
+        axes.set_yscale("log")
+        colours = stage_colours(stages)
+        magnitude = _positive(current_A)
+        _fit(axes, np.asarray(voltage_V), magnitude, compliance_A)
+        axes.axvline(0.0, color=MUTED, linewidth=0.6, zorder=0)
+        labelled: set[int] = set()
+        for index, low, high in spans(stage):
+            name, part = stages[index], slice(low, high)
+            label = _label(name, marks_V or {}) if index not in labelled else None
+            labelled.add(index)
+            axes.plot(voltage_V[part], magnitude[part], color=colours[name], label=label, solid_joinstyle="round")
+            _arrows(axes, np.asarray(voltage_V[part]), magnitude[part], colours[name])
+        for limit in sorted(set(compliance_A)):
+            axes.axhline(limit, color=INK, linewidth=0.8, linestyle=(0, (5, 3)), zorder=1)
+            axes.annotate(
+                f"compliance {_quantity(limit, 'A')}", (0.01, limit), xycoords=("axes fraction", "data"),
+                xytext=(2, 3), textcoords="offset points", fontsize=8, color=INK, zorder=1,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            )  # fmt: skip
+        for key, name in _MARK_STAGE.items():
+            value = (marks_V or {}).get(key)
+            first = next((slice(low, high) for index, low, high in spans(stage) if stages[index] == name), None)
+            if value is not None and first is not None:
+                _mark(axes, np.asarray(voltage_V)[first], magnitude[first], float(value), colours[name])
+        axes.set_xlabel("applied voltage (V)")
+        axes.set_ylabel("|current| (A)")
+        _decades(axes)
+        figure.legend(loc="outside upper center", ncols=max(len(labelled), 1), title=title or None, title_fontsize=9)
+    return figure
+
+
+def transient_figure(series: Mapping[str, Floats], stages: Sequence[str], *, title: str = "") -> Figure:
+    """Voltage, |current| (logarithmic) and peak temperature against time on one time axis, stages shaded.
+
+    ``series`` holds (N,) arrays ``time_s``, ``voltage_V``, ``current_A``, ``temperature_peak_K``, ``stage`` and, where
+    recorded, ``device_V``.
+    """
+    time = np.asarray(series["time_s"])
+    with styled():
+        figure = new_figure(5.2, 5.0)
+        top, middle, bottom = figure.subplots(3, 1, sharex=True)
+        top.plot(time, series["voltage_V"], color=MUTED, linewidth=1.0, label="applied")
+        if "device_V" in series:
+            top.plot(time, series["device_V"], color=INK, label="across the cell")
+            top.legend(loc="upper right")
+        top.axhline(0.0, color=MUTED, linewidth=0.6, zorder=0)
+        top.set_ylabel("voltage (V)")
+        middle.set_yscale("log")
+        middle.set_ylabel("|current| (A)")
+        magnitude = _positive(series["current_A"])
+        _fit(middle, None, magnitude, ())
+        bottom.set_ylabel("peak temperature (K)")
+        bottom.set_xlabel("time (s)")
+        colours = stage_colours(stages)
+        for index, low, high in spans(series["stage"]):
+            name, part = stages[index], slice(low, min(high + 1, len(time)))
+            middle.plot(time[part], magnitude[part], color=colours[name])
+            bottom.plot(time[part], series["temperature_peak_K"][part], color=colours[name])
+            start, end = float(time[part][0]), float(time[part][-1])
+            for axes in (top, middle, bottom):
+                axes.axvspan(start, end, color=colours[name], alpha=0.08, linewidth=0)
+            top.annotate(
+                name, (0.5 * (start + end), 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
+                textcoords="offset points", ha="center", color=colours[name], fontweight="bold",
+            )  # fmt: skip
+        top.set_xlim(float(time[0]), float(time[-1]) if len(time) > 1 else float(time[0]) + 1.0)
+        _decades(middle)
+        figure.align_ylabels()
+        if title:
+            figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def _positive(current_A: Floats) -> Floats:
+    """|I| with zeros as gaps: a logarithmic axis has no place for them."""
+    magnitude = np.abs(np.asarray(current_A, dtype=float))
+    return np.where(magnitude > 0, magnitude, np.nan)
+
+
+def _fit(axes: Axes, voltage: Floats | None, magnitude: Floats, limits: Sequence[float]) -> None:
+    """Limits with room for labels; points at |V| below a few steps of the ramp do not stretch the current axis."""
+    shown = magnitude[np.isfinite(magnitude)]
+    if shown.size:
+        high = max([float(shown.max()), *limits])
+        low = min(float(np.quantile(shown, 0.004)), high / 10)
+        axes.set_ylim(10 ** (np.log10(low) - 0.25), 10 ** (np.log10(high) + 0.45))
+    if voltage is not None and voltage.size:
+        room = 0.06 * max(float(np.ptp(voltage)), 1e-3)
+        axes.set_xlim(float(voltage.min()) - room, float(voltage.max()) + room)
+
+
+def _decades(axes: Axes) -> None:
+    axes.yaxis.set_major_locator(LogLocator(numticks=12))
+    axes.yaxis.set_minor_locator(LogLocator(subs="all", numticks=12))
+    axes.yaxis.set_minor_formatter("")
+
+
+def _arrows(axes: Axes, voltage: Floats, magnitude: Floats, colour: str) -> None:
+    """One arrow on the way out and one on the way back, in the middle of each."""
+    turn = int(np.argmax(np.abs(voltage)))
+    for low, high in ((0, turn), (turn, len(voltage) - 1)):
+        good = low + np.flatnonzero(np.isfinite(magnitude[low : high + 1]))
+        if len(good) < 4:
+            continue
+        points = axes.transData.transform(np.column_stack([voltage[good], magnitude[good]]))
+        path = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+        middle = int(np.searchsorted(path, 0.5 * path[-1]))
+        tail = int(np.searchsorted(path, 0.5 * path[-1] - 14.0))
+        if tail >= middle:
+            continue
+        axes.annotate(
+            "", (voltage[good[middle]], magnitude[good[middle]]), (voltage[good[tail]], magnitude[good[tail]]),
+            arrowprops={"arrowstyle": "-|>", "color": colour, "mutation_scale": 13, "linewidth": 1.3, "shrinkA": 0,
+                        "shrinkB": 0},
+        )  # fmt: skip
+
+
+def _label(stage: str, marks_V: Mapping[str, float | None]) -> str:
+    """Legend entry of a stage, with the voltage of its event."""
+    for key, name in _MARK_STAGE.items():
+        value = marks_V.get(key)
+        if name == stage and value is not None:
+            return f"{stage}, ${_MARKS[key]} = {value:.2f}$ V"
+    return stage
+
+
+def _mark(axes: Axes, voltage: Floats, magnitude: Floats, value_V: float, colour: str) -> None:
+    """Ring where the outward sweep of a stage, (n,) voltages and magnitudes, comes nearest to a voltage."""
+    outward = np.arange(int(np.argmax(np.abs(voltage))) + 1)
+    outward = outward[np.isfinite(magnitude[outward])]
+    if outward.size:
+        at = outward[int(np.argmin(np.abs(voltage[outward] - value_V)))]
+        axes.plot(
+            voltage[at], magnitude[at], marker="o", markersize=6, markerfacecolor="white", markeredgecolor=colour,
+            markeredgewidth=1.4, linestyle="none", zorder=5,
+        )  # fmt: skip
+
+
+def _quantity(value: float, unit: str) -> str:
+    """A number with an SI prefix, such as 100 µA."""
+    power = int(np.clip(3 * np.floor(np.log10(abs(value) * (1 + 1e-9)) / 3), -15, 3)) if value else 0
+    return f"{value / 10.0**power:.3g} {_SI[power]}{unit}"

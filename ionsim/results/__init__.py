@@ -1,0 +1,22 @@
+"""Runs on disk: one HDF5 file a run, and the tables that other programs read."""
+
+from ionsim.results.exports import export
+from ionsim.results.folder import claim
+from ionsim.results.model import RUN_FILE, Sites, Snapshot, versions
+from ionsim.results.recorder import Recorder
+from ionsim.results.run import Filament, Run
+from ionsim.results.summary import plain, write_summary
+
+__all__ = [
+    "RUN_FILE",
+    "Filament",
+    "Recorder",
+    "Run",
+    "Sites",
+    "Snapshot",
+    "claim",
+    "export",
+    "plain",
+    "versions",
+    "write_summary",
+]

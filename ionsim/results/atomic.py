@@ -1,0 +1,43 @@
+"""Writing files so that a reader never sees half of one, whenever the writer is killed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ionsim.errors import ResultsError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; on success it takes the place of ``path`` in one step.
+
+    When the body fails, ``path`` keeps what it held and the temporary file goes. Raises ResultsError where the disk
+    refuses (full, read-only).
+    """
+    temporary = _temporary(path, str(os.getpid()))
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written ({error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete the temporary files of ``path`` that killed writers left behind."""
+    for leftover in path.parent.glob(_temporary(path, "*").name):
+        leftover.unlink(missing_ok=True)
+
+
+def _temporary(path: Path, tag: str) -> Path:
+    return path.with_name(f".{path.name}.{tag}.tmp")

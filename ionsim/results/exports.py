@@ -1,0 +1,64 @@
+"""What other programs read: ``iv.csv``, ``summary.json`` and ``sites.extxyz`` next to the run file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ionsim.results.atomic import replacing, write_text
+from ionsim.results.model import Sites, Snapshot
+from ionsim.results.run import Run
+from ionsim.results.summary import write_summary
+
+IV_FILE = "iv.csv"
+SUMMARY_FILE = "summary.json"
+SITES_FILE = "sites.extxyz"
+_ANGSTROM_PER_NM = 10.0
+
+
+def export(run: Run) -> list[Path]:
+    """Write all of them into the run's folder, each atomically, and return their paths."""
+    paths = [run.folder / IV_FILE, run.folder / SUMMARY_FILE]
+    write_iv(paths[0], run)
+    write_summary(paths[1], run.summary)
+    if run.sites is not None and run.snapshots:
+        paths.append(run.folder / SITES_FILE)
+        write_sites(paths[-1], run.sites, list(run.snapshots.values()))
+    return paths
+
+
+def write_iv(path: Path, run: Run) -> None:
+    """Write the current-voltage curve as CSV; the same run gives the same bytes on every machine."""
+    columns = run.iv()
+    lines = [",".join(columns)]
+    for stage, *numbers in zip(*(values.tolist() for values in columns.values()), strict=True):
+        lines.append(",".join([stage, *(f"{number:.9e}" for number in numbers)]))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def write_sites(path: Path, sites: Sites, snapshots: list[Snapshot]) -> None:
+    """Write the snapshots as frames of extended XYZ, in Angstrom, for ASE and OVITO.
+
+    Each atom carries ``potential_V``, ``temperature_K``, ``occupation`` and ``region``; each frame its label, time in s
+    and voltage in V.
+    """
+    from ase import Atoms
+    from ase.io import write
+
+    symbols = np.asarray(sites.elements)
+    frames = []
+    for snapshot in snapshots:
+        frame = Atoms(
+            symbols=symbols[snapshot.occupation].tolist(),
+            positions=sites.positions_nm * _ANGSTROM_PER_NM,
+            cell=np.asarray(sites.cell_nm) * _ANGSTROM_PER_NM,
+            pbc=list(sites.periodic),
+        )
+        frame.arrays["potential_V"] = np.asarray(snapshot.potential_V, dtype=float)
+        frame.arrays["temperature_K"] = np.asarray(snapshot.temperature_K, dtype=float)
+        frame.arrays["occupation"] = snapshot.occupation.astype(int)
+        frame.arrays["region"] = np.asarray(sites.region, dtype=int)
+        frame.info.update(label=snapshot.label, time_s=snapshot.time_s, voltage_V=snapshot.voltage_V)
+        frames.append(frame)
+    with replacing(path) as temporary:
+        # Only rank 0 gets here; ASE would otherwise wait for all ranks of an MPI run.
+        write(temporary, frames, format="extxyz", parallel=False)

@@ -1,0 +1,78 @@
+"""The parts of a run's record: sites and snapshots of the lattice, and what the run was made with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+
+import numpy as np
+
+FORMAT = "ionsim-run"
+SCHEMA_VERSION = 1
+RUN_FILE = "run.h5"
+STATUSES = ("running", "complete", "failed")
+
+_PACKAGES = ("ionsim", "numpy", "scipy", "numba", "fenics-basix", "dolfinx-solver-real", "h5py", "ase", "gmsh")
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The lattice of a run: one entry per site, in the order of every snapshot.
+
+    ``positions_nm`` (N, 3); ``sublattice`` and ``region`` (N,) integer codes into ``sublattices`` and ``regions``;
+    ``cell_nm`` (3,) edge lengths; ``periodic`` per axis. An occupation code is an index into ``species`` (their names)
+    and ``elements`` (chemical symbols for other programs, ``X`` for a vacancy); ``filament`` names the species whose
+    sites make up the filament.
+    """
+
+    positions_nm: np.ndarray
+    sublattice: np.ndarray
+    region: np.ndarray
+    cell_nm: np.ndarray
+    species: Sequence[str]
+    elements: Sequence[str]
+    filament: Sequence[str]
+    sublattices: Sequence[str] = ()
+    regions: Sequence[str] = ()
+    periodic: Sequence[bool] = (True, True, False)
+
+    def __post_init__(self) -> None:
+        count = len(self.positions_nm)
+        if np.shape(self.positions_nm) != (count, 3):
+            raise ValueError(f"positions_nm has shape {np.shape(self.positions_nm)}; must be (N, 3)")
+        for name in ("sublattice", "region"):
+            if np.shape(getattr(self, name)) != (count,):
+                raise ValueError(f"{name} has shape {np.shape(getattr(self, name))}; must be ({count},)")
+        if len(self.elements) != len(self.species):
+            raise ValueError(f"{len(self.elements)} elements for {len(self.species)} species; must be one each")
+        unknown = set(self.filament) - set(self.species)
+        if unknown:
+            raise ValueError(f"filament species {sorted(unknown)} are not among {list(self.species)}")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The lattice and its fields at one moment; arrays are (N,), in the order of the sites.
+
+    ``extra`` holds further arrays by name, such as a vertical cut of the fields: ``cut/x_nm``, ``cut/z_nm``,
+    ``cut/potential_V`` (nz, nx), ``cut/temperature_K`` (nz, nx).
+    """
+
+    label: str
+    time_s: float
+    voltage_V: float
+    occupation: np.ndarray
+    potential_V: np.ndarray
+    temperature_K: np.ndarray
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result may depend on; those that are absent are left out."""
+    found = {"python": python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,132 @@
+"""Manufactured solutions: conduction and heat against fields that were chosen first."""
+
+from collections.abc import Callable
+
+import dolfinx.mesh
+import fem
+import meshes
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from ionsim.verification.record import Record, case
+
+Array = NDArray[np.float64]
+_SIDE_NM = 8.0
+_AMPLITUDE = 0.3
+
+
+@case("conduction-mms")
+def conduction() -> list[Record]:
+    """Potential of a manufactured problem converges to second order in L2, in 2D and 3D."""
+
+    def error(cell: meshes.LabelledMesh) -> float:
+        exact, sigma, source = _problem(cell.mesh.geometry.dim)
+        problem = fem.Conduction(cell, {"all": sigma(fem.midpoints_nm(cell))})
+        state = problem.solve({"top": 1.0, "bottom": 0.0}, _nodal(problem.operator, source))
+        return _l2(cell, problem.space, state.potential_V, exact)
+
+    return _orders(error)
+
+
+@case("heat-mms")
+def heat() -> list[Record]:
+    """Steady temperature of a manufactured problem converges to second order in L2, in 2D and 3D."""
+
+    def error(cell: meshes.LabelledMesh) -> float:
+        exact, kappa, source = _problem(cell.mesh.geometry.dim)
+        problem = fem.Heat(cell, {"all": kappa(fem.midpoints_nm(cell))}, {"bottom": 300.0, "top": 301.0})
+        temperature = problem.solve(_nodal(problem.operator, source))
+        return _l2(cell, problem.space, temperature - 300.0, exact)
+
+    return _orders(error)
+
+
+@case("heat-transient")
+def transient() -> list[Record]:
+    """Decay of a heat mode is first order in the time step, and second order in h when the step goes as h squared."""
+    kappa, capacity, end_s = 1.5, 2e6, 2e-12
+    rate = kappa / capacity * 3.0 * (np.pi / _SIDE_NM) ** 2 * 1e18  # 1/s: sine in z, cosines in x and y
+
+    def error(n: int, steps: int, decay: float) -> float:
+        cell = _mesh(3, "tensor", n)
+        problem = fem.Heat(cell, {"all": kappa}, {"bottom": 300.0, "top": 300.0}, {"all": capacity})
+        x = problem.space.tabulate_dof_coordinates() * (np.pi / _SIDE_NM)
+        mode = 100.0 * np.cos(x[:, 0]) * np.cos(x[:, 1]) * np.sin(x[:, 2])
+        problem.temperature_K = 300.0 + mode
+        for _ in range(steps):
+            problem.step(end_s / steps)
+        return float(np.abs(problem.temperature_K - 300.0 - mode * np.exp(-decay * end_s)).max())
+
+    size = np.pi / 8
+    discrete = rate * (2.0 - 2.0 * np.cos(size)) / size**2  # the mesh's own rate: what is left is the error of the step
+    coarse, fine = error(8, 16, discrete), error(8, 32, discrete)
+    in_time = np.log2(coarse / fine)
+    in_space = np.log2(error(6, 16, rate) / error(12, 64, rate))
+    return [
+        Record.above("order in time", float(in_time), 0.95),
+        Record.above("order in space, step as h^2", float(in_space), 1.9),
+    ]
+
+
+def _problem(dim: int) -> tuple[Callable[[Array], Array], Callable[[Array], Array], Callable[[Array], Array]]:
+    """Exact field of points (n, 3) in nm, coefficient, and source -div(c grad u) per nm^2; z is coordinate dim - 1.
+
+    u = z/H + a sin(kz) X, c = 1 + z/(2H) + X/4 with X = product of cos(kx) over the other coordinates, k = pi/H: no
+    flux leaves the sides, and both electrodes are equipotentials.
+    """
+    k, up = np.pi / _SIDE_NM, dim - 1
+
+    def cosines(x: Array) -> Array:
+        return np.asarray(np.prod(np.cos(k * x[:, :up]), axis=1))
+
+    def exact(x: Array) -> Array:
+        return x[:, up] / _SIDE_NM + _AMPLITUDE * np.sin(k * x[:, up]) * cosines(x)
+
+    def coefficient(x: Array) -> Array:
+        return 1.0 + x[:, up] / (2.0 * _SIDE_NM) + 0.25 * cosines(x)
+
+    def source(x: Array) -> Array:
+        wave, sine = cosines(x), np.sin(k * x[:, up])
+        laplacian = -dim * k**2 * _AMPLITUDE * sine * wave
+        slope_z = 1.0 / _SIDE_NM + _AMPLITUDE * k * np.cos(k * x[:, up]) * wave
+        across = np.zeros(len(x))  # grad X . grad X
+        for axis in range(up):
+            others = [other for other in range(up) if other != axis]
+            across += (k * np.sin(k * x[:, axis]) * np.prod(np.cos(k * x[:, others]), axis=1)) ** 2
+        gradients = slope_z / (2.0 * _SIDE_NM) + 0.25 * _AMPLITUDE * sine * across
+        return -(coefficient(x) * laplacian + gradients)
+
+    return exact, coefficient, source
+
+
+def _nodal(operator: fem.Conductance, source: Callable[[Array], Array]) -> Array:
+    """The source times each node's volume, in A or W."""
+    volume = operator.capacity(np.ones(operator.cell_count))
+    return 1e18 * source(operator.space.tabulate_dof_coordinates()) * volume
+
+
+def _l2(cell: meshes.LabelledMesh, space: dolfinx.fem.FunctionSpace, u: Array, exact: Callable[[Array], Array]) -> float:
+    """Root mean square error at the centres of the (equal) cells."""
+    points = fem.midpoints_nm(cell)
+    values = fem.SiteOperator(space, points[:, : cell.mesh.geometry.dim], kind="linear").sample(u)
+    return float(np.sqrt(np.mean((values - exact(points)) ** 2)))
+
+
+def _orders(error: Callable[[meshes.LabelledMesh], float]) -> list[Record]:
+    records = []
+    for dim, kind, n in ((2, "tensor", 16), (2, "simplex", 16), (3, "tensor", 10), (3, "simplex", 8)):
+        order = np.log2(error(_mesh(dim, kind, n)) / error(_mesh(dim, kind, 2 * n)))
+        records.append(Record.above(f"order in L2, {dim}D, {kind} cells", float(order), 1.9))
+    return records
+
+
+def _mesh(dim: int, kind: str, n: int) -> meshes.LabelledMesh:
+    """A square or cube of one region, n cells a side (each cut into simplices for that kind), on this rank alone."""
+    nodes = np.linspace(0.0, _SIDE_NM, n + 1)
+    layers = {"all": (0.0, _SIDE_NM)}
+    if kind == "simplex":
+        return meshes.simplex_box([nodes] * dim, layers, MPI.COMM_SELF)
+    if dim == 2:
+        return meshes.tensor_rectangle(nodes, nodes, layers, MPI.COMM_SELF)
+    return meshes.tensor_box(nodes, nodes, nodes, layers, MPI.COMM_SELF)

@@ -1,0 +1,221 @@
+"""Pictures from synthetic runs: what is drawn, what is left out, and that no display or pyplot state is needed."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from ionsim.plots import Cut, connectivity, cut_figure, filament_figure, iv_figure, plot_run, transient_figure
+from ionsim.plots.clusters import BOTTOM, BRIDGE, ISOLATED, TOP
+from ionsim.plots.pictures import compliances, layer_names
+from ionsim.plots.scene import Camera, box_corners
+from ionsim.plots.style import formula, spans, stage_colours
+
+SPACING = 0.254
+BOX = (8 * SPACING, 8 * SPACING, 10 * SPACING)
+DEVICE = """
+[layers.bottom]
+material = "TiN"
+[layers.oxide]
+material = "HfO2"
+[layers.cap]
+material = "Ti"
+[drive]
+compliance_A = 1e-4
+[[drive.stages]]
+name = "forming"
+compliance_A = 2e-5
+"""
+
+
+def lattice():
+    return (np.indices((8, 8, 10)).reshape(3, -1).T + 0.5) * SPACING
+
+
+def column(layers, x=4.5, y=4.5):
+    return np.array([[x, y, layer + 0.5] for layer in layers]) * SPACING
+
+
+def series():
+    forming = [*np.linspace(0, 2, 41), *np.linspace(2, 0, 41)]
+    reset = [*np.linspace(0, -1, 21), *np.linspace(-1, 0, 21)]
+    voltage = np.array([*forming, *reset])
+    stage = np.repeat([0.0, 1.0], [82, 42])
+    current = np.where(np.arange(len(voltage)) < 41, 1e-9 * voltage, np.clip(2e-4 * voltage, None, 1e-4))
+    return {
+        "time_s": np.arange(len(voltage)) * 0.05,
+        "voltage_V": voltage,
+        "device_V": 0.9 * voltage,
+        "current_A": current,
+        "temperature_peak_K": 300 + 50 * voltage**2,
+        "stage": stage,
+    }
+
+
+def cut_arrays():
+    x, z = np.linspace(-5, 7, 25), np.linspace(-4, 6, 21)
+    grid_x, grid_z = np.meshgrid(x, z)
+    return {
+        "cut/x_nm": x,
+        "cut/z_nm": z,
+        "cut/potential_V": np.clip(grid_z / BOX[2], 0, 1),
+        "cut/temperature_K": 300 + 80 * np.exp(-((grid_x - 1) ** 2) - grid_z**2),
+    }
+
+
+def snapshot(layers, extra=None, voltage_V=0.5):
+    occupation = np.zeros(len(lattice()), dtype=np.int8)
+    if len(layers):
+        wanted = column(layers)
+        occupation[np.abs(lattice()[:, None] - wanted[None]).max(axis=2).min(axis=1) < 1e-9] = 1
+    return SimpleNamespace(occupation=occupation, voltage_V=voltage_V, time_s=0.0, extra=extra or {})
+
+
+def run(**changes):
+    sites = SimpleNamespace(
+        positions_nm=lattice(), region=np.zeros(len(lattice()), dtype=int), cell_nm=np.array(BOX),
+        species=("oxygen", "vacancy"), filament=("vacancy",), regions=("oxide",), periodic=(True, True, False),
+    )  # fmt: skip
+    values = {
+        "name": "example",
+        "input_toml": DEVICE,
+        "stages": ("forming", "reset"),
+        "series": series(),
+        "summary": {"V_form_V": 2.0, "V_reset_V": None, "V_set_V": None},
+        "sites": sites,
+        "snapshots": {
+            "reset": snapshot(range(6), cut_arrays()),
+            "virgin": snapshot([]),
+            "formed": snapshot(range(10), cut_arrays()),
+        },
+    }
+    return SimpleNamespace(**{**values, **changes})
+
+
+class TestConnectivity:
+    def test_classes(self):
+        sites = np.vstack([column(range(10)), column([0, 1], x=1.5), column([9], x=1.5), column([5], x=7.5)])
+        classes = connectivity(sites, 0.0, BOX[2])
+        np.testing.assert_array_equal(classes, [BRIDGE] * 10 + [BOTTOM] * 2 + [TOP, ISOLATED])
+
+    def test_gap_breaks_the_bridge(self):
+        classes = connectivity(column([0, 1, 2, 3, 5, 6, 7, 8, 9]), 0.0, BOX[2])
+        np.testing.assert_array_equal(classes, [BOTTOM] * 4 + [TOP] * 5)
+
+    def test_neighbours_across_a_periodic_edge(self):
+        low, high = column(range(5), x=0.5), column(range(5, 10), x=7.5)
+        joined = connectivity(np.vstack([low, high]), 0.0, BOX[2], cell_nm=BOX, periodic=(True, True, False),
+                              neighbour_nm=0.36)  # fmt: skip
+        assert set(joined) == {BRIDGE}
+        apart = connectivity(np.vstack([low, high]), 0.0, BOX[2], neighbour_nm=0.36)
+        assert set(apart) == {BOTTOM, TOP}
+
+    def test_no_sites(self):
+        assert connectivity(np.zeros((0, 3)), 0.0, 1.0).shape == (0,)
+
+
+class TestCurves:
+    def test_iv_has_one_colour_a_stage_and_a_ring_at_forming(self):
+        data = series()
+        figure = iv_figure(
+            data["voltage_V"], data["current_A"], data["stage"], ("forming", "reset"), compliance_A=[1e-4],
+            marks_V={"V_form_V": 2.0, "V_reset_V": None},
+        )  # fmt: skip
+        (axes,) = figure.axes
+        colours = stage_colours(("forming", "reset"))
+        drawn = [line.get_color() for line in axes.lines if len(line.get_xdata()) > 10]
+        assert drawn == [colours["forming"], colours["reset"]]
+        rings = [line for line in axes.lines if line.get_marker() == "o"]
+        assert [float(ring.get_xdata()[0]) for ring in rings] == [2.0]
+        assert axes.get_yscale() == "log"
+        assert "(V)" in axes.get_xlabel()
+        assert "(A)" in axes.get_ylabel()
+        assert any("compliance 100 µA" in text.get_text() for text in axes.texts)
+
+    def test_no_current_at_all_is_an_empty_picture_not_an_error(self):
+        voltage = np.linspace(0, 1, 20)
+        figure = iv_figure(voltage, np.zeros(20), np.zeros(20), ("forming",), marks_V={"V_form_V": 1.0})
+        figure.canvas.draw()
+
+    def test_transient_shares_time(self):
+        figure = transient_figure(series(), ("forming", "reset"))
+        assert len(figure.axes) == 3
+        assert len({axes.get_xlim() for axes in figure.axes}) == 1
+        assert figure.axes[-1].get_xlabel() == "time (s)"
+
+    def test_spans(self):
+        assert spans(np.array([0.0, 0.0, 1.0, 0.0])) == [(0, 0, 2), (1, 2, 3), (0, 3, 4)]
+        assert spans(np.array([])) == []
+
+    def test_unknown_stages_get_different_colours(self):
+        colours = stage_colours(["read", "pulse", "forming", "rest"])
+        assert len(set(colours.values())) == 4
+
+
+class TestScene:
+    def test_camera_is_a_rotation(self):
+        points = np.random.default_rng(1).normal(size=(5, 3))
+        screen, depth = Camera().project(points)
+        np.testing.assert_allclose(np.hypot(np.hypot(*screen.T), depth), np.linalg.norm(points, axis=1))
+
+    def test_far_bottom_corner_is_behind_all_others(self):
+        corners = box_corners(np.zeros(3), np.ones(3))
+        _, depth = Camera().project(corners)
+        assert depth.argmin() == np.ravel_multi_index((0, 1, 0), (2, 2, 2))
+
+    def test_one_panel_a_state(self):
+        states = {"virgin": np.zeros((0, 3)), "formed": column(range(10)), "reset": column(range(6))}
+        figure = filament_figure(states, BOX, electrodes=("TiN", "Ti"))
+        titles = [axes.get_title() for axes in figure.axes]
+        assert titles == ["(a) virgin", "(b) formed", "(c) reset"]
+        figure.canvas.draw()
+
+
+class TestCut:
+    def test_view_is_around_the_lattice(self):
+        arrays = {name.removeprefix("cut/"): value for name, value in cut_arrays().items()}
+        figure = cut_figure(
+            {"formed": Cut(voltage_V=1.0, **arrays)}, (0.0, BOX[2]), lattice_nm=(0.0, BOX[0]), margin_nm=2
+        )
+        potential, temperature = figure.axes[:2]
+        assert potential.get_xlim() == pytest.approx((-2, BOX[0] + 2))
+        assert potential.get_ylim() == pytest.approx((-2, BOX[2] + 2))
+        assert temperature.get_xlabel() == "x (nm)"
+
+    def test_field_without_contrast(self):
+        cut = Cut(np.linspace(0, 2, 5), np.linspace(-1, 3, 6), np.zeros((6, 5)), np.full((6, 5), 300.0), 0.0)
+        cut_figure({"formed": cut}, (0.0, 2.0)).canvas.draw()
+
+
+class TestPlotRun:
+    def test_all_pictures(self, tmp_path):
+        written = plot_run(run(), tmp_path / "new")
+        assert [path.name for path in written] == ["iv.png", "transient.png", "filament.png", "cut.png"]
+        for path in written:
+            image = matplotlib.image.imread(path)
+            assert min(image.shape[:2]) > 400
+            assert image.std() > 0.01
+        assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in written)
+
+    def test_what_is_missing_is_left_out(self, tmp_path):
+        bare = {"formed": snapshot(range(10))}
+        names = {path.name for path in plot_run(run(snapshots=bare), tmp_path)}
+        assert names == {"iv.png", "transient.png", "filament.png"}
+        assert plot_run(run(snapshots={}, sites=None, series={}), tmp_path) == []
+
+    def test_device_file_gives_names_and_limits(self):
+        assert layer_names(DEVICE) == ("TiN", "HfO2", "Ti")
+        assert layer_names("") == ("bottom", "oxide", "top")
+        assert compliances(DEVICE) == [2e-5, 1e-4]
+        assert compliances("") == []
+
+    def test_formula(self):
+        assert formula("HfO2") == "HfO$_{2}$"
+        assert formula("bottom") == "bottom"
+
+    def test_pyplot_is_not_imported(self):
+        code = "import sys, ionsim.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
