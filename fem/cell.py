@@ -95,28 +95,36 @@ class CellCoefficient:
                 raise FemError(f"{self._quantity}: region {name!r} has no value; given: {', '.join(values) or 'none'}")
 
     def values(self, temperature_K: Array | None = None) -> Array:
-        """The coefficient (owned cells,), at the cells' temperatures (owned cells,) where it depends on them."""
+        """The coefficient (owned cells,), at the cells' temperatures (owned cells,) where it depends on them; collective.
+
+        A value that is wrong on one rank raises on all.
+        """
         result = np.empty(self._count)
+        wrong: str | None = None
         for name, (cells, value) in self._parts.items():
-            if callable(value):
-                if temperature_K is None:
-                    raise FemError(
-                        f"{self._quantity}: region {name!r} is a function of temperature; give temperature_K"
-                    )
-                part = np.asarray(value(temperature_K[cells]), dtype=np.float64)
-            else:
-                part = np.asarray(value, dtype=np.float64)
-                if part.shape == (self._count,) and part.shape != cells.shape:
-                    part = part[cells]
+            part = self._part(value, cells, temperature_K)
+            flat = np.ravel(part)
+            good = np.isfinite(flat) & (flat > 0.0)
             if part.ndim and part.shape != cells.shape:
-                raise FemError(f"{self._quantity}: region {name!r} needs a number or {cells.size} values (its owned "
-                               f"cells) or {self._count} (all owned cells), got shape {part.shape}")  # fmt: skip
-            if not np.all(np.isfinite(part)) or not np.all(part > 0.0):
-                flat = np.ravel(part)
-                bad = float(flat[~(np.isfinite(flat) & (flat > 0.0))][0])
-                raise FemError(f"{self._quantity}: region {name!r} must be positive and finite, got {bad!r}")
-            result[cells] = part
+                wrong = (f"region {name!r} needs a number or {cells.size} values (its owned cells) or {self._count} "
+                         f"(all owned cells), got shape {part.shape}")  # fmt: skip
+            elif not np.all(good):
+                wrong = f"region {name!r} must be positive and finite, got {float(flat[~good][0])!r}"
+            else:
+                result[cells] = part
+        comm = self._cell.mesh.comm
+        wrong = next(filter(None, comm.allgather(wrong)), None) if comm.size > 1 else wrong
+        if wrong:
+            raise FemError(f"{self._quantity}: {wrong}")
         return result
+
+    def _part(self, value: Coefficient, cells: NDArray[np.int32], temperature_K: Array | None) -> Array:
+        if callable(value):
+            if temperature_K is None:
+                raise FemError(f"{self._quantity}: a value is a function of temperature; give temperature_K first")
+            return np.asarray(value(temperature_K[cells]), dtype=np.float64)
+        part = np.asarray(value, dtype=np.float64)
+        return part[cells] if part.shape == (self._count,) else part
 
 
 def surface_dofs(space: dolfinx.fem.FunctionSpace, cell: Cell, name: str) -> NDArray[np.int32]:

@@ -77,7 +77,8 @@ class Conduction:
     def solve(self, voltage_V: Mapping[str, float], source_A: ArrayLike | None = None) -> ConductionState:
         """Solve with the given surfaces at the given voltages; collective. Raises FemError if it does not converge.
 
-        ``source_A`` (local dofs,) is a current injected at the nodes, in A (in 2D per metre of depth). A node on two of the surfaces belongs to the one named first.
+        ``source_A`` (local dofs,) is a current injected at the nodes, in A (in 2D per metre of depth). A node on two of
+        the surfaces belongs to the one named first.
         """
         if not voltage_V:
             raise FemError("voltage_V is empty; give at least one surface and its voltage")
@@ -91,28 +92,46 @@ class Conduction:
         u = self._guess(voltage_V)
         for name in reversed(tuple(voltage_V)):
             u[self._surfaces[name]] = voltage_V[name]
-        system.solve(u, nodal_array(source_A, self.operator.halo, "source_A"))
+        source = nodal_array(source_A, self.operator.halo, "source_A")
+        system.solve(u, source)
         self.potential_V = u
-        return self.observe(tuple(voltage_V))
-
-    def observe(self, surfaces: tuple[str, ...]) -> ConductionState:
-        """Currents and powers of the present potential; collective."""
-        operator, halo = self.operator, self.operator.halo
-        leaving = operator.apply(self.potential_V)
-        taken = np.zeros(halo.local, dtype=bool)
-        currents = {}
-        for name in surfaces:
-            dofs = self._surface(name)
-            dofs = dofs[~taken[dofs] & (dofs < halo.owned)]
-            currents[name] = halo.total(float(leaving[dofs].sum()))
-            taken[dofs] = True
-        nodal = operator.nodal_power(self.potential_V)
-        bonds = operator.bond_power(self.potential_V)
-        return ConductionState(self.potential_V.copy(), currents, nodal, bonds, halo.sum(nodal) + float(bonds.sum()))
+        nodal, bonds = self.operator.nodal_power(u), self.operator.bond_power(u)
+        power = self.operator.halo.sum(nodal) + float(bonds.sum())
+        return ConductionState(u.copy(), self._currents(voltage_V, source, system.fixed), nodal, bonds, power)
 
     def reaction(self, surface: str) -> float:
-        """The current (A) that enters through ``surface`` at the present potential; collective."""
-        return self.observe((surface,)).currents_A[surface]
+        """The current (A) that enters through a surface: the residual of the unconstrained equations there; collective.
+
+        It converges with the residual of the solve, where ``currents_A`` of two electrodes converge with its square.
+        """
+        dofs = self._surface(surface)
+        leaving = self.operator.apply(self.potential_V)
+        return self.operator.halo.total(float(leaving[dofs[dofs < self.operator.halo.owned]].sum()))
+
+    def _currents(
+        self, voltage_V: Mapping[str, float], source: Array | None, fixed: NDArray[np.bool_]
+    ) -> dict[str, float]:
+        """The residual at each electrode; between two, what is left of it at the free nodes is shared out as well.
+
+        A free node's share is its potential's place between the electrodes, which makes the current stationary with
+        respect to errors of the potential: currents balance and I V is the power at any tolerance.
+        """
+        halo, u = self.operator.halo, self.potential_V
+        leaving = self.operator.apply(u)
+        free = np.where(fixed, 0.0, leaving if source is None else leaving - source)
+        taken = np.zeros(halo.local, dtype=bool)
+        currents = {}
+        for name, voltage in voltage_V.items():
+            dofs = self._surface(name)
+            dofs = dofs[~taken[dofs]]
+            taken[dofs] = True
+            current = float(leaving[dofs[dofs < halo.owned]].sum())
+            others = [other for key, other in voltage_V.items() if key != name]
+            if len(others) == 1 and abs(voltage - others[0]) > _LEVEL_V:
+                share = (u - others[0]) / (voltage - others[0])
+                current += float(np.dot(share[: halo.owned], free[: halo.owned]))
+            currents[name] = halo.total(current)
+        return currents
 
     @property
     def iterations(self) -> int:

@@ -44,7 +44,7 @@ def cell_network(space: dolfinx.fem.FunctionSpace) -> CellNetwork:
     tdim = mesh.topology.dim
     count = mesh.topology.index_map(tdim).size_local
     dofs = np.asarray(space.dofmap.list)[:count]
-    nodes = np.asarray(mesh.geometry.dofmap)[:count]
+    nodes = np.asarray(mesh.geometry.dofmaps[0])[:count]
     first, second = np.triu_indices(dofs.shape[1], 1)
     parts: list[tuple[NDArray[Any], ...]] = []
     volumes = np.empty(dofs.shape)

@@ -9,13 +9,13 @@ from fem.errors import FemError
 from fem.halo import Halo
 
 Array = NDArray[np.float64]
-_TOLERANCE = 1e-8
+_TOLERANCE = 1e-6
 _MAX_ITERATIONS = 200
 _MIN_DAMPING = 1e-3
 
 
 def fixed_point(update: Callable[[Array], Array], start: Array, halo: Halo, quantity: str, unit: str) -> Array:
-    """The array x with update(x) = x, to 1e-8 of its largest entry; collective.
+    """The array x with update(x) = x, to 1e-6 of its largest entry; collective.
 
     The step towards update(x) is halved whenever the change grows, and slowly lengthened again while it falls. Raises
     FemError naming ``quantity`` and the last change in ``unit`` after 200 iterations (a thermal runaway has no steady

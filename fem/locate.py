@@ -29,7 +29,7 @@ def containing_cells(
     hits = dolfinx.geometry.compute_collisions_points(tree, padded)
     cell = np.asarray(hits.array, dtype=np.int32)
     point = np.repeat(np.arange(points_nm.shape[0], dtype=np.int64), np.diff(hits.offsets))
-    nodes = np.asarray(mesh.geometry.dofmap)[cell]
+    nodes = np.asarray(mesh.geometry.dofmaps[0])[cell]
     reference = _pull_back(space, mesh.geometry.x[nodes][:, :, :tdim], points_nm[point])
     inside = reference.min(axis=1) >= -_TOLERANCE
     if mesh.topology.cell_type.name in ("interval", "quadrilateral", "hexahedron"):
@@ -49,6 +49,6 @@ def _pull_back(space: dolfinx.fem.FunctionSpace, corners: Array, points: Array) 
         jacobian = np.einsum("nai,jna->nij", corners, table[1:])
         step = np.linalg.solve(jacobian, error[..., None])[..., 0]
         reference = np.clip(reference + step, -2.0, 3.0)
-        if np.abs(step).max() < 1e-13:
+        if np.abs(step).max(initial=0.0) < 1e-13:
             break
     return reference

@@ -123,7 +123,7 @@ class SiteOperator:
     ) -> scipy.sparse.csr_array:
         mesh = self.space.mesh
         dim = mesh.topology.dim
-        corners = mesh.geometry.x[np.asarray(mesh.geometry.dofmap)[cell]][:, :, :dim]
+        corners = mesh.geometry.x[np.asarray(mesh.geometry.dofmaps[0])[cell]][:, :, :dim]
         table = self._table(reference)[1:]
         inverse = np.linalg.inv(np.einsum("nai,jna->nij", corners, table))
         gradient = np.einsum("jna,nji->ina", table, inverse) / hits[point][None, :, None]

@@ -179,17 +179,23 @@ class Engine:
         kernels.place(self.table, self.state, site, self.model.index(species))
         self.refresh()
 
-    def watch(self, weight: ArrayLike, bound: float) -> None:
-        """Stop :meth:`run` when the configuration has moved too far from what it is now.
+    def watch(self, weight: ArrayLike, bound: float, since: ArrayLike | None = None) -> None:
+        """Stop :meth:`run` when the configuration has moved too far from a reference.
 
         Args:
             weight: (N,) what a change at a site counts (for fields: how much it could move the potential, V).
             bound: run stops when the root of the sum of weight^2 over changed sites exceeds this.
+            since: (N,) the occupation to compare with (that of the last field solution); what it is now by default.
         """
         self._weight = np.array(weight, dtype=float)
         self._bound = float(bound)
-        self._reference = self.state.occupation.copy()
-        self._indicator[0] = 0.0
+        self._reference = np.array(self.state.occupation if since is None else since, dtype=np.int8)
+        self._indicator[0] = float(np.sum(self._weight[self.state.occupation != self._reference] ** 2))
+
+    @property
+    def drift(self) -> float:
+        """The watched quantity now: the root of the sum of weight^2 over sites that changed (see :meth:`watch`)."""
+        return float(np.sqrt(max(self._indicator[0], 0.0)))
 
     # -- time -------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,18 @@ with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spac
     import dolfinx_solver  # noqa: F401
 
 from meshes.errors import MeshError
-from meshes.filament import filament_cell
+from meshes.filament import KINDS, filament_cell
 from meshes.grading import graded
 from meshes.labelled import LabelledMesh
-from meshes.tensor import tensor_box, tensor_rectangle
+from meshes.tensor import label_layers, tensor_box, tensor_rectangle
 
-__all__ = ["LabelledMesh", "MeshError", "filament_cell", "graded", "tensor_box", "tensor_rectangle"]
+__all__ = [
+    "KINDS",
+    "LabelledMesh",
+    "MeshError",
+    "filament_cell",
+    "graded",
+    "label_layers",
+    "tensor_box",
+    "tensor_rectangle",
+]

@@ -29,7 +29,7 @@ def graded(
     if not growth >= 1.0 or not math.isfinite(growth):
         raise MeshError(f"graded: growth must be a finite number >= 1, got {growth!r}")
     count = intervals(hi - lo, core_size)
-    core = lo + (hi - lo) * (np.arange(count + 1) / count)
+    core = lo + (hi - lo) * np.arange(count + 1) / count
     core[-1] = hi
     size = (hi - lo) / count
     below = outward(lo - outer_lo, size, growth)

@@ -48,11 +48,15 @@ def _tensor(axes: Mapping[str, ArrayLike], layers: Layers, comm: MPI.Comm | None
         points, cells = np.empty((0, dim)), np.empty((0, 2**dim), dtype=np.int64)
     partitioner = dolfinx.mesh.create_cell_partitioner(dolfinx.mesh.GhostMode.shared_facet, 2)
     mesh = dolfinx.mesh.create_mesh(comm, cells, element, points, partitioner=partitioner)
-    return label_layers(mesh, layers, float(nodes[-1][0]), float(nodes[-1][-1]))
+    return label_layers(mesh, layers)
 
 
-def label_layers(mesh: dolfinx.mesh.Mesh, layers: Layers, z_min: float, z_max: float) -> LabelledMesh:
-    """Tag the cells by the layer of their midpoint and the exterior facets as bottom, top or side."""
+def label_layers(mesh: dolfinx.mesh.Mesh, layers: Layers) -> LabelledMesh:
+    """Name the parts of any DOLFINx mesh in nm: cells by the layer of their midpoint, exterior facets by height.
+
+    ``layers`` maps a region's name to its (z0, z1), z the last coordinate; facets at the lowest bound are "bottom",
+    at the highest "top", the others "side". Collective. Raises MeshError when a cell lies in no layer.
+    """
     tdim = mesh.topology.dim
     up = mesh.geometry.dim - 1
     regions = {name: number for number, name in enumerate(layers, start=1)}
@@ -62,7 +66,10 @@ def label_layers(mesh: dolfinx.mesh.Mesh, layers: Layers, z_min: float, z_max: f
     tags = np.zeros(local.size, dtype=np.int32)
     for name, (z0, z1) in layers.items():
         tags[(height > z0) & (height < z1)] = regions[name]
+    if mesh.comm.allreduce(bool(np.any(tags == 0)), op=MPI.LOR):
+        raise MeshError(f"some cells lie in none of the layers {', '.join(layers)}: these must fill the mesh")
     cells = dolfinx.mesh.meshtags(mesh, tdim, local, tags)
+    z_min, z_max = (pick(z for bounds in layers.values() for z in bounds) for pick in (min, max))
 
     mesh.topology.create_connectivity(tdim - 1, tdim)
     outside = dolfinx.mesh.exterior_facet_indices(mesh.topology)

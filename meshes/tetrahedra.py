@@ -57,7 +57,7 @@ def layered_tetrahedra(
     finally:
         if gmsh:
             gmsh.finalize()
-    return label_layers(mesh, layers, float(z_nm[0]), float(z_nm[-1]))
+    return label_layers(mesh, layers)
 
 
 def _build(

@@ -206,6 +206,13 @@ class TestPlotRun:
         assert names == {"iv.png", "transient.png", "filament.png"}
         assert plot_run(run(snapshots={}, sites=None, series={}), tmp_path) == []
 
+    def test_cuts_without_bias_are_left_out(self, tmp_path):
+        flat = {**cut_arrays(), "cut/potential_V": np.zeros((21, 25))}
+        cold = {"formed": snapshot(range(10), flat, 0.0)}
+        assert "cut.png" not in {path.name for path in plot_run(run(snapshots=cold), tmp_path)}
+        warm = {**cold, "forming_peak": snapshot(range(10), cut_arrays(), 1.0)}
+        assert "cut.png" in {path.name for path in plot_run(run(snapshots=warm), tmp_path)}
+
     def test_device_file_gives_names_and_limits(self):
         assert layer_names(DEVICE) == ("TiN", "HfO2", "Ti")
         assert layer_names("") == ("bottom", "oxide", "top")

@@ -68,6 +68,7 @@ class Vacancy(Section):
     hop_barrier_eV: float = number(1.09, "eV", "symmetric barrier of a hop", ge=0, le=10)
     hop_distance_nm: float = number(0.30, "nm", "sites nearer than this are neighbours", gt=0.1, le=1)
     hop_spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once per edge", ge=0, le=2)
+    polarisation_eA: float = number(0.0, "e Angstrom", "field lowering of the hop barrier", ge=0, le=200)
     pair_energy_eV: float = number(0.0, "eV", "energy of two adjacent vacancies; negative attracts", ge=-5, le=5)
     charge_e: float = number(2.0, "e", "charge of a vacancy", ge=0, le=2)
     max_hop_rate_Hz: float | None = number(None, "Hz", "cap that slows a hop and its reverse alike", gt=0, le=1e16)

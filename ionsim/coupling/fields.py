@@ -1,18 +1,20 @@
 """Where lattice sites meet finite elements: the potential and the temperature that every site feels.
 
-One potential: vacancy bonds are conductors inside the finite-element matrix, K = K_fe(sigma) + B^T G B, with a mesh node
-for every site. The current is the reaction at the electrode, which equals the dissipated power over the voltage. The
+One potential: vacancy bonds are conductors inside the finite-element matrix, K = K_fe(sigma) + B^T G B, with a mesh
+node for every site. The current is the reaction at the electrode, which equals the dissipated power over the voltage. The
 conduction problem is linear, so it is solved once for 1 V and scaled; its Joule heat is the source of the heat problem.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 import scipy.sparse
+from mpi4py import MPI
 from numpy.typing import NDArray
 
 import fem
@@ -25,6 +27,9 @@ Mask = NDArray[np.bool_]
 
 #: Quantiles of the exponential distribution of path lengths over which an electron gives its energy away.
 _PATHS = 8
+
+#: After so many of the slowest thermal time constants a temperature field is steady to rounding.
+_STEADY = 40.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class LatticeFields:
         conductance_S: terminal current / voltage, from the reaction.
         temperature_K: (N,) at the sites; ``peak_K``: hottest node of the mesh.
         n_solves: conduction problems solved so far.
+        thermal_time_s: bound of the slowest thermal time constant, (largest extent/pi)^2 C/kappa.
     """
 
     def __init__(
@@ -104,6 +110,10 @@ class LatticeFields:
         self.peak_K = heat.ambient_K
         self.conductance_S = 0.0
         self.n_solves = 0
+        self._steady_V: float | None = None
+        span = self.comm.allreduce(float(np.ptp(cell.mesh.geometry.x, axis=0).max()), op=MPI.MAX) * 1e-9
+        slowest = max(heat.capacity_J_per_m3K[name] / kappa[name] for name in kappa if not name.endswith("interface"))
+        self.thermal_time_s = (span / np.pi) ** 2 * slowest
         self._cell_heat_W: Floats = np.zeros(self.conduction.operator.halo.local)
         self._site_heat_W: Floats = np.zeros(len(positions_nm))
         self._cut: fem.SiteOperator | None = None
@@ -160,10 +170,22 @@ class LatticeFields:
         count = len(vacant)
         self._site_heat_W = np.bincount(first, 0.5 * between, count) + np.bincount(second, 0.5 * between, count)
         self._site_heat_W += np.bincount(low, rest[: len(low)], count) + np.bincount(high, rest[len(low) :], count)
+        self._steady_V = None
         self.n_solves += 1
 
     def solve_heat(self, vacant: Mask, device_V: float, elapsed_s: float | None) -> None:
-        """Temperature ``elapsed_s`` after the last one (None: steady) with the Joule heat at ``device_V``; collective."""
+        """Temperature ``elapsed_s`` after the last one (None: steady) with the Joule heat at ``device_V``; collective.
+
+        After many thermal time constants the steady state is the exact answer, and with an unchanged configuration its
+        rise goes with the square of the voltage.
+        """
+        steady = elapsed_s is None or elapsed_s > _STEADY * self.thermal_time_s
+        if steady and self._steady_V is not None and device_V * self._steady_V > 0.0:
+            rise = self.heat.temperature_K - self.heat_path.ambient_K
+            self.heat.temperature_K = self.heat_path.ambient_K + rise * (device_V / self._steady_V) ** 2
+            self._steady_V = device_V
+            self._sample_temperature()
+            return
         low, high = self._kappa
         self.heat.set_thermal({"oxide": low + (high - low) * (self._oxide_sites @ vacant.astype(float))})
         paths = self._paths[1 if device_V >= 0.0 else -1]
@@ -171,15 +193,18 @@ class LatticeFields:
         for path in paths:
             source += path.deposit(self._site_heat_W / len(paths))
         source *= device_V * device_V
-        if elapsed_s is None:
-            field = self.heat.solve(source)
-        elif elapsed_s > 0.0:
-            field = self.heat.step(elapsed_s, source)
-        else:
-            return
+        if steady:
+            self.heat.solve(source)
+            self._steady_V = device_V
+        elif elapsed_s is not None and elapsed_s > 0.0:
+            self.heat.step(elapsed_s, source)
+            self._steady_V = None
+        self._sample_temperature()
+
+    def _sample_temperature(self) -> None:
         halo = self.heat.operator.halo
-        self.temperature_K = self.sites.sample(field)
-        self.peak_K = halo.maximum(float(field[: halo.owned].max(initial=0.0)))
+        self.temperature_K = self.sites.sample(self.heat.temperature_K)
+        self.peak_K = halo.maximum(float(self.heat.temperature_K[: halo.owned].max(initial=0.0)))
 
     def weights(self, vacant: Mask, device_V: float, weight: Floats) -> None:
         """Fill ``weight`` (N,) with how far the potential could move if a site changed, V."""
@@ -208,3 +233,42 @@ class LatticeFields:
             "cut/potential_V": self._cut.sample(self.conduction.potential_V).reshape(shape) * device_V,
             "cut/temperature_K": self._cut.sample(self.heat.temperature_K).reshape(shape),
         }
+
+    def mesh_fields(self, device_V: float) -> dict[str, Floats]:
+        """Nodal arrays (local dofs,): potential_V and temperature_K."""
+        return {
+            "potential_V": self.conduction.potential_V * device_V,
+            "temperature_K": self.heat.temperature_K.copy(),
+        }
+
+    def write(self, path: Path, frames: Sequence[tuple[float, Mapping[str, Floats]]]) -> None:
+        """Write frames of :meth:`mesh_fields`, each with its time in s, to a VTX folder; collective."""
+        with fem.VtxSeries(path, self.conduction.space, ("potential_V", "temperature_K")) as series:
+            for time_s, fields in sorted(frames, key=lambda frame: frame[0]):
+                series.write(time_s, fields)
+
+    def checkpoint(self) -> dict[str, Any]:
+        """What the next solve depends on besides its input; on more than one rank each rank has its own part."""
+        return {
+            "potential_V": self.conduction.potential_V.copy(),
+            "temperature_K": self.heat.temperature_K.copy(),
+            "unit_potential": self.unit_potential.copy(),
+            "site_temperature_K": self.temperature_K.copy(),
+            "cell_heat_W": self._cell_heat_W.copy(),
+            "site_heat_W": self._site_heat_W.copy(),
+            "scalars": np.array(
+                [self.conductance_S, self.peak_K, np.nan if self._steady_V is None else self._steady_V]
+            ),
+            "n_solves": np.array([self.n_solves]),
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go back to a checkpoint of the same mesh and sites."""
+        self.conduction.potential_V = np.array(saved["potential_V"])
+        self.heat.temperature_K = np.array(saved["temperature_K"])
+        self.unit_potential = np.array(saved["unit_potential"])
+        self.temperature_K = np.array(saved["site_temperature_K"])
+        self._cell_heat_W, self._site_heat_W = np.array(saved["cell_heat_W"]), np.array(saved["site_heat_W"])
+        self.conductance_S, self.peak_K, steady = (float(value) for value in saved["scalars"])
+        self._steady_V = None if np.isnan(steady) else steady
+        self.n_solves = int(saved["n_solves"][0])

@@ -1,4 +1,4 @@
-"""A finite-element mesh around a lattice of sites: nodes on the sites where the lattice allows it, room for heat around."""
+"""A finite-element mesh around a lattice of sites: nodes on the sites where it can be, room for heat around."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from meshes.grading import outward
 
 Floats = NDArray[np.float64]
 
-#: Thickness of the layers that stand for thermal boundary resistance, nm (conductivity h x thickness; no physics in it).
+#: Thickness of the layers that stand for thermal boundary resistance, nm (conductivity = h x thickness).
 INTERFACE_NM = 0.1
 
 

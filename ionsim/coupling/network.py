@@ -73,7 +73,9 @@ class Network:
 
 
 @njit(cache=True)
-def active_bonds(start: Ints, target: Ints, conductance: Floats, vacant: NDArray[np.bool_]) -> tuple[Ints, Ints, Floats]:
+def active_bonds(
+    start: Ints, target: Ints, conductance: Floats, vacant: NDArray[np.bool_]
+) -> tuple[Ints, Ints, Floats]:
     """The bonds whose two ends are both vacant, once each: (first, second, conductance)."""
     count = 0
     for i in range(len(vacant)):

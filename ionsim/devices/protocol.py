@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,17 +34,20 @@ class Family(Protocol):
     def sites(self) -> dict[str, Any]:
         """What does not change: the arguments of :class:`ionsim.results.Sites`."""
 
-    def state(self) -> dict[str, NDArray[np.generic]]:
+    def state(self) -> dict[str, Any]:
         """A snapshot for pictures and files: occupation, potential_V, temperature_K per site, and the vertical cut."""
 
-    def checkpoint(self) -> dict[str, NDArray[np.generic]]:
+    def checkpoint(self) -> dict[str, Any]:
         """Everything that :meth:`restore` needs to go on with the same trajectory."""
 
-    def restore(self, saved: dict[str, NDArray[np.generic]]) -> None:
+    def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a checkpoint."""
 
     def summary(self) -> dict[str, Any]:
         """Family-specific totals of the run (event counts by process, flicker share, refreshes)."""
 
-    def write_fields(self, path: str) -> None:
-        """Write potential, temperature and conductivity on the mesh to a VTX folder that ParaView reads."""
+    def mesh_fields(self) -> dict[str, NDArray[np.float64]]:
+        """Nodal fields on the mesh now (local dofs,), by a name that carries the unit."""
+
+    def write_fields(self, path: Path, frames: Sequence[tuple[float, dict[str, NDArray[np.float64]]]]) -> None:
+        """Write :meth:`mesh_fields` of several times (s) to a VTX folder that ParaView reads; collective."""

@@ -7,6 +7,8 @@ finite reservoir that remembers how many ions it holds. Vacancies near each othe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ _NM_PER_ANGSTROM = 0.1
 class Vcm:
     """A VCM device; see :class:`ionsim.devices.protocol.Family` for what the methods mean."""
 
-    species = SPECIES
+    species: tuple[str, ...] = SPECIES
 
     def __init__(self, device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm | None = None) -> None:
         self.device = device
@@ -48,7 +50,7 @@ class Vcm:
         self.limited = False
         self.peak_K = device.ambient_K
         self._weight = np.zeros(len(self.positions_nm))
-        self._solved: NDArray[np.bool_] | None = None
+        self._solved = self.engine.occupation.copy()
         self._heat_time = 0.0
 
     # -- building ---------------------------------------------------------------------------------------------
@@ -61,6 +63,7 @@ class Vcm:
             kmc.hop(
                 "vacancy", into="oxygen", barrier_eV=vacancy.hop_barrier_eV, prefactor_Hz=vacancy.attempt_Hz,
                 charge_e=vacancy.charge_e, name=HOP, spread_eV=vacancy.hop_spread_eV,
+                polarisation_e_nm=vacancy.polarisation_eA * _NM_PER_ANGSTROM,
                 max_rate_Hz=vacancy.max_hop_rate_Hz or np.inf,
             )
         ]  # fmt: skip
@@ -158,36 +161,39 @@ class Vcm:
         self._solve(Circuit(0.0, None))
 
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
-        """Run the lattice to ``until_s``; the fields follow whenever it has moved past the error bound."""
+        """Run the lattice to ``until_s``; the fields follow whenever it has moved past the error bound.
+
+        What is recorded at ``until_s`` is held to a quarter of the bound.
+        """
         self.applied_V = applied_V
-        self._solve(circuit)
-        while True:
-            reason = self.engine.run(until_s=until_s)
-            if reason != "watch":
-                break
+        self._operate(circuit)
+        while self.engine.run(until_s=until_s) == "watch":
             self._solve(circuit)
-        self._solve(circuit)
+        if self.engine.drift > 0.25 * self.bound_V:
+            self._solve(circuit)
 
     def _solve(self, circuit: Circuit) -> None:
-        """Potential where the configuration moved; then the operating point, the heat, and new rates."""
-        vacant = self.engine.occupation == VACANCY
-        if self._solved is None or not np.array_equal(vacant, self._solved):
-            self.fields.solve_potential(vacant)
-            self._solved = vacant
+        """Solve the potential of the present configuration, then everything that follows from it."""
+        self._solved = self.engine.occupation.copy()
+        self.fields.solve_potential(self._solved == VACANCY)
+        self._operate(circuit)
+
+    def _operate(self, circuit: Circuit) -> None:
+        """Operating point, heat and rates; the potential is linear in the voltage and only scaled."""
+        vacant = self._solved == VACANCY
         point = circuit.operating_point(self.applied_V, self.fields.conductance_S)
         self.device_V, self.current_A, self.limited = point
-        if not self.device.numerics.freeze_temperature:
+        numerics = self.device.numerics
+        if not numerics.freeze_temperature:
             elapsed = self.time_s - self._heat_time
-            self.fields.solve_heat(
-                vacant, self.device_V, elapsed if self.device.numerics.transient_heat else None
-            )
+            self.fields.solve_heat(vacant, self.device_V, elapsed if numerics.transient_heat else None)
             self._heat_time = self.time_s
         self.engine.set_fields(
             self.fields.unit_potential * self.device_V, self.fields.temperature_K,
             {CAP: self.device_V} if self.device.exchange else None,
         )  # fmt: skip
         self.fields.weights(vacant, self.device_V, self._weight)
-        self.engine.watch(self._weight, self.bound_V)
+        self.engine.watch(self._weight, self.bound_V, since=self._solved)
         self.peak_K = max(self.peak_K, self.fields.peak_K)
 
     # -- reading ----------------------------------------------------------------------------------------------
@@ -235,6 +241,23 @@ class Vcm:
             **self.fields.cut(0.5 * self.box_nm[1], self.device_V),
         }
 
+    def checkpoint(self) -> dict[str, Any]:
+        """Lattice, random stream and the fields that serve as starting guesses: what a bit-identical restart needs."""
+        return {
+            "engine": self.engine.checkpoint(),
+            "fields": self.fields.checkpoint(),
+            "solved": self._solved.copy(),
+            "scalars": np.array([self.applied_V, self.device_V, self.current_A, self.peak_K, self._heat_time]),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to a checkpoint of the same device."""
+        self.engine.restore(saved["engine"])
+        self.fields.restore(saved["fields"])
+        self._solved = np.array(saved["solved"])
+        scalars = [float(value) for value in saved["scalars"]]
+        self.applied_V, self.device_V, self.current_A, self.peak_K, self._heat_time = scalars
+
     def summary(self) -> dict[str, Any]:
         """Event counts by process, the share of them that was flicker, and the field refreshes."""
         counts, flicker = self.engine.counts, self.engine.flicker
@@ -247,6 +270,10 @@ class Vcm:
             "T_peak_K": self.peak_K,
         }
 
-    def write_fields(self, path: str) -> None:
-        """Write potential, temperature and conductivity at the end of the run for ParaView."""
-        self.fields.write(path, self.device_V)
+    def mesh_fields(self) -> dict[str, NDArray[np.float64]]:
+        """Potential and temperature at the nodes of the mesh."""
+        return self.fields.mesh_fields(self.device_V)
+
+    def write_fields(self, path: Path, frames: Sequence[tuple[float, dict[str, NDArray[np.float64]]]]) -> None:
+        """Write mesh fields of several times for ParaView."""
+        self.fields.write(path, frames)

@@ -64,7 +64,13 @@ def filament_figure(
                    label=name)
             for name, colour in _CLASSES.values()
         ]  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, handletextpad=0.2, columnspacing=1.2)
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=(1, 2, 2, 4)[columns - 1],
+            handletextpad=0.2,
+            columnspacing=1.2,
+        )
         if title:
             figure.suptitle(title, fontsize=9)
     return figure

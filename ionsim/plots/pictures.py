@@ -40,7 +40,8 @@ class RunLike(Protocol):
 def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
     """Draw ``iv.png``, ``transient.png``, ``filament.png`` and ``cut.png`` into a folder and return their paths.
 
-    A picture is left out when the run does not hold what it shows (no samples, no snapshots, no lattice, no cuts).
+    A picture is left out when the run does not hold what it shows (no samples, no snapshots, no lattice); the cut shows
+    up to four snapshots that hold fields under bias, whatever their labels.
     Raises ``ResultsError`` when a file cannot be written.
     """
     folder = Path(out_dir)
@@ -65,7 +66,7 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
                 title=run.name,
             )
             written.append(save(figure, folder / "filament.png"))
-        cuts = {label: cut for label in _labels(run) if label != "virgin" and (cut := _cut(run, label)) is not None}
+        cuts = _cuts(run)
         if cuts:
             box = _oxide_box(run.sites)
             figure = cut_figure(
@@ -113,6 +114,14 @@ def _oxide_box(sites: Any) -> tuple[float, float, float]:
         inner = np.asarray(sites.positions_nm)[~np.isin(sites.region, electrodes), 2]
         height = float(inner.max()) if inner.size else height
     return float(sites.cell_nm[0]), float(sites.cell_nm[1]), height
+
+
+def _cuts(run: RunLike) -> dict[str, Cut]:
+    """Cuts of up to four snapshots, states first; those taken without bias have no potential to show."""
+    order = [*STATES, *(label for label in run.snapshots if label not in STATES)]
+    found = {label: _cut(run, label) for label in order if label in run.snapshots}
+    biased = {label: cut for label, cut in found.items() if cut is not None and np.ptp(cut.potential_V) > 1e-9}
+    return dict(list(biased.items())[:4])
 
 
 def _cut(run: RunLike, label: str) -> Cut | None:

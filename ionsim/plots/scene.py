@@ -29,8 +29,9 @@ _HAZE = 0.45
 
 @dataclass(frozen=True)
 class Camera:
-    """Orthographic view from azimuth and elevation in degrees; the first quadrant of angles that is drawn for is
-    -90 < azimuth < 0 and 0 < elevation < 90: the faces +x, -y and +z of a box are seen.
+    """Orthographic view from an azimuth and elevation in degrees.
+
+    The drawing functions here expect -90 < azimuth < 0 < elevation < 90, where the faces +x, -y and +z are seen.
     """
 
     azimuth: float = -58.0

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from mpi4py import MPI
+from numpy.typing import NDArray
 
 from ionsim.config import Device
 from ionsim.devices import Family, build
 from ionsim.drive import Drive
+from ionsim.errors import ResultsError
 from ionsim.results import Recorder, Run, Sites, Snapshot, claim, export
+
+_T = TypeVar("_T")
 
 #: Names of the states that the stages of a forming / RESET / SET sweep leave behind.
 STATES = {"forming": "formed"}
 VIRGIN = "virgin"
+
+#: A snapshot of a stage's hottest moment is replaced when the power has grown by this factor.
+_NEW_PEAK = 1.05
 
 
 @dataclass(frozen=True)
@@ -58,31 +67,40 @@ class Simulation:
         self.drive = Drive(device.drive)
         self.family: Family = build(device, np.random.SeedSequence(self.seed), self.comm)
         self.recorder = Recorder(
-            name=device.name, family=device.family, seed=self.seed, input_toml=device.to_toml(), stages=self.drive.stages
+            name=device.name,
+            family=device.family,
+            seed=self.seed,
+            input_toml=device.to_toml(),
+            stages=self.drive.stages,
         )
         self.recorder.sites = Sites(**self.family.sites())
+        self._mesh_fields: dict[str, tuple[float, dict[str, NDArray[np.float64]]]] = {}
 
     def __iter__(self) -> Iterator[Frame]:
         """Run from the start, one :class:`Frame` per recorded point."""
         self.family.initialise()
         self._snapshot(VIRGIN)
-        drive, now = self.drive, 0.0
+        drive, now, peak_W = self.drive, 0.0, 0.0
         while now < drive.duration_s:
             until = drive.next_sample_s(now)
-            stage = drive.stage(0.5 * (now + until))
-            self.family.advance(until, drive.voltage_V(until), drive.circuit(0.5 * (now + until)))
+            middle = 0.5 * (now + until)
+            stage = drive.stage(middle)
+            self.family.advance(until, drive.voltage_V(until), drive.circuit(middle))
             row = {**self.family.observe(), "stage": float(stage)}
             self.recorder.sample(**row)
             if row["limited"]:
                 drive.on_compliance(until)
-            now = until
-            name = drive.stages[stage]
-            if now >= drive.duration_s or drive.stage(now + 1e-12 * drive.duration_s) != stage:
+            now, name = until, drive.stages[stage]
+            if row["power_W"] > _NEW_PEAK * peak_W:
+                peak_W = row["power_W"]
+                self._snapshot(f"{name}_peak")
+            if now in drive.stage_ends_s:
+                peak_W = 0.0
                 self._snapshot(STATES.get(name, name))
             yield Frame(name, row)
 
-    def run(self, out: str | Path, *, force: bool = False, progress: bool = False) -> Run | None:
-        """Run the whole drive and write the folder ``out``; returns the run as it reads back (None on other ranks).
+    def run(self, out: str | Path, *, force: bool = False, progress: bool = False) -> Run:
+        """Run the whole drive and write the folder ``out``; returns the run as it reads back.
 
         Raises ResultsError when ``out`` holds a finished run and ``force`` is not set. While it runs the file
         is replaced by a newer whole one every ``numerics.checkpoint_s`` seconds; it reads "failed" after an error.
@@ -91,8 +109,7 @@ class Simulation:
         from ionsim.simulation.progress import Progress
 
         chief = self.comm.rank == 0
-        path = claim(Path(out), force=force) if chief else None
-        path = self.comm.bcast(path)
+        path = self._on_chief(lambda: claim(Path(out), force=force))
         begin = written = time.monotonic()
         try:
             with Progress(self.device.name, self.drive, shown=progress and chief) as bar:
@@ -101,28 +118,44 @@ class Simulation:
                     if chief and time.monotonic() - written > self.device.numerics.checkpoint_s:
                         self.recorder.write(path)
                         written = time.monotonic()
-            self.recorder.summary = {
-                **summarise(self.device, self.recorder.series(), self.drive.stages),
-                **self.family.summary(),
-                "seed": self.seed,
-                "wall_time_s": time.monotonic() - begin,
-            }
-            self.recorder.status = "complete"
         except BaseException:
             self.recorder.status = "failed"
-            raise
-        finally:
             if chief:
-                self.recorder.write(path)
-        self.family.write_fields(str(path.parent / "fields.bp"))
-        if not chief:
-            return None
+                with contextlib.suppress(ResultsError):  # the first error is the one to report
+                    self.recorder.write(path)
+            raise
+        self.recorder.summary = {
+            **summarise(self.device, self.recorder.series(), self.drive.stages),
+            **self.family.summary(),
+            "seed": self.seed,
+            "wall_time_s": time.monotonic() - begin,
+        }
+        self.recorder.status = "complete"
+        self.family.write_fields(path.parent / "fields.bp", list(self._mesh_fields.values()))
+        return self._on_chief(lambda: self._finish(path))
+
+    def _finish(self, path: Path) -> Run:
+        self.recorder.write(path)
         run = Run.open(path.parent)
         export(run)
         return run
 
+    def _on_chief(self, task: Callable[[], _T]) -> _T:
+        """Do something with files on rank 0; its result, or its error, reaches every rank."""
+        result: Any = None
+        if self.comm.rank == 0:
+            try:
+                result = task()
+            except ResultsError as error:
+                result = error
+        result = self.comm.bcast(result)
+        if isinstance(result, ResultsError):
+            raise result
+        return cast(_T, result)
+
     def _snapshot(self, label: str) -> None:
         state = self.family.state()
         rows = self.family.observe()
+        self._mesh_fields[label] = (rows["time_s"], self.family.mesh_fields())
         named = {name: state.pop(name) for name in ("occupation", "potential_V", "temperature_K")}
         self.recorder.snapshot(Snapshot(label, rows["time_s"], rows["voltage_V"], extra=state, **named))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 if TYPE_CHECKING:
     from ionsim.drive import Drive
@@ -35,5 +36,6 @@ class Progress:
 
     def update(self, frame: Frame) -> None:
         """Show a frame."""
-        note = f"{frame.stage} {frame.voltage_V:+.2f} V {frame.current_A:+.1e} A {int(frame.row.get('n_events', 0)):,} events"
+        events = int(frame.row.get("n_events", 0))
+        note = f"{frame.stage} {frame.voltage_V:+.2f} V {frame.current_A:+.1e} A {events:,} events"
         self._bar.update(self._task, completed=frame.time_s, total=self._drive.duration_s, note=note)

@@ -65,7 +65,7 @@ def build_stack(
 def _strained(name: str, height_nm: float, cell_nm: Pair) -> tuple[Layer, str]:
     """Electrode film strained onto the lateral cell: (positions, symbols), and a note that reports the strain."""
     unit = film_cell(name)
-    counts = whole_cells(unit, *cell_nm, max(height_nm, unit.cell[2, 2] / 20))
+    counts = whole_cells(unit, *cell_nm, max(height_nm, unit.edges_nm[2] / 2))
     film = cut_film(unit, *counts)
     stretch = np.array(cell_nm) / np.array(film.cell_nm)
     positions = film.positions_nm * [*stretch, 1.0]

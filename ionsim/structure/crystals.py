@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from ase import Atoms
 from ase.build import make_supercell
 from ase.spacegroup import crystal as spacegroup_crystal
+from numpy.typing import NDArray
 
 from ionsim.errors import StructureError, nearest
 
+_ANGSTROM_PER_NM = 10.0
 #: HfO2 polymorphs that can be built.
 OXIDES = ("cubic", "tetragonal", "monoclinic")
 
@@ -24,6 +26,26 @@ class CrystalData:
     cellpar: tuple[float, float, float, float, float, float]
     sites: tuple[tuple[str, tuple[float, float, float]], ...]
     source: str
+
+
+@dataclass(frozen=True, eq=False)
+class UnitCell:
+    """Atoms of one cell: ``symbol`` (n,), ``fractional`` (n, 3) in 0..1, ``vectors_nm`` (3, 3), one vector a row."""
+
+    symbol: NDArray[np.str_]
+    fractional: NDArray[np.float64]
+    vectors_nm: NDArray[np.float64]
+
+    @property
+    def edges_nm(self) -> tuple[float, float, float]:
+        """Periods along x and y and height along z of a film cell, nm."""
+        x, y, z = np.diag(self.vectors_nm).tolist()
+        return x, y, z
+
+    def only(self, symbol: str) -> UnitCell:
+        """The same cell with the atoms of one element."""
+        chosen = self.symbol == symbol
+        return UnitCell(self.symbol[chosen], self.fractional[chosen], self.vectors_nm)
 
 
 CRYSTALS = {
@@ -64,25 +86,31 @@ _RECTANGULAR = {
 }
 
 
-def film_cell(name: str) -> Atoms:
+def film_cell(name: str) -> UnitCell:
     """Unit cell of ``cubic``, ``tetragonal``, ``monoclinic`` (HfO2), ``TiN`` or ``Ti`` for growth of a (001) film.
 
-    ASE atoms in Angstrom: the first two cell vectors lie along x and y, the third rises along z (and leans over along x
-    in the monoclinic crystal). Raises ``StructureError`` for another name.
+    The first two cell vectors lie along x and y, the third rises along z (and leans over along x in the monoclinic
+    crystal). Raises ``StructureError`` for another name.
     """
     data = CRYSTALS.get(name)
     if data is None:
         raise StructureError(f"no crystal is called {name!r}{nearest(name, CRYSTALS)}; allowed: {', '.join(CRYSTALS)}")
-    symbols = [symbol for symbol, _ in data.sites]
-    basis = [position for _, position in data.sites]
-    atoms = spacegroup_crystal(
-        symbols, basis, spacegroup=data.spacegroup, setting=data.setting, cellpar=data.cellpar, primitive_cell=False
-    )
-    if name in _RECTANGULAR:
-        atoms = make_supercell(atoms, np.array(_RECTANGULAR[name]))
-    a, b, c = atoms.cell.lengths()
+    with warnings.catch_warnings():
+        # ASE up to 3.29 assigns to ndarray.shape, which NumPy 2.5 deprecates.
+        warnings.filterwarnings("ignore", message="Setting the shape on a NumPy array", category=DeprecationWarning)
+        atoms = spacegroup_crystal(
+            [symbol for symbol, _ in data.sites],
+            [position for _, position in data.sites],
+            spacegroup=data.spacegroup,
+            setting=data.setting,
+            cellpar=data.cellpar,
+            primitive_cell=False,
+        )
+        if name in _RECTANGULAR:
+            atoms = make_supercell(atoms, np.array(_RECTANGULAR[name]))
+    a, b, c = atoms.cell.lengths() / _ANGSTROM_PER_NM
     beta = np.deg2rad(atoms.cell.angles()[1])
     upright = np.array([[a, 0, 0], [0, b, 0], [c * np.cos(beta), 0, c * np.sin(beta)]])
-    atoms.set_cell(upright, scale_atoms=True)
-    atoms.wrap(eps=1e-6)
-    return atoms
+    upright[np.abs(upright) < 1e-12] = 0.0
+    fractional = np.round(atoms.get_scaled_positions(), 12) % 1.0
+    return UnitCell(np.array(atoms.get_chemical_symbols(), dtype=np.str_), fractional, upright)

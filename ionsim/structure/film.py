@@ -6,14 +6,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from ase import Atoms
 from numpy.typing import NDArray
 
 from ionsim.errors import StructureError
-from ionsim.structure.crystals import OXIDES, film_cell
+from ionsim.structure.crystals import OXIDES, UnitCell, film_cell
 from ionsim.structure.stack import Pair, wrap
-
-_ANGSTROM_PER_NM = 10.0
 
 
 class Film(NamedTuple):
@@ -51,11 +48,10 @@ def oxygen_sublattice(crystal: str, width_nm: float, depth_nm: float, thickness_
     cell = oxide_cell(crystal)
     for name, length in (("width_nm", width_nm), ("depth_nm", depth_nm), ("thickness_nm", thickness_nm)):
         check_length(name, length)
-    oxygen = cell[cell.symbols == "O"]
+    oxygen = cell.only("O")
     if crystal == "cubic":
         # Half the fluorite cell is the cell of its oxygen sublattice: it lets the box be rounded to whole spacings.
-        half = cell.cell.lengths()[0] / 2
-        oxygen = Atoms("O", scaled_positions=[[0.5, 0.5, 0.5]], cell=[half, half, half], pbc=True)
+        oxygen = UnitCell(np.array(["O"]), np.full((1, 3), 0.5), cell.vectors_nm / 2)
         steps = 1
     else:
         steps = 2
@@ -66,7 +62,7 @@ def oxygen_sublattice(crystal: str, width_nm: float, depth_nm: float, thickness_
     return OxygenSublattice(film.positions_nm[order], film.cell_nm, spacing, film.height_nm)
 
 
-def oxide_cell(crystal: str) -> Atoms:
+def oxide_cell(crystal: str) -> UnitCell:
     """Film cell of an HfO2 polymorph; raises ``StructureError`` naming the polymorphs for anything else."""
     if crystal not in OXIDES:
         raise StructureError(f"oxide crystal: got {crystal!r}, allowed: {', '.join(OXIDES)}")
@@ -80,10 +76,10 @@ def check_length(name: str, length: float, lowest: float = 0.0) -> None:
 
 
 def whole_cells(
-    cell: Atoms, width_nm: float, depth_nm: float, thickness_nm: float, steps: int = 2
+    cell: UnitCell, width_nm: float, depth_nm: float, thickness_nm: float, steps: int = 2
 ) -> tuple[int, int, int]:
     """Cells along x and y, and layers of 1/``steps`` cell along z, nearest to the lengths asked (nm), at least one."""
-    edges = np.array([cell.cell[0, 0], cell.cell[1, 1], cell.cell[2, 2] / steps]) / _ANGSTROM_PER_NM
+    edges = np.array(cell.edges_nm) / [1, 1, steps]
     asked = np.array([width_nm, depth_nm, thickness_nm])
     counts = np.floor(asked / edges + 0.5).astype(int)
     for name, length, edge, count in zip(("width_nm", "depth_nm", "thickness_nm"), asked, edges, counts, strict=True):
@@ -92,18 +88,13 @@ def whole_cells(
     return int(counts[0]), int(counts[1]), int(counts[2])
 
 
-def cut_film(cell: Atoms, count_x: int, count_y: int, layers: int, steps: int = 2) -> Film:
+def cut_film(cell: UnitCell, count_x: int, count_y: int, layers: int, steps: int = 2) -> Film:
     """Film of ``count_x`` x ``count_y`` cells and ``layers`` layers of 1/``steps`` cell, its bottom face at z = 0."""
-    whole = -(-layers // steps)
-    film = cell.repeat((count_x, count_y, whole))
+    shifts = np.indices((count_x, count_y, -(-layers // steps))).reshape(3, -1).T
+    fractional = (shifts[:, None, :] + cell.fractional[None]).reshape(-1, 3)
+    symbol = np.tile(cell.symbol, len(shifts))
     # Planes of some crystals lie exactly on the cut: the tolerance gives them to the layer above, at both ends.
-    layer = film.get_scaled_positions(wrap=False)[:, 2] * whole * steps
-    film = film[layer < layers - 1e-6]
-    a, b, c = (float(cell.cell[axis, axis]) / _ANGSTROM_PER_NM for axis in range(3))
-    cell_nm = (count_x * a, count_y * b)
-    return Film(
-        positions_nm=wrap(film.positions / _ANGSTROM_PER_NM, cell_nm),
-        symbol=np.array(film.get_chemical_symbols(), dtype=np.str_),
-        cell_nm=cell_nm,
-        height_nm=layers / steps * c,
-    )
+    kept = fractional[:, 2] * steps < layers - 1e-6
+    x, y, z = cell.edges_nm
+    cell_nm = (count_x * x, count_y * y)
+    return Film(wrap(fractional[kept] @ cell.vectors_nm, cell_nm), symbol[kept], cell_nm, layers / steps * z)

@@ -1,0 +1,5 @@
+"""Reading results: the numbers that describe a switching device."""
+
+from ionsim.analysis.switching import summarise
+
+__all__ = ["summarise"]

@@ -1,0 +1,117 @@
+"""Switching voltages, resistances and energies from the time series of a run.
+
+Definitions: a device forms or sets at the first recorded voltage at which the compliance limits the current (without
+a compliance: at the largest relative rise of the conductance, if it is at least tenfold within the stage); it resets
+at the voltage of the largest current of the RESET stage, where the resistance begins to rise. Resistances are those
+recorded nearest the read voltage on the way back to zero. Metrics: E_action = V^2 (G_on + G_off)/2 tau and
+P_standby = V^2 G_off at the SET voltage, with tau the time the SET transition takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionsim.config import Device
+from ionsim.config.waveforms import Sweep
+
+Series = Mapping[str, NDArray[np.float64]]
+
+#: A conductance that rises by less than this has not switched.
+_SWITCHED = 10.0
+
+
+def summarise(device: Device, series: Series, stages: Sequence[str]) -> dict[str, Any]:
+    """The flat summary (keys carry units; None where a quantity did not occur) of a run's series (columns by name)."""
+    current, voltage = series["current_A"], series["voltage_V"]
+    summary: dict[str, Any] = {
+        "I_max_A": float(np.max(np.abs(current), initial=0.0)),
+        "E_total_J": _energy(series),
+        "duration_s": float(series["time_s"][-1]) if len(current) else 0.0,
+    }
+    if not isinstance(device.drive, Sweep):
+        return summary
+    parts = {name: _part(series, series["stage"] == index) for index, name in enumerate(stages)}
+    read_V = device.drive.read_V
+    on, off = _resistance(parts, ("set", "forming"), read_V), _resistance(parts, ("reset",), read_V)
+    summary |= {
+        "V_form_V": switching_voltage(parts["forming"]) if "forming" in parts else None,
+        "V_reset_V": reset_voltage(parts["reset"]) if "reset" in parts else None,
+        "V_set_V": switching_voltage(parts["set"]) if "set" in parts else None,
+        "R_virgin_ohm": 1.0 / float(series["conductance_S"][0]) if np.any(voltage) else None,
+        "R_LRS_ohm": on,
+        "R_HRS_ohm": off,
+        "on_off_ratio": off / on if on and off else None,
+    }
+    for name, part in parts.items():
+        summary[f"E_{name}_J"] = _energy(part)
+        summary[f"T_peak_{name}_K"] = float(np.max(part["temperature_peak_K"])) if len(part["time_s"]) else None
+    tau, set_V = _transition_s(parts["set"]) if "set" in parts else None, summary["V_set_V"]
+    summary["tau_set_s"] = tau
+    summary["E_action_J"] = set_V**2 * (1 / on + 1 / off) / 2 * tau if set_V and on and off and tau else None
+    summary["P_standby_W"] = set_V**2 / off if set_V and off else None
+    return summary
+
+
+def switching_voltage(part: Series) -> float | None:
+    """Voltage (V) at which a stage switches on; see the module's definitions."""
+    limited = np.flatnonzero(part["limited"] > 0.0)
+    if len(limited):
+        return float(part["voltage_V"][limited[0]])
+    conductance = part["conductance_S"]
+    if len(conductance) < 2 or conductance.max() < _SWITCHED * conductance[0]:
+        return None
+    return float(part["voltage_V"][1 + int(np.argmax(np.diff(np.log(conductance))))])
+
+
+def reset_voltage(part: Series) -> float | None:
+    """Voltage (V) of the largest current on the way out of a RESET stage; None if the resistance does not rise."""
+    voltage = np.abs(part["voltage_V"])
+    if len(voltage) < 2:
+        return None
+    out = slice(0, int(np.argmax(voltage)) + 1)
+    if part["conductance_S"][-1] > 0.5 * part["conductance_S"][out].max():
+        return None
+    return float(part["voltage_V"][out][int(np.argmax(np.abs(part["current_A"][out])))])
+
+
+def _part(series: Series, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+    return {name: values[rows] for name, values in series.items()}
+
+
+def _energy(part: Series) -> float:
+    """Electrical energy (J) put into the device: the staircase's sum of power times dwell time."""
+    time_s = part["time_s"]
+    if len(time_s) < 2:
+        return 0.0
+    dwell = np.diff(time_s, prepend=2.0 * time_s[0] - time_s[1])
+    return float(np.sum(part["power_W"] * dwell))
+
+
+def _resistance(parts: Mapping[str, Series], names: Sequence[str], read_V: float) -> float | None:
+    """Resistance (ohm) nearest the read voltage on the return of the first stage there is."""
+    for name in names:
+        part = parts.get(name)
+        if part is None or len(part["voltage_V"]) < 2:
+            continue
+        voltage = np.abs(part["voltage_V"])
+        back = int(np.argmax(voltage))
+        nearest = back + int(np.argmin(np.abs(voltage[back:] - read_V)))
+        return float(1.0 / part["conductance_S"][nearest])
+    return None
+
+
+def _transition_s(part: Series) -> float | None:
+    """Time (s) for the conductance to go from 10 to 90 % of its logarithmic rise in a SET; resolved to a sample."""
+    if len(part["time_s"]) < 3 or not len(np.flatnonzero(part["limited"] > 0.0)):
+        return None
+    level = np.log(part["conductance_S"])
+    low, high = level[0], level.max()
+    if high - low < np.log(2.0):
+        return None
+    late = int(np.argmax(level >= low + 0.9 * (high - low)))
+    early = int(np.flatnonzero(level[: late + 1] <= low + 0.1 * (high - low))[-1])
+    return float(part["time_s"][late] - part["time_s"][early])

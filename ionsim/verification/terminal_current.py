@@ -1,0 +1,72 @@
+"""The terminal current is the reaction at the electrode: it dissipates exactly the power in the device."""
+
+import numpy as np
+from mpi4py import MPI
+
+import fem
+import meshes
+from ionsim.verification.filament_network import set_filament
+from ionsim.verification.record import Record, case
+
+_CORE_NM = (4.0, 4.0)
+_OXIDE_NM = 4.0
+_SIGMA = {"bottom": 1e6, "oxide": 1e-2, "top": 1e6}
+_VOLTAGE = {"top": 1.5, "bottom": -0.3}
+
+
+def _problem(gap_nm: float, rtol: float, method: str = "auto") -> fem.Conduction:
+    cell = meshes.filament_cell(
+        _OXIDE_NM,
+        width_nm=14.0,
+        size_nm=0.5,
+        core_nm=_CORE_NM,
+        bottom_nm=8.0,
+        cap_nm=2.0,
+        top_nm=8.0,
+        comm=MPI.COMM_SELF,
+    )
+    problem = fem.Conduction(cell, _SIGMA, fem.SolverSettings(method=method, rtol=rtol))
+    set_filament(problem, _CORE_NM, _OXIDE_NM, gap_nm)
+    return problem
+
+
+@case("terminal-current")
+def terminal_current() -> list[Record]:
+    """Reaction current times voltage is the dissipated power, with a filament of bonds in an insulator."""
+    records = []
+    for name, gap_nm in (("closed filament", 0.0), ("gap of 1 nm", 1.0)):
+        problem = _problem(gap_nm, rtol=1e-13)
+        tight = problem.solve(_VOLTAGE)
+        power = problem.operator.energy(tight.potential_V)
+        heat = float(tight.nodal_power_W.sum() + tight.bond_power_W.sum())
+        reaction = sum(problem.reaction(surface) * voltage for surface, voltage in _VOLTAGE.items())
+        loose = _problem(gap_nm, rtol=1e-8).solve(_VOLTAGE)
+        supplied = sum(loose.currents_A[surface] * voltage for surface, voltage in _VOLTAGE.items())
+        records += [
+            Record(f"current, {name}", tight.current_A, "A"),
+            Record.below(f"reaction V against u^T K u, {name}, relative", reaction / power - 1.0, 1e-10),
+            Record.below(f"heat of cells and bonds against u^T K u, {name}, relative", heat / power - 1.0, 1e-12),
+            Record.below(f"I V against power, solved to 1e-8, {name}, relative", supplied / loose.power_W - 1.0, 1e-10),
+            Record.below(
+                f"I against a tight solution, {name}, relative", loose.current_A / tight.current_A - 1.0, 1e-10
+            ),
+            Record.above(f"least nodal power, {name}", float(tight.nodal_power_W.min()), 0.0, "W"),
+        ]
+    return records
+
+
+@case("bond-contrast")
+def contrast() -> list[Record]:
+    """Floating clusters of bonds 1e8 times the insulator: iterative solvers agree with LU to a microvolt."""
+    reference = _problem(1.0, 1e-8, "lu").solve(_VOLTAGE)
+    records = []
+    for method in ("icc", "gamg"):
+        problem = _problem(1.0, 1e-8, method)
+        state = problem.solve(_VOLTAGE)
+        error = float(np.abs(state.potential_V - reference.potential_V).max())
+        records += [
+            Record.below(f"largest error of the potential, {method}", error, 1e-6, "V"),
+            Record.below(f"error of the power, {method}, relative", state.power_W / reference.power_W - 1.0, 1e-12),
+            Record.below(f"iterations from a zero guess, {method}", problem.iterations, 150),
+        ]
+    return records

@@ -1,0 +1,28 @@
+"""Two MPI ranks, really launched, against one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import meshes
+from ionsim.verification.serial_parallel import launch
+
+SCRIPT = Path(__file__).parent / "mpi" / "fem_solution.py"
+
+
+@pytest.mark.parametrize("kind", meshes.KINDS)
+def test_two_ranks_equal_one(kind: str, tmp_path: Path) -> None:
+    stored = []
+    for ranks in (1, 2):
+        path = tmp_path / f"{ranks}.npz"
+        launch(ranks, [str(SCRIPT), str(path), kind])
+        assert path.with_suffix(".bp").exists()
+        with np.load(path) as results:
+            stored.append(dict(results))
+    one, two = stored
+    assert (one.pop("ranks"), two.pop("ranks")) == (1, 2)
+    assert str(one.pop("message")) == str(two.pop("message"))
+    assert set(one) == set(two)
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, rtol=1e-9, atol=1e-9 * np.abs(value).max(), err_msg=name)
