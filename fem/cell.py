@@ -95,7 +95,7 @@ class CellCoefficient:
                 raise FemError(f"{self._quantity}: region {name!r} has no value; given: {', '.join(values) or 'none'}")
 
     def values(self, temperature_K: Array | None = None) -> Array:
-        """The coefficient (owned cells,), at the cells' temperatures (owned cells,) where it depends on them; collective.
+        """The coefficient (owned cells,), at temperatures (owned cells,) where it depends on them; collective.
 
         A value that is wrong on one rank raises on all.
         """

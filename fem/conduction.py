@@ -129,7 +129,7 @@ class Conduction:
             others = [other for key, other in voltage_V.items() if key != name]
             if len(others) == 1 and abs(voltage - others[0]) > _LEVEL_V:
                 share = (u - others[0]) / (voltage - others[0])
-                current += float(np.dot(share[: halo.owned], free[: halo.owned]))
+                current += float((share[: halo.owned] * free[: halo.owned]).sum())
             currents[name] = halo.total(current)
         return currents
 

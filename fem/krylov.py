@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -85,19 +86,16 @@ class Krylov:
     def __init__(self, comm: MPI.Comm, method: str) -> None:
         self.method = method
         self._ksp = PETSc.KSP().create(comm)
+        self._options = options(method, comm.size)
         self.prefix = f"fem_{next(_prefixes)}_"
         self._ksp.setOptionsPrefix(self.prefix)
-        database = PETSc.Options()
-        for name, value in options(method, comm.size).items():
-            if not database.hasName(self.prefix + name):
-                database[self.prefix + name] = value
-        self._ksp.setFromOptions()
-        self._accept: Callable[[float], bool] = lambda norm: True
-        if method != "lu":
-            self._ksp.setConvergenceTest(self._test)
+        self._ready = False
+        self._accept: Callable[[float], bool] | None = None
 
     def set_matrix(self, matrix: Any, reuse: bool) -> None:
         """Use ``matrix`` from now on; with ``reuse`` the preconditioner of an earlier one is kept."""
+        if not self._ready:
+            self._set_up()
         self._ksp.setOperators(matrix)
         self._ksp.getPC().setReusePreconditioner(reuse)
 
@@ -111,16 +109,43 @@ class Krylov:
         self._accept = accept
         self._ksp.setTolerances(max_it=max_iterations)
         self._ksp.solve(residual, correction)
+        self._accept = None
         ksp = self._ksp
         return float(ksp.getResidualNorm()), int(ksp.getIterationNumber()), int(ksp.getConvergedReason())
 
-    def _test(self, ksp: Any, iteration: int, norm: float) -> int:
-        reasons = PETSc.KSP.ConvergedReason
-        if not math.isfinite(norm):
-            return int(reasons.DIVERGED_NANORINF)
-        if self._accept(norm):
-            return int(reasons.CONVERGED_ATOL)
-        return int(reasons.DIVERGED_MAX_IT if iteration >= ksp.max_it else reasons.CONVERGED_ITERATING)
+    def _set_up(self) -> None:
+        """Hand the options to PETSc, at the first use: it complains about options that nobody read.
+
+        They stay as long as this object, since multigrid reads them whenever it is made anew. PETSc keeps the
+        convergence test alive, out of sight of Python's garbage collector, so the test must not hold this object.
+        """
+        database = PETSc.Options()
+        mine = {self.prefix + name: value for name, value in self._options.items()}
+        mine = {name: value for name, value in mine.items() if not database.hasName(name)}
+        for name, value in mine.items():
+            database[name] = value
+        weakref.finalize(self, _forget, list(mine)).atexit = False
+        self._ksp.setFromOptions()
+        if self.method != "lu":
+            owner = weakref.ref(self)
+
+            def test(ksp: Any, iteration: int, norm: float) -> int:
+                solver = owner()
+                reasons = PETSc.KSP.ConvergedReason
+                if not math.isfinite(norm):
+                    return int(reasons.DIVERGED_NANORINF)
+                if solver is None or solver._accept is None or solver._accept(norm):
+                    return int(reasons.CONVERGED_ATOL)
+                return int(reasons.DIVERGED_MAX_IT if iteration >= ksp.max_it else reasons.CONVERGED_ITERATING)
+
+            self._ksp.setConvergenceTest(test)
+        self._ready = True
+
+
+def _forget(names: list[str]) -> None:
+    database = PETSc.Options()
+    for name in names:
+        database.delValue(name)
 
 
 def reason_name(reason: int) -> str:

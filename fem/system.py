@@ -15,6 +15,7 @@ from fem.petsc import PETSc
 Array = NDArray[np.float64]
 _ROUNDING = 0.01 * np.finfo(np.float64).eps
 _REFINEMENTS = 3
+_TIGHT = 1e-9
 
 
 class System:
@@ -53,7 +54,7 @@ class System:
         """
         self._refresh(shift)
         self.iterations = 0
-        for _ in range(2 if self.method == "lu" else _REFINEMENTS):
+        for _ in range(self._runs()):
             before = self.iterations
             error = self._correct(u, source, shift, old)
             if error and self._stale:
@@ -65,11 +66,18 @@ class System:
             if self.iterations == before:
                 return
 
+    def _runs(self) -> int:
+        """How many runs at most: a direct solve is refined once, an iteration where rounding matters."""
+        if self.method == "lu":
+            return 2
+        return _REFINEMENTS if self.settings.rtol < _TIGHT else 1
+
     def _correct(self, u: Array, source: Array | None, shift: Array | None, old: Array | None) -> str | None:
         """One run of the iteration from the guess ``u``, which it improves; says what went wrong, if anything.
 
-        The residual that the iteration carries along drifts from the true one, which is computed here, so a solution
-        is accepted when a further run finds nothing to do, or after the third (rounding stands in the way).
+        The residual that the iteration carries along drifts from the true one, which is computed here. So a solution
+        for a tight tolerance is accepted when a further run finds nothing to do, or after the third (rounding stands
+        in the way).
         """
         halo = self.operator.halo
         residual = -self.operator.apply(u)

@@ -8,20 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc.errors import KmcError
-from kmc.model import EXCHANGE, PAIR, Model, Process
+from kmc.model import EXCHANGE, PAIR, Model, Process, hint
 from kmc.rates import Table
 from kmc.sites import SiteGraph
-
-
-def directions(model: Model) -> list[tuple[str, Process, bool]]:
-    """All one-way events: (name, process, is it the reverse); a self-reverse process appears once."""
-    events = []
-    for process in model.processes:
-        events.append((process.name, process, False))
-        mirror = process.before == process.after[::-1] and process.kind == PAIR
-        if not mirror:
-            events.append((process.reverse_name or f"{process.name}:reverse", process, True))
-    return events
 
 
 def compile_table(
@@ -35,7 +24,7 @@ def compile_table(
 ) -> Table:
     """Build the table; see :class:`kmc.Engine` for the meaning of the mappings."""
     count, n_species = len(sites), len(model.species)
-    events = directions(model)
+    events = model.directions()
     before = np.full((len(events), 2), -1, dtype=np.int64)
     after = np.full((len(events), 2), -1, dtype=np.int64)
     pairs: dict[tuple[int, int], list[int]] = {}
@@ -73,23 +62,17 @@ def compile_table(
         pair_energy[a, b] += pair.energy_eV
         if a != b:
             pair_energy[b, a] += pair.energy_eV
-    reach = next(iter(reaches), None)
-    shell = np.ones(sites.n_edges, np.int8) if reach is None else (sites.length_nm < reach).astype(np.int8)
+    shell = _shell(sites, next(iter(reaches), None))
 
     edge_row, edge_barrier, site_row, site_barrier = _barriers(sites, model, events, barrier_shifts, seed)
     names = [r.name for r in model.reservoirs]
-    contact, distance = np.full(count, -1, dtype=np.int64), np.ones(count)
-    for name, (members, lengths) in contacts.items():
-        if name not in names:
-            raise KmcError(f"contacts: no reservoir is called {name!r}; known are {', '.join(names) or 'none'}")
-        index = np.asarray(members, dtype=np.int64)
-        contact[index] = names.index(name)
-        distance[index] = np.asarray(lengths, dtype=float)
+    contact_start, contact_site, distance = _contacts(count, names, contacts)
     reservoir = np.array([names.index(p.reservoir) if p.reservoir else -1 for _, p, _ in events], dtype=np.int64)
     step = np.array([(-1 if rev else 1) if p.kind == EXCHANGE else 0 for _, p, rev in events], dtype=np.int64)
     return Table(
-        start=sites.start, target=sites.target, reverse=sites.reverse, length_nm=sites.length_nm, shell=shell,
-        charge=model.charges(), site_energy=site_energy, pair_energy=pair_energy,
+        start=sites.start, target=sites.target.astype(np.int32), reverse=sites.reverse.astype(np.int32),
+        length_nm=sites.length_nm, shell=shell, bonds=_bonds(sites, shell), charge=model.charges(),
+        site_energy=site_energy, pair_energy=pair_energy,
         has_pair_energy=bool(np.any(pair_energy)), pair_match=pair_match, single_match=single_match,
         before=before, after=after,
         barrier=np.array([p.barrier_eV for _, p, _ in events]),
@@ -99,10 +82,49 @@ def compile_table(
         max_rate=np.array([p.max_rate_Hz for _, p, _ in events]),
         mirrored=np.array([p.kind == PAIR and len({*p.before}) == len({*p.after}) == 1 for _, p, _ in events]),
         reservoir=reservoir, step=step, edge_row=edge_row, edge_barrier=edge_barrier, site_row=site_row,
-        site_barrier=site_barrier, contact=contact, contact_nm=distance,
+        site_barrier=site_barrier, contact_start=contact_start, contact_site=contact_site, contact_nm=distance,
         capacity=np.array([float(r.capacity) for r in model.reservoirs]),
         filling=np.array([r.filling_eV for r in model.reservoirs]),
     )  # fmt: skip
+
+
+def _shell(sites: SiteGraph, reach_nm: float | None) -> NDArray[np.int8]:
+    """1 for the edges over which pair energies act."""
+    if reach_nm is None:
+        return np.ones(sites.n_edges, dtype=np.int8)
+    edge = np.flatnonzero(np.abs(sites.length_nm - reach_nm) < 1e-12 * reach_nm)
+    if len(edge):
+        i, j = sites.origin[edge[0]], sites.target[edge[0]]
+        raise KmcError(
+            f"pair energies act within {reach_nm} nm, the distance of sites {i} and {j}: whether they do there would "
+            "hang on rounding; choose a reach between two shells"
+        )
+    return (sites.length_nm < reach_nm).astype(np.int8)
+
+
+def _bonds(sites: SiteGraph, shell: NDArray[np.int8]) -> NDArray[np.int8]:
+    """How many shell edges join the two sites of each edge, through whatever image."""
+    _, pair = np.unique(sites.origin * len(sites) + sites.target, return_inverse=True)
+    return np.bincount(pair, weights=shell, minlength=1)[pair].astype(np.int8)
+
+
+def _contacts(
+    count: int, names: list[str], contacts: Mapping[str, tuple[ArrayLike, ArrayLike]]
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
+    """Which sites touch each reservoir (start, sites) and the distances (N, R), 0 where there is no contact."""
+    distance = np.zeros((count, len(names)))
+    for name, (members, lengths) in contacts.items():
+        if name not in names:
+            raise KmcError(f"contacts: no reservoir is called {name!r}; known are {hint(name, names)}")
+        index, length = np.asarray(members), np.asarray(lengths, dtype=float)
+        if index.ndim != 1 or (index.dtype.kind not in "iu" and len(index)) or np.any((index < 0) | (index >= count)):
+            raise KmcError(f"contacts of {name!r}: a list of site numbers in 0..{count - 1} is needed")
+        if length.shape not in ((), index.shape) or not np.all(np.isfinite(length)) or np.any(length <= 0.0):
+            raise KmcError(f"contacts of {name!r}: a distance above 0 nm is needed for each of its {len(index)} sites")
+        distance[index.astype(int), names.index(name)] = length
+    touching = [np.flatnonzero(column) for column in distance.T]
+    start = np.concatenate(([0], np.cumsum([len(found) for found in touching]))).astype(np.int64)
+    return start, np.concatenate([np.zeros(0, int), *touching]).astype(np.int32), distance
 
 
 def _per_site(values: ArrayLike, count: int, what: str) -> NDArray[np.float64]:
@@ -123,7 +145,7 @@ def _barriers(
     names = [p.name for p in model.processes]
     for name in shifts:
         if name not in names:
-            raise KmcError(f"barrier_shifts_eV: no process is called {name!r}; known are {', '.join(names)}")
+            raise KmcError(f"barrier_shifts_eV: no process is called {name!r}; known are {hint(name, names)}")
     rows: dict[str, tuple[bool, int]] = {}
     edges: list[NDArray[np.float64]] = []
     singles: list[NDArray[np.float64]] = []

@@ -18,6 +18,12 @@ from kmc.errors import KmcError
 PAIR, SINGLE, EXCHANGE = "pair", "single", "exchange"
 
 
+def hint(name: str, known: Sequence[str]) -> str:
+    """The known names and, for a typing error, the nearest of them: the end of a message."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return (", ".join(known) or "none") + (f"; did you mean {close[0]!r}?" if close else "")
+
+
 @dataclass(frozen=True)
 class Process:
     """One process and its reverse: both share ``barrier_eV``; build it with :func:`hop`, :func:`reaction`, ...
@@ -29,7 +35,7 @@ class Process:
         barrier_eV: symmetric barrier E0; the rate without field and energy change is prefactor x exp(-E0/kT).
         energy_eV: energy of ``after`` minus ``before`` that is not in site or pair energies.
         spread_eV: standard deviation of a Gaussian added to E0 per undirected edge (or site), drawn once.
-        polarisation_e_nm: lowering of E0 per local field, eV/(V/nm).
+        polarisation_e_nm: lowering of E0 per field along the edge (or from the site to its reservoir), eV/(V/nm).
         max_rate_Hz: the faster of the two directions is throttled to this rate, the other by the same factor.
         reservoir: name of the reservoir of an exchange.
         charge_e: charge that a hop moves (merged into the model's charges).
@@ -61,10 +67,22 @@ class Process:
             if not np.isfinite(value) or value < low:
                 raise KmcError(f"process {self.name!r}: {key} is {value}; a finite number >= {low} is needed")
         for key in ("prefactor_Hz", "max_rate_Hz"):
-            if not getattr(self, key) > 0:
+            if not getattr(self, key) > 0 or (key == "prefactor_Hz" and np.isinf(self.prefactor_Hz)):
                 raise KmcError(f"process {self.name!r}: {key} is {getattr(self, key)}; a rate above 0 is needed")
         if self.before == self.after:
             raise KmcError(f"process {self.name!r} changes nothing: {self.before} -> {self.after}")
+        if self.own_reverse and self.energy_eV != 0.0:
+            raise KmcError(
+                f"process {self.name!r} is its own reverse, so its energy_eV must be 0, not {self.energy_eV}: what it "
+                "gains on the way there it cannot gain on the way back as well"
+            )
+        if self.kind == SINGLE and self.polarisation_e_nm > 0.0:
+            raise KmcError(f"process {self.name!r}: polarisation_e_nm needs two sites, or a site and a reservoir")
+
+    @property
+    def own_reverse(self) -> bool:
+        """Whether the same events, read from the other site, undo it: a hop."""
+        return self.kind == PAIR and self.before == self.after[::-1]
 
 
 def hop(
@@ -101,7 +119,9 @@ def reaction(
 ) -> Process:
     """A reversible reaction on an ordered pair of sites, such as O + empty <-> V + Oi, or a change on one site.
 
-    ``energy_eV`` is the energy of ``after`` minus ``before`` (a table's Ef - Eb); E0 = (Ef + Eb)/2.
+    ``energy_eV`` is the energy of ``after`` minus ``before`` (a table's Ef - Eb); E0 = (Ef + Eb)/2. Where it changes
+    the total charge, the electrons come from the local Fermi level (see :mod:`kmc.rates`), whose distance from the
+    level on the site belongs in ``energy_eV``.
     """
     if len(before) != len(after) or len(before) not in (1, 2):
         raise KmcError(f"process {name!r}: {before} -> {after}; one or two sites, the same number on both sides")
@@ -147,16 +167,25 @@ class Reservoir:
     def __post_init__(self) -> None:
         if self.capacity < 1:
             raise KmcError(f"reservoir {self.name!r}: capacity is {self.capacity}; at least 1 is needed")
+        if not np.isfinite(self.filling_eV):
+            raise KmcError(f"reservoir {self.name!r}: filling_eV is {self.filling_eV}; a finite energy is needed")
 
 
 @dataclass(frozen=True)
 class PairEnergy:
-    """Energy of two species on neighbouring sites nearer than ``within_nm`` (all neighbours when None)."""
+    """Energy of two species on neighbouring sites nearer than ``within_nm`` (all neighbours when None).
+
+    Several entries for the same two species add up.
+    """
 
     first: str
     second: str
     energy_eV: float
     within_nm: float | None = None
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.energy_eV):
+            raise KmcError(f"pair energy of {self.first!r} and {self.second!r} is {self.energy_eV}; it must be finite")
 
 
 @dataclass(frozen=True)
@@ -182,18 +211,27 @@ class Model:
     def __post_init__(self) -> None:
         if len(set(self.species)) != len(self.species) or not 1 <= len(self.species) <= 100:
             raise KmcError(f"species must be 1 to 100 different names, not {self.species}")
-        names = [process.name for process in self.processes]
-        for name in names:
-            if names.count(name) > 1:
-                raise KmcError(f"two processes are called {name!r}; names must differ")
+        for what, names in (
+            ("processes", [name for name, _, _ in self.directions()]),
+            ("reservoirs", [reservoir.name for reservoir in self.reservoirs]),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise KmcError(f"two {what} are called {name!r}; names must differ, those of reverses as well")
         for process in self.processes:
             for species in (*process.before, *process.after):
                 self.index(species, f"process {process.name!r}")
-            if process.kind == EXCHANGE and process.reservoir not in [r.name for r in self.reservoirs]:
-                raise KmcError(f"process {process.name!r}: no reservoir is called {process.reservoir!r}")
+            reservoirs = [reservoir.name for reservoir in self.reservoirs]
+            if process.kind == EXCHANGE and process.reservoir not in reservoirs:
+                raise KmcError(
+                    f"process {process.name!r}: no reservoir is called {process.reservoir!r}; "
+                    f"known are {hint(str(process.reservoir), reservoirs)}"
+                )
         for where, mapping in (("charges_e", self.charges_e), ("site_energies_eV", self.site_energies_eV)):
-            for species in mapping:
+            for species, value in mapping.items():
                 self.index(species, where)
+                if not np.isfinite(value):
+                    raise KmcError(f"{where} of {species!r} is {value}; a finite number is needed")
         for pair in self.pair_energies:
             self.index(pair.first, "pair energy")
             self.index(pair.second, "pair energy")
@@ -206,9 +244,16 @@ class Model:
         """
         if species in self.species:
             return self.species.index(species)
-        close = difflib.get_close_matches(species, self.species, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise KmcError(f"{where}: unknown species {species!r}; known are {', '.join(self.species)}{hint}")
+        raise KmcError(f"{where}: unknown species {species!r}; known are {hint(species, self.species)}")
+
+    def directions(self) -> list[tuple[str, Process, bool]]:
+        """All one-way events: (name, process, is it the reverse); a process that is its own reverse appears once."""
+        events = []
+        for process in self.processes:
+            events.append((process.name, process, False))
+            if not process.own_reverse:
+                events.append((process.reverse_name or f"{process.name}:reverse", process, True))
+        return events
 
     def charges(self) -> NDArray[np.float64]:
         """(S,) charge of each species in e; hop charges are merged in.
@@ -221,6 +266,8 @@ class Model:
         for process in self.processes:
             if process.charge_e is None:
                 continue
+            if not np.isfinite(process.charge_e):
+                raise KmcError(f"process {process.name!r}: charge_e is {process.charge_e}; a finite charge is needed")
             carrier, partner = process.before[0], process.before[-1]
             value = process.charge_e + known.get(partner, 0.0)
             if known.setdefault(carrier, value) != value:

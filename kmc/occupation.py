@@ -15,7 +15,7 @@ Filler = Callable[[Model, int, np.random.Generator], Occupation]
 
 
 def random(**fractions: float) -> Filler:
-    """Species at random with exactly ``round(fraction x N)`` sites each; the rest is the model's first species.
+    """Species at random on ``round(fraction x N)`` sites each; the rest is the model's first species.
 
     Raises:
         KmcError: when a fraction is outside 0..1 or they add to more than 1.

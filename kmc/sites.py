@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+#: Distances closer to the cutoff than this (relative) are taken as equal to it.
+_ROUNDING = 1e-12
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class SiteGraph:
     """Sites and their neighbour lists in compressed-row form; build it with a class method.
 
     Neighbours of site ``i`` are ``target[start[i]:start[i + 1]]``; ``hop_nm`` holds the vector of each directed edge
-    (minimum image through the periodic cell, or the image found where the cell is small), ``reverse`` the index of the
-    opposite edge, so that anything drawn per edge can be made equal in both directions.
+    (to the image that is near: where the cell is shorter than two cutoffs, two edges can join the same two sites),
+    ``reverse`` the index of the opposite edge, so that anything drawn per edge can be made equal in both directions.
 
     Attributes:
         positions_nm: (N, 3) site positions.
@@ -69,50 +72,53 @@ class SiteGraph:
             region: (N,) integer labels, 0 by default.
 
         Raises:
-            KmcError: for wrong shapes, a missing cell, a cutoff that is not positive, or two sites at one place.
+            KmcError: for wrong shapes, a missing cell, a cutoff that is not positive or that a pair distance equals,
+                two sites at one place, or a periodic cell so small that a site would be its own neighbour.
         """
         positions = np.array(positions_nm, dtype=float)
         if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions):
             raise KmcError(f"positions_nm has shape {positions.shape}; (N, 3) with N > 0 is needed")
+        if not np.all(np.isfinite(positions)):
+            raise KmcError("positions_nm holds a value that is not finite")
         if not np.isfinite(cutoff_nm) or cutoff_nm <= 0:
             raise KmcError(f"cutoff_nm is {cutoff_nm}; a length above 0 is needed")
-        wraps = (bool(periodic[0]), bool(periodic[1]), bool(periodic[2]))
-        if any(wraps) and cell_nm is None:
-            raise KmcError("cell_nm is needed along periodic directions")
-        cell = np.asarray(cell_nm if cell_nm is not None else np.ptp(positions, axis=0) + cutoff_nm, dtype=float)
-        for axis in range(3):
-            if wraps[axis]:
-                positions[:, axis] %= cell[axis]
-        images, parents = _with_images(positions, cell, wraps, cutoff_nm)
-        tree = cKDTree(images)
-        pairs = cKDTree(positions).query_ball_tree(tree, cutoff_nm) if len(positions) < 64 else None
-        if pairs is None:
-            lists = tree.query_ball_point(positions, cutoff_nm, workers=1, return_sorted=True)
-        else:
-            lists = [sorted(found) for found in pairs]
-        counts = np.fromiter((len(found) for found in lists), dtype=np.int64, count=len(positions))
-        flat = np.fromiter((image for found in lists for image in found), dtype=np.int64, count=int(counts.sum()))
-        origin = np.repeat(np.arange(len(positions)), counts)
-        hop = images[flat] - positions[origin]
-        length = np.linalg.norm(hop, axis=1)
-        itself = (flat == origin) & (length < 1e-12)
-        keep = ~itself
-        if np.any(length[keep] < 1e-6):
-            first = int(origin[keep][length[keep] < 1e-6][0])
-            raise KmcError(f"site {first} at {positions[first]} nm coincides with another site")
-        origin, hop, length, target = origin[keep], hop[keep], length[keep], parents[flat[keep]]
-        start = np.concatenate(([0], np.cumsum(np.bincount(origin, minlength=len(positions)))))
+        cell, wraps = _box(positions, cell_nm, periodic, cutoff_nm)
+        for axis in np.flatnonzero(wraps):
+            positions[:, axis] %= cell[axis]
+            positions[positions[:, axis] == cell[axis], axis] = 0.0  # what a tiny negative number is rounded to
+        images, parents, shifts = _with_images(positions, cell, wraps, cutoff_nm)
+        near = cKDTree(positions).sparse_distance_matrix(
+            cKDTree(images), cutoff_nm * (1.0 + _ROUNDING), output_type="ndarray"
+        )
+        near = near[near["i"] != near["j"]]
+        near = near[np.lexsort((near["j"], near["i"]))]
+        origin, image = near["i"].astype(np.int64), near["j"].astype(np.int64)
+        edge = np.flatnonzero(near["v"] > cutoff_nm * (1.0 - _ROUNDING))
+        if len(edge):
+            i, j = origin[edge[0]], parents[image[edge[0]]]
+            raise KmcError(
+                f"cutoff_nm is {cutoff_nm}, the distance of sites {i} and {j}: whether they are neighbours would hang "
+                "on rounding; choose a cutoff between two shells"
+            )
+        if len(near) and near["v"].min() < 1e-6:
+            i = int(origin[np.argmin(near["v"])])
+            raise KmcError(f"site {i} at {positions[i]} nm coincides with another site")
+        target, shift = parents[image], shifts[image]
+        reverse = _reverse_edges(origin, target, shift, len(positions))
+        hop = images[image] - positions[origin]
+        back = np.flatnonzero(reverse < np.arange(len(reverse)))  # equal to the last bit in both directions
+        hop[back] = -hop[reverse[back]]
         return cls(
             positions_nm=positions,
             cell_nm=cell,
             periodic=wraps,
             sublattice=_labels(sublattice, len(positions), "sublattice"),
             region=_labels(region, len(positions), "region"),
-            start=start,
+            start=np.concatenate(([0], np.cumsum(np.bincount(origin, minlength=len(positions))))),
             target=target,
             hop_nm=hop,
-            length_nm=length,
-            reverse=_reverse_edges(origin, target, hop),
+            length_nm=np.linalg.norm(hop, axis=1),
+            reverse=reverse,
             origin=origin,
         )
 
@@ -138,10 +144,17 @@ class SiteGraph:
 
     @classmethod
     def from_xyz(cls, path: str, *, cutoff_nm: float, **labels: Any) -> SiteGraph:
-        """Read any file that ASE reads (xyz, extxyz, cif, ...) and build the graph of its atoms."""
+        """Read any file that ASE reads (xyz, extxyz, cif, ...) and build the graph of its (last frame's) atoms.
+
+        Raises:
+            KmcError: when ASE cannot read it.
+        """
         from ase.io import read
 
-        atoms = read(path)
+        try:
+            atoms = read(path)
+        except Exception as error:  # whatever its many readers raise
+            raise KmcError(f"{path}: no atoms can be read from it ({type(error).__name__}: {error})") from error
         if isinstance(atoms, list):
             atoms = atoms[-1]
         return cls.from_atoms(atoms, cutoff_nm=cutoff_nm, **labels)
@@ -156,7 +169,7 @@ class SiteGraph:
         return len(self.target)
 
     def neighbours(self, site: int) -> Ints:
-        """The neighbours of one site, nearest image each, in the order of the edge list."""
+        """The neighbours of one site in the order of the edge list; a site that is near in two images comes twice."""
         return self.target[self.start[site] : self.start[site + 1]]
 
     def pair_edges(self) -> Ints:
@@ -182,36 +195,62 @@ def _labels(values: ArrayLike | None, count: int, name: str) -> NDArray[np.int16
     return labels
 
 
-def _with_images(
-    positions: Floats, cell: Floats, periodic: tuple[bool, bool, bool], reach: float
-) -> tuple[Floats, Ints]:
-    """Append the periodic images that lie within ``reach`` of the cell, with the index of their parent site."""
-    images, parents = positions, np.arange(len(positions))
-    for axis in range(3):
-        if not periodic[axis]:
-            continue
+def _box(
+    positions: Floats, cell_nm: ArrayLike | None, periodic: Sequence[bool], cutoff_nm: float
+) -> tuple[Floats, tuple[bool, bool, bool]]:
+    """The cell and the directions that wrap, checked."""
+    if len(periodic) != 3:
+        raise KmcError(f"periodic has {len(periodic)} entries; 3 are needed")
+    wraps = (bool(periodic[0]), bool(periodic[1]), bool(periodic[2]))
+    if cell_nm is None:
+        if any(wraps):
+            raise KmcError("cell_nm is needed along periodic directions")
+        return np.ptp(positions, axis=0) + cutoff_nm, wraps
+    cell = np.array(cell_nm, dtype=float)
+    if cell.shape != (3,) or not np.all(np.isfinite(cell)):
+        raise KmcError(f"cell_nm is {cell_nm}; three finite lengths are needed")
+    for axis in np.flatnonzero(wraps):
         if cell[axis] <= 0:
             raise KmcError(f"cell_nm[{axis}] is {cell[axis]}; a periodic direction needs a length above 0")
-        copies = int(np.ceil(reach / cell[axis]))
-        layers, owners = [images], [parents]
-        for shift in [s for s in range(-copies, copies + 1) if s]:
-            moved = images.copy()
-            moved[:, axis] += shift * cell[axis]
-            near = (moved[:, axis] >= -reach - 1e-9) & (moved[:, axis] <= cell[axis] + reach + 1e-9)
-            layers.append(moved[near])
-            owners.append(parents[near])
-        images, parents = np.concatenate(layers), np.concatenate(owners)
-    return images, parents
+        if cell[axis] <= cutoff_nm * (1.0 + _ROUNDING):
+            raise KmcError(
+                f"cell_nm[{axis}] is {cell[axis]}, within the cutoff of {cutoff_nm} nm: every site would be its own "
+                "neighbour; repeat the cell, or do not wrap that direction"
+            )
+    return cell, wraps
 
 
-def _reverse_edges(origin: Ints, target: Ints, hop: Floats) -> Ints:
-    """Index of the opposite edge: sort both directions by (from, to, vector) and match them."""
-    key = np.round(hop, 6) + 0.0
-    forward = np.lexsort((key[:, 2], key[:, 1], key[:, 0], target, origin))
-    back = -np.round(hop, 6) + 0.0
-    backward = np.lexsort((back[:, 2], back[:, 1], back[:, 0], origin, target))
-    reverse = np.empty(len(origin), dtype=np.int64)
-    reverse[backward] = forward
-    if np.any(origin[reverse] != target) or np.any(target[reverse] != origin):
+def _with_images(
+    positions: Floats, cell: Floats, periodic: tuple[bool, bool, bool], reach: float
+) -> tuple[Floats, Ints, Ints]:
+    """The sites and their periodic images within ``reach`` of the cell: positions, parent sites, cells (M, 3) away."""
+    images, parents, shifts = positions, np.arange(len(positions)), np.zeros((len(positions), 3), dtype=np.int64)
+    for axis in np.flatnonzero(periodic):
+        all_images, all_parents, all_shifts = [images], [parents], [shifts]
+        for step in (-1, 1):  # the cell is longer than the reach
+            moved, moved_shifts = images.copy(), shifts.copy()
+            moved[:, axis] += step * cell[axis]
+            moved_shifts[:, axis] += step
+            near = (moved[:, axis] >= -1.001 * reach) & (moved[:, axis] <= cell[axis] + 1.001 * reach)
+            all_images.append(moved[near])
+            all_parents.append(parents[near])
+            all_shifts.append(moved_shifts[near])
+        images, parents = np.concatenate(all_images), np.concatenate(all_parents)
+        shifts = np.concatenate(all_shifts)
+    return images, parents, shifts
+
+
+def _reverse_edges(origin: Ints, target: Ints, shift: Ints, count: int) -> Ints:
+    """Index of the opposite edge: from the other site, through as many cells the other way."""
+    one_way = _cells_key(shift) + 27 * (origin * count + target)
+    other_way = _cells_key(-shift) + 27 * (target * count + origin)
+    first, second = np.argsort(one_way), np.argsort(other_way)
+    if np.any(one_way[first] != other_way[second]):
         raise KmcError("the neighbour list is not symmetric; choose a cutoff that no pair distance equals")
+    reverse = np.empty(len(origin), dtype=np.int64)
+    reverse[second] = first
     return reverse
+
+
+def _cells_key(shift: Ints) -> Ints:
+    return np.asarray((shift[:, 0] + 1) * 9 + (shift[:, 1] + 1) * 3 + shift[:, 2] + 1)

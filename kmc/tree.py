@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.jit import kernel
+from kmc.jit import inner
 
 Floats = NDArray[np.float64]
 
@@ -16,41 +16,37 @@ def new_tree(leaves: int) -> Floats:
     return np.zeros(2 * width)
 
 
-@kernel
-def fill(tree: Floats, values: Floats) -> None:
-    """Set all leaves and rebuild every sum."""
-    width = len(tree) // 2
-    tree[width : width + len(values)] = values
-    for node in range(width - 1, 0, -1):
+@inner
+def rebuild(tree: Floats) -> None:
+    """Every sum from the leaves."""
+    for node in range(len(tree) // 2 - 1, 0, -1):
         tree[node] = tree[2 * node] + tree[2 * node + 1]
 
 
-@kernel
+@inner
 def update(tree: Floats, leaf: int, value: float) -> None:
     """Set one leaf and the sums above it."""
-    node = len(tree) // 2 + leaf
+    node = (len(tree) >> 1) + leaf
     if tree[node] == value:
         return
     tree[node] = value
-    node //= 2
-    while node >= 1:
+    while node > 1:
+        node >>= 1
         tree[node] = tree[2 * node] + tree[2 * node + 1]
-        node //= 2
 
 
-@kernel
+@inner
 def find(tree: Floats, target: float) -> tuple[int, float]:
     """The leaf whose interval holds ``target`` in [0, total), and what is left of the target inside it.
 
     A child without rate is never entered, so rounding cannot select an impossible event.
     """
-    width = len(tree) // 2
+    width = len(tree) >> 1
     node = 1
     while node < width:
-        left = tree[2 * node]
-        if (target < left and left > 0.0) or tree[2 * node + 1] <= 0.0:
-            node = 2 * node
-        else:
+        node *= 2
+        left = tree[node]
+        if tree[node + 1] > 0.0 and (target >= left or left <= 0.0):
             target -= left
-            node = 2 * node + 1
+            node += 1
     return node - width, target

@@ -2,6 +2,9 @@
 
 import fem  # isort: skip  (before dolfinx: it makes the PyPI build's libraries known)
 
+import gc
+import weakref
+
 import dolfinx.fem
 import numpy as np
 import pytest
@@ -135,3 +138,19 @@ def test_failure_to_converge_is_named() -> None:
     problem = fem.Conduction(box(6), {"low": 1.0, "high": 1e3}, fem.SolverSettings(method="icc", max_iterations=1))
     with pytest.raises(fem.FemError, match="DIVERGED_MAX_IT after 1 iterations"):
         problem.solve({"top": 1.0, "bottom": 0.0})
+
+
+@pytest.mark.parametrize("method", ["icc", "gamg", "lu"])
+def test_a_discarded_problem_leaves_nothing_behind(method: str) -> None:
+    from petsc4py import PETSc
+
+    def solve() -> tuple[weakref.ref[fem.Conduction], weakref.ref[fem.Conductance], str]:
+        problem = fem.Conduction(box(6), {"low": 1.0, "high": 10.0}, fem.SolverSettings(method=method))
+        problem.solve({"top": 1.0, "bottom": 0.0})
+        return weakref.ref(problem), weakref.ref(problem.operator), problem._system(("top", "bottom"))._krylov.prefix
+
+    problem, operator, prefix = solve()
+    gc.collect()
+    assert problem() is None
+    assert operator() is None
+    assert not [name for name in PETSc.Options().getAll() if name.startswith(prefix)]

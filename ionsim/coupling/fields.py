@@ -1,8 +1,8 @@
 """Where lattice sites meet finite elements: the potential and the temperature that every site feels.
 
 One potential: vacancy bonds are conductors inside the finite-element matrix, K = K_fe(sigma) + B^T G B, with a mesh
-node for every site. The current is the reaction at the electrode, which equals the dissipated power over the voltage. The
-conduction problem is linear, so it is solved once for 1 V and scaled; its Joule heat is the source of the heat problem.
+node for every site. The current is the reaction at the electrode, which equals the dissipated power over the voltage.
+The conduction problem is linear, so it is solved once for 1 V and scaled; its Joule heat is the heat problem's source.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse
 from mpi4py import MPI
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 import fem
 import meshes
@@ -23,10 +24,14 @@ from ionsim.coupling.lattice_mesh import INTERFACE_NM
 from ionsim.coupling.network import Network, active_bonds, change_weights
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 #: Quantiles of the exponential distribution of path lengths over which an electron gives its energy away.
 _PATHS = 8
+
+#: Radius of the area through which a bond enters an electrode, nm (a site and its neighbours in the layer).
+_CONTACT_RADIUS_NM = 0.37
 
 #: After so many of the slowest thermal time constants a temperature field is steady to rounding.
 _STEADY = 40.0
@@ -99,8 +104,10 @@ class LatticeFields:
         foot, head = positions_nm.copy(), positions_nm.copy()
         foot[:, 2], head[:, 2] = 0.0, thickness_nm
         self._site_dofs = self.sites.dofs
-        self._bottom_dofs = fem.SiteOperator(space, foot, kind="nearest").dofs
-        self._top_dofs = fem.SiteOperator(space, head, kind="nearest").dofs
+        self._contacts = {
+            "bottom": self._contact(network.bottom_S, fem.SiteOperator(space, foot, kind="nearest").dofs, positions_nm),
+            "top": self._contact(network.top_S, fem.SiteOperator(space, head, kind="nearest").dofs, positions_nm),
+        }
         self._paths = {sign: self._downstream(positions_nm, sign) for sign in (1, -1)}
         self._oxide_sites = self._sites_of_cells()
         self._full_S = float(network.conductance_S.max(initial=0.0))
@@ -117,6 +124,24 @@ class LatticeFields:
         self._cell_heat_W: Floats = np.zeros(self.conduction.operator.halo.local)
         self._site_heat_W: Floats = np.zeros(len(positions_nm))
         self._cut: fem.SiteOperator | None = None
+
+    @staticmethod
+    def _contact(conductance_S: Floats, dofs: Ints, positions_nm: Floats) -> scipy.sparse.csr_array:
+        """Conductance (sites, electrode dofs) of the bonds to an electrode, each spread over the surface at its foot.
+
+        An electron enters a metal through an area, not through one node, whose spreading resistance would grow without
+        bound as the mesh is refined.
+        """
+        nodes, first = np.unique(dofs, return_index=True)
+        reached = np.flatnonzero(conductance_S > 0.0)
+        tree = cKDTree(positions_nm[first, :2])
+        around = tree.query_ball_point(positions_nm[reached, :2], _CONTACT_RADIUS_NM, return_sorted=True)
+        counts = np.array([len(found) for found in around], dtype=np.int64)
+        rows = np.repeat(reached, counts)
+        columns = np.concatenate([nodes[found] for found in around]) if len(reached) else np.empty(0, dtype=np.int64)
+        share = np.repeat(conductance_S[reached] / np.maximum(counts, 1), counts)
+        shape = (len(positions_nm), int(dofs.max()) + 1)
+        return scipy.sparse.coo_array((share, (rows, columns)), shape=shape).tocsr()
 
     def _downstream(self, positions_nm: Floats, sign: int) -> list[fem.SiteOperator]:
         """Operators that deposit heat where electrons going up (sign +1) or down (-1) leave it, in equal shares."""
@@ -155,12 +180,16 @@ class LatticeFields:
     def solve_potential(self, vacant: Mask) -> None:
         """Solve the conduction problem of this configuration for 1 V; collective."""
         net = self.network
-        first, second, strength = active_bonds(net.start, net.target, net.conductance_S, vacant)
-        low = np.flatnonzero(vacant & (net.bottom_S > 0.0))
-        high = np.flatnonzero(vacant & (net.top_S > 0.0))
-        heads = np.concatenate([self._site_dofs[first], self._site_dofs[low], self._site_dofs[high]])
-        tails = np.concatenate([self._site_dofs[second], self._bottom_dofs[low], self._top_dofs[high]])
-        self.conduction.set_bonds(heads, tails, np.concatenate([strength, net.bottom_S[low], net.top_S[high]]))
+        share = net.shares(vacant)
+        first, second, strength = active_bonds(net.start, net.target, net.conductance_S, vacant, share)
+        sites = np.flatnonzero(vacant)
+        ends = [contact[sites].tocoo() for contact in self._contacts.values()]
+        touching = np.concatenate([sites[end.row] for end in ends])
+        heads = np.concatenate([self._site_dofs[first], self._site_dofs[touching]])
+        tails = np.concatenate([self._site_dofs[second], *(end.col for end in ends)])
+        self.conduction.set_bonds(
+            heads, tails, np.concatenate([strength, *(end.data * share[sites[end.row]] for end in ends)])
+        )
         state = self.conduction.solve({"top": 1.0, "bottom": 0.0})
         self.conductance_S = state.currents_A["top"]
         self.unit_potential = self.sites.sample(state.potential_V)
@@ -169,7 +198,7 @@ class LatticeFields:
         between, rest = np.split(state.bond_power_W, [len(first)])
         count = len(vacant)
         self._site_heat_W = np.bincount(first, 0.5 * between, count) + np.bincount(second, 0.5 * between, count)
-        self._site_heat_W += np.bincount(low, rest[: len(low)], count) + np.bincount(high, rest[len(low) :], count)
+        self._site_heat_W += np.bincount(touching, rest, count)
         self._steady_V = None
         self.n_solves += 1
 

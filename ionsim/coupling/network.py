@@ -31,14 +31,21 @@ class Network:
 
     Attributes:
         start: (N + 1,), target: (M,), conductance_S: (M,) bonds between two sites, each stored from both ends.
+        metallic: (M,) the two sites are neighbours (no tunnelling gap between them).
         bottom_S, top_S: (N,) conductance from a vacancy on this site to each electrode, 0 beyond the cutoff.
+        electrodes: (N,) number of electrodes that a site touches.
+        isolated_share, metallic_neighbours: how conduction depends on the neighbourhood; see :func:`metallicity`.
     """
 
     start: Ints
     target: Ints
     conductance_S: Floats
+    metallic: NDArray[np.bool_]
     bottom_S: Floats
     top_S: Floats
+    electrodes: Ints
+    isolated_share: float
+    metallic_neighbours: int
 
     @classmethod
     def build(
@@ -50,6 +57,8 @@ class Network:
         metallic_nm: float,
         decay_nm: float,
         cutoff_nm: float,
+        isolated_share: float = 1.0,
+        metallic_neighbours: int = 1,
     ) -> Network:
         """List all bonds up to ``cutoff_nm`` between sites (N, 3) in an oxide from z = 0 to ``thickness_nm``.
 
@@ -69,14 +78,55 @@ class Network:
             return np.where(distance <= cutoff_nm, contact_conductance_S * np.exp(-2.0 * beyond / decay_nm), 0.0)
 
         height = positions_nm[:, 2]
-        return cls(start, target, conductance(length), conductance(height), conductance(thickness_nm - height))
+        return cls(
+            start, target, conductance(length), length <= metallic_nm,
+            conductance(height), conductance(thickness_nm - height),
+            (height <= metallic_nm).astype(np.int64) + (thickness_nm - height <= metallic_nm),
+            isolated_share, metallic_neighbours,
+        )  # fmt: skip
+
+    def shares(self, vacant: NDArray[np.bool_]) -> Floats:
+        """(N,) how well each vacancy conducts; see :func:`metallicity`."""
+        share = np.empty(len(vacant))
+        metallicity(
+            self.start, self.target, self.metallic, self.electrodes, vacant, self.isolated_share,
+            self.metallic_neighbours, share,
+        )  # fmt: skip
+        return share
+
+
+@njit(cache=True)
+def metallicity(
+    start: Ints,
+    target: Ints,
+    metallic: NDArray[np.bool_],
+    electrodes: Ints,
+    vacant: NDArray[np.bool_],
+    isolated: float,
+    full: int,
+    share: Floats,
+) -> None:
+    """Fill ``share`` (N,): how well a vacancy conducts for the number n of its vacant neighbours and electrodes.
+
+    A lone vacancy is a trap (share ``isolated``), one with ``full`` neighbours or more part of a metallic suboxide
+    (share 1); in between the logarithm is linear in n, as the conductivity of suboxides is in their composition.
+    """
+    for i in range(len(vacant)):
+        if vacant[i]:
+            n = electrodes[i]
+            for k in range(start[i], start[i + 1]):
+                if metallic[k] and vacant[target[k]]:
+                    n += 1
+            share[i] = isolated ** (1.0 - min(n, full) / full)
+        else:
+            share[i] = 0.0
 
 
 @njit(cache=True)
 def active_bonds(
-    start: Ints, target: Ints, conductance: Floats, vacant: NDArray[np.bool_]
+    start: Ints, target: Ints, conductance: Floats, vacant: NDArray[np.bool_], share: Floats
 ) -> tuple[Ints, Ints, Floats]:
-    """The bonds whose two ends are both vacant, once each: (first, second, conductance)."""
+    """The bonds whose two ends are both vacant, once each: (first, second, conductance with the lesser share)."""
     count = 0
     for i in range(len(vacant)):
         if vacant[i]:
@@ -89,7 +139,8 @@ def active_bonds(
         if vacant[i]:
             for k in range(start[i], start[i + 1]):
                 if target[k] > i and vacant[target[k]]:
-                    first[count], second[count], strength[count] = i, target[k], conductance[k]
+                    lesser = min(share[i], share[target[k]])
+                    first[count], second[count], strength[count] = i, target[k], conductance[k] * lesser
                     count += 1
     return first, second, strength
 

@@ -134,7 +134,8 @@ class Vcm:
             self.positions_nm, self.thickness_nm,
             contact_conductance_S=device.conduction.contact_conductance_S, metallic_nm=device.conduction.metallic_nm,
             decay_nm=tunnelling_decay_nm(device.conduction.trap_depth_eV, device.conduction.effective_mass),
-            cutoff_nm=device.conduction.cutoff_nm,
+            cutoff_nm=device.conduction.cutoff_nm, isolated_share=device.conduction.isolated_share,
+            metallic_neighbours=device.conduction.metallic_neighbours,
         )  # fmt: skip
         path = HeatPath(
             relaxation_nm=heat.relaxation_length_nm,

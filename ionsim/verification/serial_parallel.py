@@ -96,4 +96,4 @@ def launch(ranks: int, arguments: list[str], timeout_s: float = 100.0) -> None:
 if __name__ == "__main__":
     results = solve(MPI.COMM_WORLD)
     if MPI.COMM_WORLD.rank == 0:
-        np.savez(sys.argv[1], **results)
+        np.savez(sys.argv[1], allow_pickle=False, **results)

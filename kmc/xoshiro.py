@@ -6,7 +6,7 @@ Numba's own generator keeps its state out of reach; a run must be able to stop a
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.jit import kernel
+from kmc.jit import inner
 
 State = NDArray[np.uint64]
 
@@ -16,14 +16,14 @@ def new_state(sequence: np.random.SeedSequence) -> State:
     return sequence.generate_state(4, np.uint64).astype(np.uint64)
 
 
-@kernel
+@inner
 def _rotate(word: np.uint64, count: np.uint64) -> np.uint64:
     return (word << count) | (word >> (np.uint64(64) - count))
 
 
-@kernel
-def next_uniform(state: State) -> float:
-    """A uniform double in (0, 1): 53 bits, centred so that 0 never occurs and log() is safe."""
+@inner
+def next_word(state: State) -> np.uint64:
+    """The next 64 random bits."""
     result = _rotate(state[0] + state[3], np.uint64(23)) + state[0]
     shifted = state[1] << np.uint64(17)
     state[2] ^= state[0]
@@ -32,4 +32,13 @@ def next_uniform(state: State) -> float:
     state[0] ^= state[3]
     state[2] ^= shifted
     state[3] = _rotate(state[3], np.uint64(45))
-    return (np.float64(result >> np.uint64(11)) + 0.5) * (1.0 / 9007199254740992.0)
+    return result
+
+
+@inner
+def next_uniform(state: State) -> float:
+    """A uniform double inside (0, 1): the centres of 2^52 cells, so that neither 0 nor 1 occurs and log() is safe.
+
+    With 53 bits the last centre would round to 1.
+    """
+    return (np.float64(next_word(state) >> np.uint64(12)) + 0.5) * (1.0 / 4503599627370496.0)
