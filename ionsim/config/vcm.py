@@ -98,7 +98,7 @@ class Conduction(Section):
     trap_depth_eV: float = number(1.6, "eV", "depth of a vacancy's level: the tunnelling barrier", gt=0, le=10)
     effective_mass: float = number(0.85, "m0", "effective mass of tunnelling electrons", gt=0, le=10)
     isolated_share: float = number(1.0, "", "conduction of a vacancy without vacant neighbours", gt=0, le=1)
-    metallic_neighbours: int = number(1, "", "vacant neighbours or electrodes that make a vacancy metallic", ge=1, le=12)
+    metallic_neighbours: int = number(1, "", "vacant neighbours or electrodes that make it metallic", ge=1, le=12)
     cutoff_nm: float = number(0.82, "nm", "longest distance with a bond", gt=0, le=10)
     background_S_per_m: float = number(0.3, "S/m", "conductivity of the oxide without vacancies", gt=0, le=1e8)
 

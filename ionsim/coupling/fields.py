@@ -136,7 +136,7 @@ class LatticeFields:
         reached = np.flatnonzero(conductance_S > 0.0)
         tree = cKDTree(positions_nm[first, :2])
         around = tree.query_ball_point(positions_nm[reached, :2], _CONTACT_RADIUS_NM, return_sorted=True)
-        counts = np.array([len(found) for found in around], dtype=np.int64)
+        counts = np.array([np.size(found) for found in around], dtype=np.int64)
         rows = np.repeat(reached, counts)
         columns = np.concatenate([nodes[found] for found in around]) if len(reached) else np.empty(0, dtype=np.int64)
         share = np.repeat(conductance_S[reached] / np.maximum(counts, 1), counts)
