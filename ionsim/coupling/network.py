@@ -1,8 +1,8 @@
 """Bonds between vacancies, and between vacancies and electrodes: the conductors that a filament is made of.
 
 Two vacancies nearer than the metallic distance share a full bond; farther apart electrons tunnel, with the WKB decay
-g = g0 exp(-2 (d - d0)/xi), xi = hbar/sqrt(2 m* E_t). A vacancy reaches an electrode the same way, over its height above
-the surface. Nothing here solves anything: the bonds go into the finite-element matrix (one potential, one current).
+g = g0 exp(-2 (d - d0)/xi), xi = hbar/sqrt(2 m* E_t). A vacancy reaches an electrode the same way: a missing layer costs
+the same factor at an electrode as between vacancies. Nothing here solves anything: the bonds go into the finite-element matrix (one potential, one current).
 """
 
 from __future__ import annotations
@@ -77,11 +77,13 @@ class Network:
             beyond = np.maximum(distance - metallic_nm, 0.0)
             return np.where(distance <= cutoff_nm, contact_conductance_S * np.exp(-2.0 * beyond / decay_nm), 0.0)
 
-        height = positions_nm[:, 2]
+        # An electrode's surface lies half a spacing beyond the layer that touches it.
+        to_bottom = positions_nm[:, 2] + 0.5 * metallic_nm
+        to_top = thickness_nm - positions_nm[:, 2] + 0.5 * metallic_nm
         return cls(
             start, target, conductance(length), length <= metallic_nm,
-            conductance(height), conductance(thickness_nm - height),
-            (height <= metallic_nm).astype(np.int64) + (thickness_nm - height <= metallic_nm),
+            conductance(to_bottom), conductance(to_top),
+            (to_bottom <= metallic_nm).astype(np.int64) + (to_top <= metallic_nm),
             isolated_share, metallic_neighbours,
         )  # fmt: skip
 

@@ -75,6 +75,7 @@ class Simulation:
         )
         self.recorder.sites = Sites(**self.family.sites())
         self._mesh_fields: dict[str, tuple[float, dict[str, NDArray[np.float64]]]] = {}
+        self._written = -np.inf
 
     def __iter__(self) -> Iterator[Frame]:
         """Run from the start, one :class:`Frame` per recorded point."""
@@ -102,37 +103,42 @@ class Simulation:
     def run(self, out: str | Path, *, force: bool = False, progress: bool = False) -> Run:
         """Run the whole drive and write the folder ``out``; returns the run as it reads back.
 
-        Raises ResultsError when ``out`` holds a finished run and ``force`` is not set. While it runs the file
-        is replaced by a newer whole one every ``numerics.checkpoint_s`` seconds; it reads "failed" after an error.
+        Every rank gets it. Raises ResultsError when ``out`` holds a finished run and ``force`` is not set. The file is
+        there from the first recorded point on, and is replaced by a newer whole one every ``numerics.checkpoint_s``
+        seconds; it reads "failed" after an error, wherever that occurs.
         """
         from ionsim.analysis import summarise
         from ionsim.simulation.progress import Progress
 
-        chief = self.comm.rank == 0
         path = self._on_chief(lambda: claim(Path(out), force=force))
-        begin = written = time.monotonic()
+        begin = time.monotonic()
+        self._written = -np.inf
         try:
-            with Progress(self.device.name, self.drive, shown=progress and chief) as bar:
+            with Progress(self.device.name, self.drive, shown=progress and self.comm.rank == 0) as bar:
                 for frame in self:
                     bar.update(frame)
-                    if chief and time.monotonic() - written > self.device.numerics.checkpoint_s:
-                        self.recorder.write(path)
-                        written = time.monotonic()
+                    self._on_chief(lambda: self._write_if_due(path))
+            self.recorder.summary = {
+                **summarise(self.device, self.recorder.series(), self.drive.stages),
+                **self.family.summary(),
+                "seed": self.seed,
+                "wall_time_s": time.monotonic() - begin,
+            }
+            self.family.write_fields(path.parent / "fields.bp", list(self._mesh_fields.values()))
+            self.recorder.status = "complete"
+            return self._on_chief(lambda: self._finish(path))
         except BaseException:
             self.recorder.status = "failed"
-            if chief:
+            if self.comm.rank == 0:
                 with contextlib.suppress(ResultsError):  # the first error is the one to report
                     self.recorder.write(path)
             raise
-        self.recorder.summary = {
-            **summarise(self.device, self.recorder.series(), self.drive.stages),
-            **self.family.summary(),
-            "seed": self.seed,
-            "wall_time_s": time.monotonic() - begin,
-        }
-        self.recorder.status = "complete"
-        self.family.write_fields(path.parent / "fields.bp", list(self._mesh_fields.values()))
-        return self._on_chief(lambda: self._finish(path))
+
+    def _write_if_due(self, path: Path) -> None:
+        """Replace the file by a newer one when the last is old enough; after the first frame at once."""
+        if time.monotonic() - self._written > self.device.numerics.checkpoint_s:
+            self.recorder.write(path)
+            self._written = time.monotonic()
 
     def _finish(self, path: Path) -> Run:
         self.recorder.write(path)
@@ -141,16 +147,22 @@ class Simulation:
         return run
 
     def _on_chief(self, task: Callable[[], _T]) -> _T:
-        """Do something with files on rank 0; its result, or its error, reaches every rank."""
+        """Do something with files on rank 0; its result, or its error, reaches every rank.
+
+        An error that stayed on rank 0 would leave the other ranks waiting for it in their next collective call.
+        """
+        if self.comm.size == 1:
+            return task()
         result: Any = None
+        error: Exception | None = None
         if self.comm.rank == 0:
             try:
                 result = task()
-            except ResultsError as error:
-                result = error
-        result = self.comm.bcast(result)
-        if isinstance(result, ResultsError):
-            raise result
+            except Exception as raised:
+                error = raised
+        result, error = self.comm.bcast((result, error))
+        if error is not None:
+            raise error
         return cast(_T, result)
 
     def _snapshot(self, label: str) -> None:

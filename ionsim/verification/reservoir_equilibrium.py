@@ -20,7 +20,7 @@ def reservoir_equilibrium() -> list[Record]:
     """Filling of a reservoir in exchange with charged ions on sites is the exact equilibrium one, within 4 sigma.
 
     With n ions in C places of the reservoir and M - n on N sites, P(n) is proportional to
-    C(C, n) C(N, M - n) exp(-(n dU + f n^2 / 2C)/kT) with dU = energy + charge x (V_reservoir - V_site) and f the filling
+    C(C, n) C(N, M - n) exp(-(n dU + f n^2 / 2C)/kT), where dU = energy + charge x (V_reservoir - V_site), f the filling
     energy.
     """
     positions = np.zeros((_SITES, 3))

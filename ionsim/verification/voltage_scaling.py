@@ -1,0 +1,36 @@
+"""What is scaled from one voltage to another equals what a solve at that voltage gives."""
+
+import numpy as np
+
+from ionsim.verification.lattice_filament import AMBIENT_K, lattice_fields, random_filament
+from ionsim.verification.record import Record, case
+
+
+@case("voltage-scaling")
+def voltage_scaling() -> list[Record]:
+    """Potential scaled from 1 V, and steady temperature rise scaled by V^2, equal direct solves at that voltage."""
+    vacant = random_filament(gap_nm=0.4)
+    scaled, direct = lattice_fields(), lattice_fields()
+    records = []
+    for start_V, stop_V in ((0.2, 0.9), (-0.9, -0.15)):
+        scaled.solve_potential(vacant)
+        scaled.solve_heat(vacant, start_V, None)
+        first_K = scaled.temperature_K.copy()
+        scaled.solve_heat(vacant, stop_V, None)
+        direct.solve_potential(vacant)
+        direct.solve_heat(vacant, stop_V, None)
+        direct.conduction.potential_V = np.zeros_like(direct.conduction.potential_V)  # no scaled starting guess
+        state = direct.conduction.solve({"top": stop_V, "bottom": 0.0})
+        potential = np.abs(scaled.unit_potential * stop_V - direct.sites.sample(state.potential_V)).max()
+        current = scaled.conductance_S * stop_V / state.currents_A["top"] - 1.0
+        rise = float(direct.peak_K - AMBIENT_K)
+        error = np.abs(scaled.temperature_K - direct.temperature_K).max() / rise
+        name = f"{start_V:+g} to {stop_V:+g} V"
+        records += [
+            Record.below(f"potential, {name}", float(potential), 1e-9, "V"),
+            Record.below(f"current, {name}, relative", float(current), 1e-10),
+            Record.below(f"temperature rise, {name}, relative", float(error), 1e-9),
+            Record.below(f"peak rise, {name}, relative", float((scaled.peak_K - AMBIENT_K) / rise - 1.0), 1e-9),
+            Record.above(f"change of the temperature, {name}", float(np.ptp(scaled.temperature_K - first_K)), 1.0, "K"),
+        ]
+    return records

@@ -1,0 +1,38 @@
+"""The example of docs/kmc.md runs and shows what its text says."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")
+
+PAGE = Path(__file__).parents[1] / "docs" / "kmc.md"
+
+
+def test_the_example_runs(capsys):
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict = {}
+    exec(compile(block, str(PAGE), "exec"), names)
+    engine, sites = names["engine"], names["sites"]
+    assert engine.time_s == 2e-5
+    assert engine.number("ion") + engine.reservoir("cathode") == round(0.05 * len(sites))
+    assert engine.reservoir("cathode") == engine.counts["reduce"] - engine.counts["oxidise"] > 0
+    heights = sites.positions_nm[engine.occupation == 1, 2]
+    assert heights.mean() < np.mean(sites.positions_nm[:, 2]) - 0.3  # they drifted down
+    printed = capsys.readouterr().out
+    assert f"{engine.n_events} events" in printed
+    assert f"{engine.reservoir('cathode')} in the reservoir" in printed
+
+
+def test_the_page_names_every_verification_case_of_the_engine():
+    folder = PAGE.parents[1] / "ionsim" / "verification"
+    text = PAGE.read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", text))
+    registered = {
+        name for path in folder.glob("*.py") if re.search(r"^import kmc$", source := path.read_text(), re.MULTILINE)
+        for name in re.findall(r'@case\("([^"]+)"\)', source)
+    }  # fmt: skip
+    assert len(registered) >= 8
+    assert registered <= named
