@@ -1,8 +1,9 @@
 """Bonds between vacancies, and between vacancies and electrodes: the conductors that a filament is made of.
 
 Two vacancies nearer than the metallic distance share a full bond; farther apart electrons tunnel, with the WKB decay
-g = g0 exp(-2 (d - d0)/xi), xi = hbar/sqrt(2 m* E_t). A vacancy reaches an electrode the same way: a missing layer costs
-the same factor at an electrode as between vacancies. Nothing here solves anything: the bonds go into the finite-element matrix (one potential, one current).
+g = g0 exp(-2 (d - d0)/xi), xi = hbar/sqrt(2 m* E_t). A vacancy reaches an electrode the same way, and a missing layer
+costs the same factor at an electrode as between vacancies. Nothing here solves anything: the bonds go into the
+finite-element matrix (one potential, one current).
 """
 
 from __future__ import annotations

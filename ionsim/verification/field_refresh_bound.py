@@ -14,20 +14,21 @@ from ionsim.devices.vcm import VACANCY, Vcm
 from ionsim.drive import Circuit
 from ionsim.verification.record import Record, case
 
+#: A small device whose vacancies move at low voltage, so that some events need no refresh.
 _CHANGES = {
     "lattice": {"width_nm": 2.0, "depth_nm": 2.0},
     "layers.oxide.thickness_nm": 2.0,
     "mesh": {"domain_width_nm": 10.0, "growth": 2.0},
-    "weak_spots": [{"centre_nm": [1.0, 1.0], "radius_nm": 0.65, "hop_shift_eV": -0.34}],
-    "vacancy": {"initial_fraction": 0.05, "pair_energy_eV": -0.1, "max_hop_rate_Hz": 100.0},
-    "exchange": {"reservoir_sites": 100, "filling_energy_eV": 2.5, "barrier_eV": 1.4, "max_rate_Hz": 100.0},
+    "weak_spots": [],
+    "vacancy": {"initial_fraction": 0.03, "hop_barrier_eV": 0.6, "pair_energy_eV": -0.05, "max_hop_rate_Hz": 100.0},
+    "exchange": {"reservoir_sites": 100},
     "conduction": {},
     "heat": {},
     "materials": {},
     "sources": {},
 }
-_VOLTAGES_V = (0.3, 0.6, 0.9)
-_EVENTS = 150
+_VOLTAGES_V = (0.007, 0.02, 0.05)
+_EVENTS = 40  # at each voltage
 
 
 class Watched:
@@ -36,16 +37,16 @@ class Watched:
     def __init__(self, device: Vcm, twin: Vcm) -> None:
         self.engine, self.device, self.twin = device.engine, device, twin
         self.errors_V: list[float] = []
-        self.events = 0
+        self.left = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
 
     def run(self, *, until_s: float) -> str:
-        """Like :meth:`kmc.Engine.run`, event by event; stops early after enough events."""
-        while self.events < _EVENTS:
+        """Like :meth:`kmc.Engine.run`, event by event; ends early when no event is left."""
+        while self.left > 0:
             reason = self.engine.run(until_s=until_s, max_events=1)
-            self.events += 1
+            self.left -= 1
             if reason != "events":
                 return reason
             self.errors_V.append(self._error_V())
@@ -68,7 +69,8 @@ def largest_ratio(bound_kT: float) -> tuple[float, int, int]:
     watched = Watched(family, twin)
     family.engine = watched  # type: ignore[assignment]
     for index, voltage_V in enumerate(_VOLTAGES_V):
-        family.advance(0.05 * (index + 1), voltage_V, Circuit(0.0, 1e-5))
+        watched.left = _EVENTS
+        family.advance(10.0 * (index + 1), voltage_V, Circuit())
     bound_V = bound_kT * kmc.KB_EV * device.ambient_K
     return max(watched.errors_V) / bound_V, len(watched.errors_V), family.fields.n_solves
 
@@ -82,7 +84,7 @@ def field_refresh_bound() -> list[Record]:
         name = f"bound {bound_kT:g} kT/q"
         records += [
             Record.below(f"largest error over the bound, {name}", ratio, 1.0),
-            Record.above(f"events without a refresh, {name}", count, 10),
+            Record.above(f"events without a refresh, {name}", count, 5),
             Record(f"refreshes, {name}", solves),
         ]
     return records
