@@ -33,6 +33,9 @@ _PATHS = 8
 #: Radius of the area through which a bond enters an electrode, nm (a site and its neighbours in the layer).
 _CONTACT_RADIUS_NM = 0.37
 
+#: Temperatures need no more than this (a few mK), whatever the potential is solved to.
+_HEAT_RTOL = 1e-5
+
 #: After so many of the slowest thermal time constants a temperature field is steady to rounding.
 _STEADY = 40.0
 
@@ -98,7 +101,8 @@ class LatticeFields:
         for side, conductance in heat.boundary_W_per_m2K.items():
             kappa[f"{side}_interface"] = conductance * INTERFACE_NM * 1e-9
         fixed = {"bottom": heat.ambient_K, "top": heat.ambient_K}
-        self.heat = fem.Heat(cell, kappa, fixed, dict(heat.capacity_J_per_m3K), settings)
+        gentle = fem.SolverSettings(rtol=max(rtol, _HEAT_RTOL))
+        self.heat = fem.Heat(cell, kappa, fixed, dict(heat.capacity_J_per_m3K), gentle)
         space = self.conduction.space
         self.sites = fem.SiteOperator(space, positions_nm, kind="nearest")
         foot, head = positions_nm.copy(), positions_nm.copy()

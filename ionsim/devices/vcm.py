@@ -48,7 +48,7 @@ class Vcm:
         self.bound_V = device.numerics.potential_bound_kT * kmc.KB_EV * device.ambient_K
         self.applied_V = self.device_V = self.current_A = 0.0
         self.limited = False
-        self.peak_K = device.ambient_K
+        self.peak_K = self._hottest_K = device.ambient_K
         self._weight = np.zeros(len(self.positions_nm))
         self._solved = self.engine.occupation.copy()
         self._heat_time = 0.0
@@ -167,6 +167,7 @@ class Vcm:
         What is recorded at ``until_s`` is held to a quarter of the bound.
         """
         self.applied_V = applied_V
+        self._hottest_K = 0.0
         self._operate(circuit)
         while self.engine.run(until_s=until_s) == "watch":
             self._solve(circuit)
@@ -195,6 +196,7 @@ class Vcm:
         )  # fmt: skip
         self.fields.weights(vacant, self.device_V, self._weight)
         self.engine.watch(self._weight, self.bound_V, since=self._solved)
+        self._hottest_K = max(self._hottest_K, self.fields.peak_K)
         self.peak_K = max(self.peak_K, self.fields.peak_K)
 
     # -- reading ----------------------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ class Vcm:
             "current_A": self.current_A,
             "conductance_S": self.fields.conductance_S,
             "power_W": self.device_V * self.current_A,
-            "temperature_peak_K": self.fields.peak_K,
+            "temperature_peak_K": self._hottest_K,
             "limited": float(self.limited),
             "n_vacancies": float(self.engine.number("vacancy")),
             "n_events": float(self.engine.n_events),

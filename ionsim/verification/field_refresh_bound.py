@@ -27,7 +27,7 @@ _CHANGES = {
     "materials": {},
     "sources": {},
 }
-_VOLTAGES_V = (0.007, 0.02, 0.05)
+_VOLTAGES_V = (0.004, 0.012, 0.04)
 _EVENTS = 40  # at each voltage
 
 

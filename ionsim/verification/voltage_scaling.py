@@ -5,6 +5,9 @@ import numpy as np
 from ionsim.verification.lattice_filament import AMBIENT_K, lattice_fields, random_filament
 from ionsim.verification.record import Record, case
 
+#: Heat is solved to 1e-5 of the solution in the energy norm; the scaling itself is exact.
+_HEAT = 1e-4
+
 
 @case("voltage-scaling")
 def voltage_scaling() -> list[Record]:
@@ -29,8 +32,8 @@ def voltage_scaling() -> list[Record]:
         records += [
             Record.below(f"potential, {name}", float(potential), 1e-9, "V"),
             Record.below(f"current, {name}, relative", float(current), 1e-10),
-            Record.below(f"temperature rise, {name}, relative", float(error), 1e-9),
-            Record.below(f"peak rise, {name}, relative", float((scaled.peak_K - AMBIENT_K) / rise - 1.0), 1e-9),
+            Record.below(f"temperature rise, {name}, relative", float(error), _HEAT),
+            Record.below(f"peak rise, {name}, relative", float((scaled.peak_K - AMBIENT_K) / rise - 1.0), _HEAT),
             Record.above(f"change of the temperature, {name}", float(np.ptp(scaled.temperature_K - first_K)), 1.0, "K"),
         ]
     return records

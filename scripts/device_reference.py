@@ -1,0 +1,168 @@
+"""Writes docs/device-file.md from the schema of device files: every key, its unit, default, range and meaning.
+
+python scripts/device_reference.py            # write the page
+python scripts/device_reference.py --check    # exit code 1 when the page is not up to date
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from ionsim import materials
+from ionsim.config import Device, VcmDevice, schema
+from ionsim.config.base import Section
+from ionsim.config.toml import value_text
+
+PAGE = Path(__file__).parents[1] / "docs" / "device-file.md"
+FAMILY = "vcm"
+HEADER = ("key", "unit", "default", "allowed", "meaning", "where the default comes from")
+
+INTRODUCTION = """\
+# Device files of the family `vcm`
+
+<!-- Written by scripts/device_reference.py from the schema; edit that, then run it. -->
+
+A device file is TOML text that describes one device and what is done to it. The shortest one that runs names the
+stack, the vacancies and the drive:
+
+```toml
+name = "my_device"
+family = "vcm"
+
+[layers]
+bottom = {material = "TiN", thickness_nm = 10.0}
+oxide = {material = "HfO2", thickness_nm = 5.0}
+cap = {material = "Ti", thickness_nm = 10.0}
+top = {material = "TiN", thickness_nm = 10.0}
+
+[vacancy]
+initial_fraction = 0.005
+
+[exchange]
+reservoir_sites = 20000
+
+[drive]
+kind = "sweep"
+ramp_rate_V_per_s = 1.0
+compliance_A = 1e-4
+stages = [{name = "forming", stop_V = 4.0, turn_at_compliance = true}, {name = "reset", stop_V = -1.5}]
+```
+
+- `ionsim examples --copy hfo2_ti_bipolar` gives a complete file to start from, and `ionsim check FILE` says what is
+  wrong in a file: one line for each problem, with the key, the value, what is allowed and the nearest valid name.
+- A key's name carries its unit. Numbers may not be written as text, and an unknown key is an error.
+- `--set layers.oxide.thickness_nm=6.0` changes a key from the command line, `device.replace({...})` from Python.
+  Entries of a list go by index or name: `drive.stages.set.stop_V`. `none` takes an optional key out.
+- A path is relative to the folder of the device file (after `--set`: to the working directory).
+- z is the film normal. The bottom electrode is grounded, and the voltage is that of the top electrode.
+- `[sources]` says where your numbers come from; `ionsim cite FILE` prints the source of every number that a run uses.
+
+Below, *required* keys have no default, and *none* means that an optional key is absent.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for heading, text, section, prefix in tables():
+        rows = [row for name, field in section.model_fields.items() if (row := _row(prefix, name, field))]
+        parts.append(f"## {heading}\n\n{text}\n")
+        if rows:
+            parts.append(_markdown([HEADER, *rows]))
+    return "\n".join(parts)
+
+
+def tables() -> Iterator[tuple[str, str, type[Section], str]]:
+    """Heading, sentence, section and key prefix of every table of the file: the family's own tables first."""
+    yield "Top of the file", "Keys before the first table.", VcmDevice, ""
+    yield from _below(VcmDevice, "", [name for name in VcmDevice.model_fields if name not in Device.model_fields])
+    yield from _below(VcmDevice, "", Device.model_fields)
+
+
+def _below(
+    section: type[Section], prefix: str, names: Iterable[str] | None = None
+) -> Iterator[tuple[str, str, type[Section], str]]:
+    for name in section.model_fields if names is None else names:
+        field = section.model_fields[name]
+        key = f"{prefix}{name}"
+        members = schema.alternatives(field.annotation)
+        for member in members:
+            inner, bracket = member, f"`[{key}]`"
+            if get_origin(member) is tuple:
+                inner, bracket = schema.bare(get_args(member)[0]), f"`[[{key}]]`"
+            elif get_origin(member) is dict:
+                inner, bracket = schema.bare(get_args(member)[1]), f"`[{key}.NAME]`"
+            if not schema.is_section(inner):
+                continue
+            if len(members) > 1:
+                tag = schema.tag_of(inner, str(field.discriminator))
+                bracket = f"`[{key}]` with `{field.discriminator} = {value_text(tag)}`"
+            below = f"{key}.*" if get_origin(member) is dict else key
+            alike = [other for other in section.model_fields.values() if other.annotation == field.annotation]
+            yield bracket, _sentence(inner, field, len(alike) > 1), inner, f"{below}."
+            yield from _below(inner, f"{below}.")
+
+
+def _sentence(section: type[Section], field: FieldInfo, repeated: bool) -> str:
+    """What a table is for: the first paragraph of its class, and whether it must be there."""
+    text = " ".join((section.__doc__ or "").split("\n\n")[0].replace("``", "`").split())
+    if repeated:
+        text = f"{text.removesuffix('.')}: {field.description}."
+    if field.is_required():
+        return f"{text} Required."
+    if field.default is None:
+        said = text.lower().startswith((field.description or "").lower())
+        return f"{text} Optional." if said else f"{text} Optional: {field.description}."
+    return text
+
+
+def _row(prefix: str, name: str, field: FieldInfo) -> tuple[str, ...] | None:
+    """The row of a key; None for a key that is a table of its own."""
+    if any(schema.is_section(_inner(member)) for member in schema.alternatives(field.annotation)):
+        return None
+    unit = schema.unit_of(field)
+    phrase = schema.allowed(field).removesuffix(f" ({field.description})").removesuffix(f", in {unit}")
+    source = materials.default_source(FAMILY, f"{prefix}{name}") or ""
+    return f"`{name}`", unit, _default(field), phrase, field.description or "", source
+
+
+def _inner(member: Any) -> Any:
+    if get_origin(member) in (tuple, dict):
+        return schema.bare(get_args(member)[1 if get_origin(member) is dict else 0])
+    return member
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "*required*"
+    if field.default is None or field.default in ((), {}):
+        return "*none*"
+    text = f"{field.default:.4g}" if isinstance(field.default, float) else value_text(field.default)
+    return f"`{text.replace('e+', 'e')}`"
+
+
+def _markdown(rows: list[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines.insert(1, "|" + " --- |" * len(rows[0]))
+    return "\n".join(lines) + "\n"
+
+
+def main(check: bool = False) -> None:
+    """Write the page, or say whether it is up to date."""
+    text = page()
+    if not check:
+        PAGE.write_text(text, encoding="utf-8", newline="\n")
+        typer.echo(f"wrote {PAGE}")
+    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
+        typer.echo(f"{PAGE} is not up to date; run python scripts/device_reference.py", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
