@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ def fake_run(monkeypatch):
 def test_examples_are_listed(command):
     result = command("examples")
     assert result.code == 0
-    assert f"{EXAMPLE}  5 nm HfO2" in result.out
+    assert re.search(rf"^{EXAMPLE} +5 nm HfO2", result.out, re.MULTILINE)
 
 
 def test_an_example_is_copied_but_never_over_a_file(command, tmp_path, monkeypatch):

@@ -34,6 +34,9 @@ compliance_A = 1e-4
 stages = [{name = "forming", stop_V = 3.0, turn_at_compliance = true}, {name = "reset", stop_V = -1.0}]
 """
 
+EXCHANGE = "[exchange]\nreservoir_sites = 100"
+ATOMS = MINIMAL.replace(EXCHANGE, "[frenkel]")
+
 # Each broken file: what is changed in MINIMAL (old, new), the key that the message must name, and a further fragment.
 BROKEN = {
     "misspelt key": (
@@ -124,11 +127,27 @@ BROKEN = {
         "layers.oxide.material",
         "[materials.HfO]",
     ),
-    "missing atoms": (
-        "[vacancy]",
-        "[structure]\natoms = 'no.xyz'\noxide_nm = [0, 5]\n[vacancy]",
-        "structure.atoms",
-        "no such file",
+    "missing atoms": (EXCHANGE, "[frenkel]\n[structure]\natoms = 'no.xyz'", "structure.atoms", "no such file"),
+    "atoms without pairs": (EXCHANGE, "[structure]", "frenkel: missing", "pairs of vacancy and interstitial ion"),
+    "pairs without atoms": (EXCHANGE, "[frenkel]", "frenkel", "needs [structure]"),
+    "atoms with an exchange": ("[vacancy]", "[frenkel]\n[structure]\n[vacancy]", "exchange", "not with [structure]"),
+    "atoms with weak spots": (
+        EXCHANGE,
+        "[frenkel]\n[structure]\n[[weak_spots]]\ncentre_nm = [1, 1]\nradius_nm = 1",
+        "weak_spots",
+        "not with [structure]",
+    ),
+    "interface without oxide": (
+        EXCHANGE,
+        "[frenkel]\n[structure]\ninterface_nm = [4, 5]",
+        "structure.interface_nm",
+        "needs structure.oxide_nm",
+    ),
+    "interstitials without atoms": (
+        EXCHANGE,
+        "[frenkel]\n[structure]\ninterstitials = 'no.xyz'",
+        "structure.interstitials",
+        "needs structure.atoms",
     ),
     "reversed range": ("[vacancy]", "[structure]\noxide_nm = [5, 0]\n[vacancy]", "structure.oxide_nm", "low < high"),
     "not TOML": ("[vacancy]", "[vacancy", "not valid TOML", "line"),
@@ -281,7 +300,7 @@ def test_paths_are_relative_to_the_file_and_overrides_to_the_working_directory(t
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "atoms.xyz").write_text("")
     device_file = tmp_path / "files" / "device.toml"
-    device_file.write_text(MINIMAL + "[structure]\natoms = 'atoms.xyz'\noxide_nm = [0.3, 4.8]\n")
+    device_file.write_text(ATOMS + "[structure]\natoms = 'atoms.xyz'\noxide_nm = [0.3, 4.8]\n")
     monkeypatch.chdir(tmp_path / "here")
     assert ionsim.load(device_file).structure.atoms == tmp_path / "files" / "atoms.xyz"
     assert ionsim.load(device_file, ["structure.atoms=atoms.xyz"]).structure.atoms == Path("atoms.xyz").absolute()
@@ -290,7 +309,7 @@ def test_paths_are_relative_to_the_file_and_overrides_to_the_working_directory(t
 def test_an_override_is_applied_before_the_file_is_checked(tmp_path):
     (tmp_path / "atoms.xyz").write_text("")
     device_file = tmp_path / "device.toml"
-    device_file.write_text(MINIMAL + "[structure]\natoms = 'elsewhere.xyz'\noxide_nm = [0.3, 4.8]\n")
+    device_file.write_text(ATOMS + "[structure]\natoms = 'elsewhere.xyz'\n")
     device = ionsim.load(device_file, [f"structure.atoms={tmp_path / 'atoms.xyz'}"])
     assert device.structure.atoms == tmp_path / "atoms.xyz"
 

@@ -24,7 +24,7 @@ from ionsim.errors import ResultsError
 from ionsim.results import Run, claim
 from ionsim.simulation import Simulation
 
-FILES = ("run.h5", "iv.csv", "summary.json", "sites.extxyz", "fields.bp")
+FILES = ("run.h5", "iv.csv", "voltage_steps.csv", "summary.json", "sites.extxyz", "fields.bp")
 
 #: What the summary of every sweep has, null where it did not occur.
 SUMMARY = (

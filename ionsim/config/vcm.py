@@ -24,14 +24,13 @@ class Lattice(Section):
 
 
 class Structure(Section):
-    """Explicit atoms in place of a crystal: imported, or built from crystals when no file is given."""
+    """Explicit atoms in place of a crystal's oxygen sublattice: imported, or built from crystals without a file."""
 
     atoms: FilePath | None = setting(None, "file of atoms that ASE can read, lengths in Angstrom")
     interstitials: FilePath | None = setting(None, "file of interstitial sites, in the same frame")
     axis: Literal["x", "y", "z"] = setting("x", "film normal in the files' frame")
-    removed_oxygen_fraction: float = number(0.05, "", "share of lattice oxygen removed at the start", ge=0, le=0.9)
-    oxide_nm: Pair | None = number(None, "nm", "range of the oxide along the axis")
-    interface_nm: Pair | None = number(None, "nm", "range of the scavenging interface along the axis")
+    oxide_nm: Pair | None = number(None, "nm", "range of the oxide along the axis, else that of its cations")
+    interface_nm: Pair | None = number(None, "nm", "range of the scavenging interface, else where oxide and cap meet")
 
 
 class Layer(Section):
@@ -64,7 +63,7 @@ class Vacancy(Section):
     """Oxygen vacancies of the oxide and their hops."""
 
     initial_fraction: float = number(..., "", "share of oxygen sites that are vacant at the start", ge=0, le=0.9)
-    attempt_Hz: float = number(1e13, "Hz", "attempt frequency of hops and of the exchange", ge=1e9, le=1e16)
+    attempt_Hz: float = number(1e13, "Hz", "attempt frequency of all processes", ge=1e9, le=1e16)
     hop_barrier_eV: float = number(1.09, "eV", "symmetric barrier of a hop", ge=0, le=10)
     hop_distance_nm: float = number(0.30, "nm", "sites nearer than this are neighbours", gt=0.1, le=1)
     hop_spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once per edge", ge=0, le=2)
@@ -90,6 +89,31 @@ class Exchange(Section):
     max_rate_Hz: float | None = number(None, "Hz", "cap that slows both directions alike", gt=0, le=1e16)
 
 
+class Frenkel(Section):
+    """Pairs of a vacancy and an interstitial oxygen ion among explicit atoms, and the charge state of vacancies.
+
+    A pair's forward and backward barrier is its generation energy and ``recombination_barrier_eV``; the layer is that
+    of the ion.
+    """
+
+    generation_oxide_eV: float = number(3.93, "eV", "barrier of generation in the oxide", ge=0, le=15)
+    generation_interface_eV: float = number(1.66, "eV", "barrier of generation at the cap's interface", ge=0, le=15)
+    generation_cap_eV: float = number(1.73, "eV", "barrier of generation with the ion in the cap", ge=0, le=15)
+    recombination_barrier_eV: float = number(0.0, "eV", "barrier of recombination", ge=0, le=5)
+    polarisation_eA: float = number(0.0, "e Angstrom", "field lowering of the generation barrier", ge=0, le=200)
+    ion_hop_barrier_eV: float = number(0.76, "eV", "symmetric barrier of an ion's hop in the oxide", ge=0, le=10)
+    ion_hop_barrier_cap_eV: float = number(2.8, "eV", "symmetric barrier of an ion's hop in the cap", ge=0, le=10)
+    neutral_gain_eV: float = number(
+        0.3, "eV", "what a neutral vacancy gains for each vacancy next to it; it costs 1.5 times this", gt=0, le=2
+    )
+    charge_barrier_eV: float = number(0.5, "eV", "symmetric barrier of a change of charge", ge=0, le=5)
+    max_generation_rate_Hz: float | None = number(
+        None, "Hz", "cap that slows generation and recombination alike", gt=0, le=1e16
+    )
+    max_ion_hop_rate_Hz: float | None = number(None, "Hz", "cap that slows a hop and its reverse alike", gt=0, le=1e16)
+    max_charge_rate_Hz: float | None = number(None, "Hz", "cap that slows both changes of charge alike", gt=0, le=1e16)
+
+
 class Conduction(Section):
     """The network of vacancies and electrodes that carries the current."""
 
@@ -107,6 +131,9 @@ class Heat(Section):
     """Joule heat: where electrons leave it, and how it leaves the stack."""
 
     relaxation_length_nm: float = number(30.0, "nm", "energy relaxation length of electrons", gt=0, le=1e4)
+    spread_nm: float | None = number(
+        None, "nm", "radius of a site's heat, given away along the whole path; else at eight points of it", ge=0, le=5
+    )
     boundary_bottom_W_per_m2K: float = number(5e9, "W/(m^2 K)", "conductance oxide to bottom electrode", gt=0, le=1e13)
     boundary_top_W_per_m2K: float = number(5e9, "W/(m^2 K)", "conductance oxide to cap", gt=0, le=1e13)
     vacancy_rich_W_per_mK: float = number(5.0, "W/(m K)", "thermal conductivity of vacancy-rich oxide", gt=0, le=1e3)
@@ -129,7 +156,8 @@ class VcmDevice(Device):
     layers: Layers = setting(..., "the stack")
     weak_spots: Annotated[tuple[WeakSpot, ...], Field(strict=False)] = setting((), "columns of easier switching")
     vacancy: Vacancy = setting(..., "oxygen vacancies")
-    exchange: Exchange | None = setting(None, "oxygen exchange with the cap; inert without it")
+    exchange: Exchange | None = setting(None, "oxygen exchange of a crystal with the cap; inert without it")
+    frenkel: Frenkel | None = setting(None, "pairs of vacancy and interstitial ion; for explicit atoms")
     conduction: Conduction = setting(Conduction(), "electrical network")
     heat: Heat = setting(Heat(), "Joule heat")
     mesh: Mesh = setting(Mesh(), "finite elements")
@@ -145,8 +173,27 @@ class VcmDevice(Device):
         yield from self._size_checks()
         if self.structure is not None:
             yield from _structure_checks(self.structure)
+        yield from self._kind_checks()
+        for table in ("exchange", "frenkel"):
+            cap = self.layers.cap.material
+            if getattr(self, table) is not None and self.has_material(cap) and not self.material(cap).scavenger:
+                message = f"[{table}] needs a cap that takes up oxygen: {', '.join(self.scavengers())}"
+                yield Problem("layers.cap.material", message, cap)
         if self.exchange is not None:
-            yield from self._exchange_checks(self.exchange)
+            yield from _exchange_checks(self.exchange)
+
+    def _kind_checks(self) -> Problems:
+        """Tables that belong to a crystal, and tables that belong to explicit atoms."""
+        if self.structure is None:
+            if self.frenkel is not None:
+                yield Problem("frenkel", "needs [structure]: interstitial ions stand among explicit atoms")
+            return
+        if self.frenkel is None:
+            yield Problem("frenkel", "missing; [structure] needs the energies of pairs of vacancy and interstitial ion")
+        if self.exchange is not None:
+            yield Problem("exchange", "not with [structure], whose atoms exchange oxygen with the cap by [frenkel]")
+        if self.weak_spots:
+            yield Problem("weak_spots", "not with [structure], whose atoms are disordered by themselves")
 
     def _size_checks(self) -> Problems:
         width_nm, depth_nm = self.lattice.width_nm, self.lattice.depth_nm
@@ -169,23 +216,22 @@ class VcmDevice(Device):
                 message = f"must lie in the lattice box, [0, {width_nm:g}] x [0, {depth_nm:g}] nm"
                 yield Problem(f"weak_spots.{index}.centre_nm", message, list(spot.centre_nm))
 
-    def _exchange_checks(self, exchange: Exchange) -> Problems:
-        cap = self.layers.cap.material
-        if self.has_material(cap) and not self.material(cap).scavenger:
-            message = f"[exchange] needs a cap that takes up oxygen: {', '.join(self.scavengers())}"
-            yield Problem("layers.cap.material", message, cap)
-        filled = exchange.initial_reservoir
-        if isinstance(filled, int) and filled > exchange.reservoir_sites:
-            message = f"must be at most exchange.reservoir_sites = {exchange.reservoir_sites}"
-            yield Problem("exchange.initial_reservoir", message, filled)
+
+def _exchange_checks(exchange: Exchange) -> Problems:
+    filled = exchange.initial_reservoir
+    if isinstance(filled, int) and filled > exchange.reservoir_sites:
+        message = f"must be at most exchange.reservoir_sites = {exchange.reservoir_sites}"
+        yield Problem("exchange.initial_reservoir", message, filled)
 
 
 def _structure_checks(structure: Structure) -> Problems:
-    ranges = {"oxide_nm": structure.oxide_nm, "interface_nm": structure.interface_nm}
+    ranges: dict[str, Pair | None] = {"oxide_nm": structure.oxide_nm, "interface_nm": structure.interface_nm}
     for key, pair in ranges.items():
         if pair is not None and pair[0] >= pair[1]:
             yield Problem(f"structure.{key}", "must be [low, high] with low < high", list(pair))
-    if structure.atoms is not None and structure.oxide_nm is None:
-        yield Problem("structure.oxide_nm", "missing; imported atoms need the range of the oxide along the axis, in nm")
-    if structure.interstitials is not None and structure.atoms is None:
-        yield Problem("structure.interstitials", "needs structure.atoms", str(structure.interstitials))
+    if structure.interface_nm is not None and structure.oxide_nm is None:
+        yield Problem("structure.interface_nm", "needs structure.oxide_nm", list(structure.interface_nm))
+    if structure.atoms is None:
+        for key in ("interstitials", *ranges):
+            if getattr(structure, key) is not None:
+                yield Problem(f"structure.{key}", "needs structure.atoms")

@@ -1,14 +1,13 @@
 """Where lattice sites meet finite elements: the potential and the temperature that every site feels.
 
-One potential: vacancy bonds are conductors inside the finite-element matrix, K = K_fe(sigma) + B^T G B, with a mesh
-node for every site. The current is the reaction at the electrode, which equals the dissipated power over the voltage.
+One potential: vacancy bonds are conductors inside the finite-element matrix, K = K_fe(sigma) + B^T G B, between the
+nodes of their sites. The current is the reaction at the electrode, which equals the dissipated power over the voltage.
 The conduction problem is linear, so it is solved once for 1 V and scaled; its Joule heat is the heat problem's source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from scipy.spatial import cKDTree
 
 import fem
 import meshes
+from ionsim.coupling.heat_path import HeatPath, heat_way
 from ionsim.coupling.lattice_mesh import INTERFACE_NM
 from ionsim.coupling.network import Network, active_bonds, change_weights
 
@@ -27,39 +27,17 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-#: Quantiles of the exponential distribution of path lengths over which an electron gives its energy away.
-_PATHS = 8
-
 #: Radius of the area through which a bond enters an electrode, nm (a site and its neighbours in the layer).
 _CONTACT_RADIUS_NM = 0.37
+
+#: Sites nearer than this (nm) to a node stand on it: lattice planes are rounded to 1e-6 nm.
+_ON_NODE_NM = 1e-5
 
 #: Temperatures need no more than this (a few mK), whatever the potential is solved to.
 _HEAT_RTOL = 1e-5
 
 #: After so many of the slowest thermal time constants a temperature field is steady to rounding.
 _STEADY = 40.0
-
-
-@dataclass(frozen=True)
-class HeatPath:
-    """How Joule heat of the bonds reaches the mesh, and how the stack conducts it away.
-
-    Attributes:
-        relaxation_nm: energy relaxation length of electrons; a bond's heat is deposited downstream (toward the positive
-            electrode) with density exp(-s/length)/length. 0: where it is dissipated.
-        thermal_W_per_mK: conductivity by region.
-        capacity_J_per_m3K: volumetric heat capacity by region.
-        vacancy_rich_W_per_mK: conductivity of oxide whose sites are all vacant; linear in between.
-        boundary_W_per_m2K: conductance of the oxide's boundaries, "bottom" and "top".
-        ambient_K: temperature of the outer electrode surfaces.
-    """
-
-    relaxation_nm: float
-    thermal_W_per_mK: Mapping[str, float]
-    capacity_J_per_m3K: Mapping[str, float]
-    vacancy_rich_W_per_mK: float
-    boundary_W_per_m2K: Mapping[str, float]
-    ambient_K: float
 
 
 class LatticeFields:
@@ -105,14 +83,15 @@ class LatticeFields:
         self.heat = fem.Heat(cell, kappa, fixed, dict(heat.capacity_J_per_m3K), gentle)
         space = self.conduction.space
         self.sites = fem.SiteOperator(space, positions_nm, kind="nearest")
-        foot, head = positions_nm.copy(), positions_nm.copy()
-        foot[:, 2], head[:, 2] = 0.0, thickness_nm
         self._site_dofs = self.sites.dofs
+        self._felt = self._sampling(positions_nm)
+        self._carriers = np.flatnonzero(network.carriers)
+        carriers_nm = positions_nm[self._carriers]
         self._contacts = {
-            "bottom": self._contact(network.bottom_S, fem.SiteOperator(space, foot, kind="nearest").dofs, positions_nm),
-            "top": self._contact(network.top_S, fem.SiteOperator(space, head, kind="nearest").dofs, positions_nm),
+            "bottom": self._contact(network.bottom_S, carriers_nm, 0.0),
+            "top": self._contact(network.top_S, carriers_nm, thickness_nm),
         }
-        self._paths = {sign: self._downstream(positions_nm, sign) for sign in (1, -1)}
+        self._way = heat_way(self.heat.space, carriers_nm, heat)
         self._oxide_sites = self._sites_of_cells()
         self._full_S = float(network.conductance_S.max(initial=0.0))
         self._kappa = (float(heat.thermal_W_per_mK["oxide"]), heat.vacancy_rich_W_per_mK)
@@ -129,54 +108,50 @@ class LatticeFields:
         self._site_heat_W: Floats = np.zeros(len(positions_nm))
         self._cut: fem.SiteOperator | None = None
 
-    @staticmethod
-    def _contact(conductance_S: Floats, dofs: Ints, positions_nm: Floats) -> scipy.sparse.csr_array:
+    def _sampling(self, positions_nm: Floats) -> fem.SiteOperator:
+        """How a site feels a field: its node's value where all sites are nodes, else interpolated at its position."""
+        nodes = self.conduction.space.tabulate_dof_coordinates()
+        distance = [self.sites.sample(nodes[:, axis]) - positions_nm[:, axis] for axis in range(3)]
+        if np.abs(distance).max(initial=0.0) < _ON_NODE_NM:
+            return self.sites
+        return fem.SiteOperator(self.conduction.space, positions_nm, kind="linear")
+
+    def _contact(self, conductance_S: Floats, carriers_nm: Floats, height_nm: float) -> scipy.sparse.csr_array:
         """Conductance (sites, electrode dofs) of the bonds to an electrode, each spread over the surface at its foot.
 
         An electron enters a metal through an area, not through one node, whose spreading resistance would grow without
         bound as the mesh is refined.
         """
+        feet = carriers_nm.copy()
+        feet[:, 2] = height_nm
+        dofs = fem.SiteOperator(self.conduction.space, feet, kind="nearest").dofs
         nodes, first = np.unique(dofs, return_index=True)
-        reached = np.flatnonzero(conductance_S > 0.0)
-        tree = cKDTree(positions_nm[first, :2])
-        around = tree.query_ball_point(positions_nm[reached, :2], _CONTACT_RADIUS_NM, return_sorted=True)
+        near = np.flatnonzero(conductance_S[self._carriers] > 0.0)
+        tree = cKDTree(carriers_nm[first, :2])
+        around = tree.query_ball_point(carriers_nm[near, :2], _CONTACT_RADIUS_NM, return_sorted=True)
         counts = np.array([np.size(found) for found in around], dtype=np.int64)
+        reached = self._carriers[near]
         rows = np.repeat(reached, counts)
-        columns = np.concatenate([nodes[found] for found in around]) if len(reached) else np.empty(0, dtype=np.int64)
+        columns = np.concatenate([nodes[found] for found in around]) if len(near) else np.empty(0, dtype=np.int64)
         share = np.repeat(conductance_S[reached] / np.maximum(counts, 1), counts)
-        shape = (len(positions_nm), int(dofs.max()) + 1)
-        return scipy.sparse.coo_array((share, (rows, columns)), shape=shape).tocsr()
-
-    def _downstream(self, positions_nm: Floats, sign: int) -> list[fem.SiteOperator]:
-        """Operators that deposit heat where electrons going up (sign +1) or down (-1) leave it, in equal shares."""
-        length = self.heat_path.relaxation_nm
-        if length == 0.0:
-            return [fem.SiteOperator(self.heat.space, positions_nm, kind="linear")]
-        share = (np.arange(_PATHS) + 0.5) / _PATHS
-        z = self.cell.mesh.geometry.x[:, 2]
-        low = self.comm.allreduce(float(z.min()), op=MPI.MIN)
-        high = self.comm.allreduce(float(z.max()), op=MPI.MAX)
-        operators = []
-        for path in -length * np.log(1.0 - share):
-            points = positions_nm.copy()
-            points[:, 2] = np.clip(points[:, 2] + sign * path, low + 1e-6, high - 1e-6)
-            operators.append(fem.SiteOperator(self.heat.space, points, kind="linear"))
-        return operators
+        loop = self._site_dofs[rows] == columns  # a site whose node lies on the electrode needs no bond to it
+        shape = (len(conductance_S), int(dofs.max()) + 1)
+        return scipy.sparse.coo_array((share[~loop], (rows[~loop], columns[~loop])), shape=shape).tocsr()
 
     def _sites_of_cells(self) -> scipy.sparse.csr_array:
-        """Rows: the oxide's owned cells; each takes the mean over the sites at its corners."""
+        """Rows: the oxide's owned cells; each takes the mean over the carriers at its corners."""
         halo = self.conduction.operator.halo
         cells = fem.region_cells(self.cell, "oxide")
         corners = halo.global_dofs[np.asarray(self.conduction.space.dofmap.list)[cells]]
-        order = np.argsort(self._site_dofs, kind="stable")
-        found = np.searchsorted(self._site_dofs[order], corners.ravel())
-        found = np.minimum(found, len(order) - 1)
-        hit = self._site_dofs[order[found]] == corners.ravel()
-        rows = np.repeat(np.arange(len(cells)), corners.shape[1])[hit]
-        members = scipy.sparse.coo_array(
-            (np.ones(len(rows)), (rows, order[found[hit]])), shape=(len(cells), len(self._site_dofs))
-        ).tocsr()
-        counts = np.maximum(np.bincount(rows, minlength=len(cells)), 1)
+        nodes, node = np.unique(self._site_dofs[self._carriers], return_inverse=True)
+        found = np.minimum(np.searchsorted(nodes, corners.ravel()), len(nodes) - 1)
+        hit = np.flatnonzero(nodes[found] == corners.ravel())
+        rows = hit // corners.shape[1]
+        at_nodes = scipy.sparse.coo_array((np.ones(len(hit)), (rows, found[hit])), shape=(len(cells), len(nodes)))
+        count = (len(nodes), len(self._site_dofs))
+        held = scipy.sparse.coo_array((np.ones(len(node)), (node, self._carriers)), shape=count)
+        members = at_nodes.tocsr() @ held.tocsr()
+        counts = np.maximum(members.sum(axis=1), 1.0)
         return scipy.sparse.diags_array(1.0 / counts) @ members
 
     # -- solving ----------------------------------------------------------------------------------------------
@@ -186,6 +161,8 @@ class LatticeFields:
         net = self.network
         share = net.shares(vacant)
         first, second, strength = active_bonds(net.start, net.target, net.conductance_S, vacant, share)
+        apart = self._site_dofs[first] != self._site_dofs[second]  # sites on one node are one conductor already
+        first, second, strength = first[apart], second[apart], strength[apart]
         sites = np.flatnonzero(vacant)
         ends = [contact[sites].tocoo() for contact in self._contacts.values()]
         touching = np.concatenate([sites[end.row] for end in ends])
@@ -196,7 +173,7 @@ class LatticeFields:
         )
         state = self.conduction.solve({"top": 1.0, "bottom": 0.0})
         self.conductance_S = state.currents_A["top"]
-        self.unit_potential = self.sites.sample(state.potential_V)
+        self.unit_potential = self._felt.sample(state.potential_V)
         self._cell_heat_W = state.nodal_power_W
         # Half of a bond's heat belongs to either end; that of a bond to an electrode to its site.
         between, rest = np.split(state.bond_power_W, [len(first)])
@@ -221,10 +198,8 @@ class LatticeFields:
             return
         low, high = self._kappa
         self.heat.set_thermal({"oxide": low + (high - low) * (self._oxide_sites @ vacant.astype(float))})
-        paths = self._paths[1 if device_V >= 0.0 else -1]
-        source = self._cell_heat_W.copy()
-        for path in paths:
-            source += path.deposit(self._site_heat_W / len(paths))
+        source, sign = self._cell_heat_W.copy(), 1 if device_V >= 0.0 else -1
+        self._way.add_to(source, self._site_heat_W[self._carriers], sign)
         source *= device_V * device_V
         if steady:
             self.heat.solve(source)
@@ -236,7 +211,7 @@ class LatticeFields:
 
     def _sample_temperature(self) -> None:
         halo = self.heat.operator.halo
-        self.temperature_K = self.sites.sample(self.heat.temperature_K)
+        self.temperature_K = self._felt.sample(self.heat.temperature_K)
         self.peak_K = halo.maximum(float(self.heat.temperature_K[: halo.owned].max(initial=0.0)))
 
     def weights(self, vacant: Mask, device_V: float, weight: Floats) -> None:

@@ -35,6 +35,7 @@ class Network:
         metallic: (M,) the two sites are neighbours (no tunnelling gap between them).
         bottom_S, top_S: (N,) conductance from a vacancy on this site to each electrode, 0 beyond the cutoff.
         electrodes: (N,) number of electrodes that a site touches.
+        carriers: (N,) sites that can hold a vacancy; the others have no bonds.
         isolated_share, metallic_neighbours: how conduction depends on the neighbourhood; see :func:`metallicity`.
     """
 
@@ -45,6 +46,7 @@ class Network:
     bottom_S: Floats
     top_S: Floats
     electrodes: Ints
+    carriers: NDArray[np.bool_]
     isolated_share: float
     metallic_neighbours: int
 
@@ -60,13 +62,17 @@ class Network:
         cutoff_nm: float,
         isolated_share: float = 1.0,
         metallic_neighbours: int = 1,
+        carriers: NDArray[np.bool_] | None = None,
     ) -> Network:
         """List all bonds up to ``cutoff_nm`` between sites (N, 3) in an oxide from z = 0 to ``thickness_nm``.
 
-        Distances are not periodic: the lattice box lies in the middle of a wider finite-element domain.
+        ``carriers`` (N,) are the sites that can hold a vacancy; all by default. Distances are not periodic: the lattice
+        box lies in the middle of a wider finite-element domain.
         """
-        tree = cKDTree(positions_nm)
-        pairs = tree.query_pairs(cutoff_nm, output_type="ndarray")
+        able = np.ones(len(positions_nm), dtype=bool) if carriers is None else np.asarray(carriers, dtype=bool)
+        here = np.flatnonzero(able)
+        tree = cKDTree(positions_nm[here])
+        pairs = here[tree.query_pairs(cutoff_nm, output_type="ndarray")]
         origin = np.concatenate([pairs[:, 0], pairs[:, 1]])
         target = np.concatenate([pairs[:, 1], pairs[:, 0]])
         order = np.lexsort((target, origin))
@@ -83,9 +89,9 @@ class Network:
         to_top = thickness_nm - positions_nm[:, 2] + 0.5 * metallic_nm
         return cls(
             start, target, conductance(length), length <= metallic_nm,
-            conductance(to_bottom), conductance(to_top),
+            np.where(able, conductance(to_bottom), 0.0), np.where(able, conductance(to_top), 0.0),
             (to_bottom <= metallic_nm).astype(np.int64) + (to_top <= metallic_nm),
-            isolated_share, metallic_neighbours,
+            able, isolated_share, metallic_neighbours,
         )  # fmt: skip
 
     def shares(self, vacant: NDArray[np.bool_]) -> Floats:

@@ -1,4 +1,4 @@
-"""What other programs read: ``iv.csv``, ``summary.json`` and ``sites.extxyz`` next to the run file."""
+"""What other programs read, next to the run file: tables as CSV, the summary as JSON and the sites as extended XYZ."""
 
 from pathlib import Path
 
@@ -10,9 +10,13 @@ from ionsim.results.run import Run
 from ionsim.results.summary import write_summary
 
 IV_FILE = "iv.csv"
+STEPS_FILE = "voltage_steps.csv"
 SUMMARY_FILE = "summary.json"
 SITES_FILE = "sites.extxyz"
 _ANGSTROM_PER_NM = 10.0
+
+#: Prefix of the series' columns that count the events of a process from the start of the run.
+EVENTS = "events_"
 
 
 def export(run: Run) -> list[Path]:
@@ -20,6 +24,9 @@ def export(run: Run) -> list[Path]:
     paths = [run.folder / IV_FILE, run.folder / SUMMARY_FILE]
     write_iv(paths[0], run)
     write_summary(paths[1], run.summary)
+    if any(name.startswith(EVENTS) for name in run.series):
+        paths.append(run.folder / STEPS_FILE)
+        write_steps(paths[-1], run)
     if run.sites is not None and run.snapshots:
         paths.append(run.folder / SITES_FILE)
         write_sites(paths[-1], run.sites, list(run.snapshots.values()))
@@ -32,6 +39,22 @@ def write_iv(path: Path, run: Run) -> None:
     lines = [",".join(columns)]
     for stage, *numbers in zip(*(values.tolist() for values in columns.values()), strict=True):
         lines.append(",".join([stage, *(f"{number:.9e}" for number in numbers)]))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def write_steps(path: Path, run: Run) -> None:
+    """Write a table with one row for each recorded voltage: current, peak temperature, and the events of the step.
+
+    ``events_<process>`` counts those between the row before and this one. The same run gives the same bytes.
+    """
+    columns = run.iv()
+    columns["temperature_peak_K"] = run.series["temperature_peak_K"]
+    events = {name: np.diff(run.series[name], prepend=0.0) for name in run.series if name.startswith(EVENTS)}
+    lines = [",".join([*columns, *events])]
+    for row in range(len(columns["time_s"])):
+        stage, *numbers = (values[row] for values in columns.values())
+        counts = [str(round(float(values[row]))) for values in events.values()]
+        lines.append(",".join([str(stage), *(f"{number:.9e}" for number in numbers), *counts]))
     write_text(path, "\n".join(lines) + "\n")
 
 

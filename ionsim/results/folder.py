@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ionsim.errors import ResultsError
 from ionsim.results.atomic import remove_leftovers
-from ionsim.results.exports import IV_FILE, SITES_FILE, SUMMARY_FILE
+from ionsim.results.exports import IV_FILE, SITES_FILE, STEPS_FILE, SUMMARY_FILE
 from ionsim.results.model import RUN_FILE
 from ionsim.results.run import Run
 
@@ -22,7 +22,7 @@ def claim(folder: str | Path, force: bool = False) -> Path:
         _refuse_if_taken(folder, path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (IV_FILE, SUMMARY_FILE, SITES_FILE):
+        for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE):
             (folder / name).unlink(missing_ok=True)
         remove_leftovers(path)
     except OSError as error:

@@ -10,7 +10,7 @@ from mpi4py import MPI
 import ionsim
 import kmc
 from ionsim.config.vcm import VcmDevice
-from ionsim.devices.vcm import VACANCY, Vcm
+from ionsim.devices.vcm import Vcm
 from ionsim.drive import Circuit
 from ionsim.verification.record import Record, case
 
@@ -54,7 +54,7 @@ class Watched:
 
     def _error_V(self) -> float:
         """Largest difference (V) at a site between the potential in the rates and that of a solve now."""
-        self.twin.fields.solve_potential(self.engine.occupation == VACANCY)
+        self.twin.fields.solve_potential(self.twin.lattice.vacant(self.engine.occupation))
         change = self.twin.fields.unit_potential - self.device.fields.unit_potential
         return float(np.abs(change).max() * abs(self.device.device_V))
 
