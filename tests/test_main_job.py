@@ -1,4 +1,4 @@
-"""The main job with three seeds, held against what a 5 nm HfO2/Ti device does; a run takes about a minute and a half."""
+"""The main job with three seeds, held against what 5 nm HfO2/Ti devices do; a run takes about a minute and a half."""
 
 from pathlib import Path
 

@@ -131,11 +131,6 @@ def test_heat_raises_the_temperature_and_the_summary_has_the_peak(run):
     assert 301.0 < hottest <= run.summary["T_peak_K"] + 1e-6
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Vcm takes no heat step when the voltage steps at the moment of a field solution: a dwell without a further "
-    "solution keeps the temperature of the last voltage",
-)
 def test_without_voltage_the_device_is_at_ambient_temperature(run):
     resting = run.series["voltage_V"] == 0.0  # after 30 ms; heat is gone within nanoseconds
     assert np.count_nonzero(resting) == 3

@@ -322,7 +322,7 @@ def test_the_run_ends_and_says_what_flickered(run):
     assert run.series["voltage_V"][-1] == pytest.approx(0.0, abs=1e-9)
     assert 0.0 <= run.summary["flicker_share"] < 1.0
     assert run.summary["T_peak_K"] >= run.series["temperature_peak_K"].max()
-    assert np.abs(run.series["current_A"]).max() <= 1.05 * 2e-5
+    assert np.abs(run.series["current_A"]).max() <= 1.05 * 1e-5
 
 
 def test_oxygen_is_conserved_and_stays_on_its_sites(run):

@@ -34,7 +34,7 @@ def run(
 
     simulation = Simulation(device, seed=device.seed if seed is None else seed)
     result = simulation.run(out, force=force, progress=True)
-    if result is not None:  # rank 0 has it
+    if is_root():
         pictures = result.plot()
         pairs(result.summary)
         say(f"wrote {out} ({', '.join(path.name for path in pictures)})")

@@ -58,6 +58,7 @@ class LatticeFields:
         temperature_K: (N,) at the sites; ``peak_K``: hottest node of the mesh.
         n_solves: conduction problems solved so far.
         thermal_time_s: bound of the slowest thermal time constant, (largest extent/pi)^2 C/kappa.
+        settling_time_s: after this a temperature field is steady to rounding.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class LatticeFields:
         span = self.comm.allreduce(float(np.ptp(cell.mesh.geometry.x, axis=0).max()), op=MPI.MAX) * 1e-9
         slowest = max(heat.capacity_J_per_m3K[name] / kappa[name] for name in kappa if not name.endswith("interface"))
         self.thermal_time_s = (span / np.pi) ** 2 * slowest
+        self.settling_time_s = _STEADY * self.thermal_time_s
         self._cell_heat_W: Floats = np.zeros(self.conduction.operator.halo.local)
         self._site_heat_W: Floats = np.zeros(len(positions_nm))
         self._cut: fem.SiteOperator | None = None
@@ -178,8 +180,9 @@ class LatticeFields:
         # Half of a bond's heat belongs to either end; that of a bond to an electrode to its site.
         between, rest = np.split(state.bond_power_W, [len(first)])
         count = len(vacant)
-        self._site_heat_W = np.bincount(first, 0.5 * between, count) + np.bincount(second, 0.5 * between, count)
-        self._site_heat_W += np.bincount(touching, rest, count)
+        heated = np.concatenate([first, second, touching])
+        self._site_heat_W = np.zeros(count)
+        np.add.at(self._site_heat_W, heated, np.concatenate([0.5 * between, 0.5 * between, rest]))
         self._steady_V = None
         self.n_solves += 1
 
@@ -189,7 +192,7 @@ class LatticeFields:
         After many thermal time constants the steady state is the exact answer, and with an unchanged configuration its
         rise goes with the square of the voltage.
         """
-        steady = elapsed_s is None or elapsed_s > _STEADY * self.thermal_time_s
+        steady = elapsed_s is None or elapsed_s > self.settling_time_s
         if steady and self._steady_V is not None and device_V * self._steady_V > 0.0:
             rise = self.heat.temperature_K - self.heat_path.ambient_K
             self.heat.temperature_K = self.heat_path.ambient_K + rise * (device_V / self._steady_V) ** 2

@@ -39,7 +39,7 @@ class Vcm:
         self.peak_K = self._hottest_K = device.ambient_K
         self._weight = np.zeros(len(self.engine.sites))
         self._solved = self.engine.occupation.copy()
-        self._heat_time = 0.0
+        self._heat_time = self._dwell_end_s = 0.0
 
     # -- running ----------------------------------------------------------------------------------------------
 
@@ -58,6 +58,7 @@ class Vcm:
         What is recorded at ``until_s`` is held to a quarter of the bound.
         """
         self.applied_V = applied_V
+        self._dwell_end_s = until_s
         self._hottest_K = 0.0
         self._operate(circuit)
         while self.engine.run(until_s=until_s) == "watch":
@@ -81,8 +82,10 @@ class Vcm:
         self.device_V, self.current_A, self.limited = point
         numerics = self.device.numerics
         if not numerics.freeze_temperature:
-            elapsed = self.time_s - self._heat_time
-            self.fields.solve_heat(vacant, self.device_V, elapsed if numerics.transient_heat else None)
+            # Heat settles within nanoseconds: where a longer dwell lies ahead, it is lived at the steady temperature.
+            elapsed = max(self.time_s - self._heat_time, self._dwell_end_s - self.time_s)
+            settled = not numerics.transient_heat or elapsed > self.fields.settling_time_s
+            self.fields.solve_heat(vacant, self.device_V, None if settled else self.time_s - self._heat_time)
             self._heat_time = self.time_s
         self.engine.set_fields(
             self.fields.unit_potential * self.device_V, self.fields.temperature_K,
