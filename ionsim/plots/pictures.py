@@ -112,7 +112,7 @@ def _oxide_box(sites: Any) -> tuple[float, float, float]:
     height = float(sites.cell_nm[2])
     if electrodes:
         inner = np.asarray(sites.positions_nm)[~np.isin(sites.region, electrodes), 2]
-        height = float(inner.max()) if inner.size else height
+        height = min(height, float(inner.max())) if inner.size else height
     return float(sites.cell_nm[0]), float(sites.cell_nm[1]), height
 
 
