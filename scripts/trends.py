@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ionsim.analysis.trends import TRENDS, Point, Trend, follows, measure, values, write_csv
 from ionsim.config import load
-from ionsim.errors import ENGINE_ERRORS, IonsimError
+from ionsim.errors import expected_errors
 
 console = Console()
 
@@ -70,6 +70,6 @@ def _show(trend: Trend, points: list[Point]) -> None:
 if __name__ == "__main__":
     try:
         typer.run(main)
-    except (IonsimError, *ENGINE_ERRORS) as error:
+    except expected_errors() as error:
         console.print(f"trends: error: {error}", style="red")
         raise SystemExit(2) from None

@@ -6,7 +6,7 @@ import typer
 
 from ionsim.cli import devices, runs, structure, verify
 from ionsim.cli.console import complain
-from ionsim.errors import ENGINE_ERRORS, IonsimError
+from ionsim.errors import expected_errors
 
 app = typer.Typer(
     name="ionsim",
@@ -23,6 +23,6 @@ def main() -> None:
     """Entry point: what ionsim and its engines raise on purpose becomes one message and exit code 2."""
     try:
         app()
-    except (IonsimError, *ENGINE_ERRORS) as error:
+    except expected_errors() as error:
         complain(str(error))
         sys.exit(2)

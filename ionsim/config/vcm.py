@@ -16,7 +16,7 @@ CONDUCTANCE_QUANTUM_S: float = physical_constants["conductance quantum"][0]
 
 
 class Lattice(Section):
-    """The box of oxygen sites, periodic along x and y, z along the film normal."""
+    """The box of oxygen sites, closed on all sides, z along the film normal."""
 
     width_nm: float = number(5.0, "nm", "size of the box along x", ge=0.5, le=200)
     depth_nm: float = number(5.0, "nm", "size of the box along y", ge=0.5, le=200)
@@ -202,7 +202,7 @@ class VcmDevice(Device):
             message = f"must exceed the distance of neighbouring oxygen sites, {SHORTEST_OXYGEN_DISTANCE_NM:g} nm"
             yield Problem("conduction.cutoff_nm", message, cutoff_nm)
         if self.structure is None and cutoff_nm > min(width_nm, depth_nm) / 2:
-            message = f"must be at most half of the periodic box, {min(width_nm, depth_nm) / 2:g} nm"
+            message = f"must be at most half of the lattice box, {min(width_nm, depth_nm) / 2:g} nm"
             yield Problem("conduction.cutoff_nm", message, cutoff_nm)
         if self.structure is None and self.mesh.domain_width_nm < max(width_nm, depth_nm):
             message = f"must be at least the lattice box, {max(width_nm, depth_nm):g} nm"
