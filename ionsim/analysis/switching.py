@@ -20,6 +20,12 @@ from ionsim.config.waveforms import Sweep
 
 Series = Mapping[str, NDArray[np.float64]]
 
+#: What only a sweep defines; null in the summary of any other drive.
+_SWEEP_KEYS = (
+    "V_form_V", "V_reset_V", "V_set_V", "R_virgin_ohm", "R_LRS_ohm", "R_HRS_ohm", "on_off_ratio", "tau_set_s",
+    "E_action_J", "P_standby_W",
+)  # fmt: skip
+
 #: A conductance that rises by less than this has not switched.
 _SWITCHED = 10.0
 
@@ -32,6 +38,7 @@ def summarise(device: Device, series: Series, stages: Sequence[str]) -> dict[str
         "E_total_J": _energy(series),
         "duration_s": float(series["time_s"][-1]) if len(current) else 0.0,
     }
+    summary |= dict.fromkeys(_SWEEP_KEYS)
     if not isinstance(device.drive, Sweep):
         return summary
     parts = {name: _part(series, series["stage"] == index) for index, name in enumerate(stages)}
@@ -58,7 +65,8 @@ def summarise(device: Device, series: Series, stages: Sequence[str]) -> dict[str
 
 def switching_voltage(part: Series) -> float | None:
     """Voltage (V) at which a stage switches on; see the module's definitions."""
-    limited = np.flatnonzero(part["limited"] > 0.0)
+    out = int(np.argmax(np.abs(part["voltage_V"]))) if len(part["voltage_V"]) else 0
+    limited = np.flatnonzero(part["limited"][: out + 1] > 0.0)
     if len(limited):
         return float(part["voltage_V"][limited[0]])
     conductance = part["conductance_S"]
