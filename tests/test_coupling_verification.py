@@ -15,7 +15,13 @@ ESTIMATE = pytest.mark.xfail(
     reason="the weights of the watch are an estimate: bonds that are weak against a contact, but strong against the "
     "oxide, count too little, so the potential is off by up to several bounds before a refresh",
 )
-CASES = (pytest.param(field_refresh_bound, marks=ESTIMATE), heat_deposition, one_potential, voltage_scaling)
+CASES = (field_refresh_bound, heat_deposition, one_potential, voltage_scaling)
+
+
+@ESTIMATE
+def test_the_refresh_setting_is_a_bound():
+    errors = [record.value for record in field_refresh_bound() if record.name.startswith("largest error")]
+    assert max(errors) <= 1.0
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
