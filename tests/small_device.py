@@ -19,7 +19,7 @@ _NUMBERS: dict[str, Any] = {
     "exchange": {"barrier_eV": 1.3, "filling_energy_eV": 2.5, "reservoir_sites": 100, "max_rate_Hz": 100.0},
     "conduction": {"isolated_share": 1.0},
     "heat": {"relaxation_length_nm": 10.0},
-    "numerics": {"potential_bound_kT": 8.0},
+    "numerics": {"potential_error_kT": 8.0},
     "materials": {},
     "sources": {},
     "drive": {

@@ -34,6 +34,15 @@ def test_the_current_stays_within_the_compliance(run: Run) -> None:
     assert run.summary["I_max_A"] <= 1.05 * 8e-5
 
 
+@pytest.mark.parametrize("name", ["forming", "set"])
+def test_the_low_resistance_state_lasts_down_to_0_V(run: Run, name: str) -> None:
+    """Once the compliance no longer limits, the conductance changes little on the way back."""
+    on = stage(run, name)
+    last = int(np.flatnonzero(on["limited"] > 0.0)[-1])
+    assert on["voltage_V"][-1] == 0.0
+    assert on["conductance_S"][-1] > 0.8 * on["conductance_S"][last]
+
+
 def test_no_hot_spot_reaches_1000_K(run: Run) -> None:
     assert 500 < run.summary["T_peak_K"] < 1000
 
@@ -63,8 +72,8 @@ def test_set_is_abrupt(run: Run) -> None:
 def test_frozen_temperature_changes_the_set_transient(run: Run, tmp_path: Path) -> None:
     if run.seed != 1:
         pytest.skip("one seed is enough for this comparison")
-    cold = ionsim.Simulation(
-        ionsim.load("hfo2_ti_bipolar").replace({"numerics.freeze_temperature": True}), seed=1
-    ).run(tmp_path)
+    cold = ionsim.Simulation(ionsim.load("hfo2_ti_bipolar").replace({"numerics.freeze_temperature": True}), seed=1).run(
+        tmp_path
+    )
     assert cold.summary["T_peak_K"] == pytest.approx(300.0)
     assert cold.summary["V_set_V"] != run.summary["V_set_V"] or cold.summary["R_HRS_ohm"] != run.summary["R_HRS_ohm"]

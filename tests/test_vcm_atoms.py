@@ -218,7 +218,7 @@ def test_the_charge_follows_the_rule_in_equilibrium():
 
 
 def test_changes_of_charge_need_no_new_fields():
-    family = Vcm(small_atoms({**STILL, "numerics.potential_bound_kT": 0.1}), np.random.SeedSequence(1))
+    family = Vcm(small_atoms({**STILL, "numerics.potential_error_kT": 0.1}), np.random.SeedSequence(1))
     family.initialise()
     solves = family.fields.n_solves
     family.advance(0.5, 2.0, Circuit(0.0, None))

@@ -37,7 +37,9 @@ class MaterialChanges(Section):
 class Numerics(Section):
     """Accuracy and bookkeeping of a run."""
 
-    potential_bound_kT: float = number(0.5, "kT/q", "error of the potential that asks for new fields", gt=0, le=100)
+    potential_error_kT: float = number(
+        0.5, "kT/q", "typical error of the potential when it is solved again (rms over vacancies)", gt=0, le=100
+    )
     field_rtol: float = number(1e-8, "", "relative tolerance of the field solver", gt=0, le=1e-2)
     transient_heat: bool = setting(True, "heat with its capacity; false takes the steady state at each moment")
     freeze_temperature: bool = setting(False, "keep the ambient temperature everywhere")

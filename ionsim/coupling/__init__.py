@@ -4,5 +4,6 @@ from ionsim.coupling.fields import LatticeFields
 from ionsim.coupling.heat_path import HeatPath
 from ionsim.coupling.lattice_mesh import lattice_mesh
 from ionsim.coupling.network import Network, tunnelling_decay_nm
+from ionsim.coupling.refresh import RefreshControl
 
-__all__ = ["HeatPath", "LatticeFields", "Network", "lattice_mesh", "tunnelling_decay_nm"]
+__all__ = ["HeatPath", "LatticeFields", "Network", "RefreshControl", "lattice_mesh", "tunnelling_decay_nm"]

@@ -167,7 +167,7 @@ def change_weights(
     full: float,
     weight: Floats,
 ) -> None:
-    """How far the potential could move if a site's species changed, V.
+    """How far the potential could move if a site's species changed, V: an estimate (docs/vcm-model.md).
 
     A conductor put between (or taken from) two points at potential difference D moves no potential by more than D; a
     weak one moves it by its share, at most g/g0. The weight of a site is the largest of these over the bonds that the

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import kmc
 from ionsim.config.vcm import VcmDevice
+from ionsim.coupling import RefreshControl
 from ionsim.devices.vcm_atoms import atoms_lattice
 from ionsim.devices.vcm_crystal import crystal_lattice
 from ionsim.devices.vcm_fields import vcm_fields
@@ -33,12 +34,12 @@ class Vcm:
         self.engine = self.lattice.engine
         self.species: tuple[str, ...] = self.lattice.species
         self.fields = vcm_fields(device, self.lattice, self.comm)
-        self.bound_V = device.numerics.potential_bound_kT * kmc.KB_EV * device.ambient_K
+        self.refresh = RefreshControl(device.numerics.potential_error_kT * kmc.KB_EV * device.ambient_K)
         self.applied_V = self.device_V = self.current_A = 0.0
         self.limited = False
         self.peak_K = self._hottest_K = device.ambient_K
         self._weight = np.zeros(len(self.engine.sites))
-        self._solved = self.engine.occupation.copy()
+        self._solved, self._n_events = self.engine.occupation.copy(), 0
         self._heat_time = self._dwell_end_s = 0.0
 
     # -- running ----------------------------------------------------------------------------------------------
@@ -53,9 +54,10 @@ class Vcm:
         self._solve(Circuit(0.0, None))
 
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
-        """Run the lattice to ``until_s``; the fields follow whenever it has moved past the error bound.
+        """Run the lattice to ``until_s``; the fields follow whenever its estimated error passes the threshold.
 
-        What is recorded at ``until_s`` is held to a quarter of the bound.
+        What is recorded at ``until_s`` is held to the estimate as it is: where little happens, the neck of a filament
+        may change while the estimate is calibrated on its busy middle.
         """
         self.applied_V = applied_V
         self._dwell_end_s = until_s
@@ -63,17 +65,30 @@ class Vcm:
         self._operate(circuit)
         while self.engine.run(until_s=until_s) == "watch":
             if self._must_solve():
-                self._solve(circuit)
+                self._refresh(circuit)
             else:
                 self._watch()
-        if self._drift_V() > 0.25 * self.bound_V:
-            self._solve(circuit)
+        if self._drift_V() > self.refresh.target_V(self.device_V):
+            self._refresh(circuit)
 
     def _solve(self, circuit: Circuit) -> None:
         """Solve the potential of the present configuration, then everything that follows from it."""
-        self._solved = self.engine.occupation.copy()
+        self._solved, self._n_events = self.engine.occupation.copy(), self.engine.n_events
         self.fields.solve_potential(self.lattice.vacant(self._solved))
         self._operate(circuit)
+
+    @property
+    def _threshold_V(self) -> float:
+        return self.refresh.threshold_V(self.device_V)
+
+    def _refresh(self, circuit: Circuit) -> None:
+        """Solve, and learn how far (V, root mean square over the vacancies) the potential in use had been off."""
+        used_V, estimate_V, n_events = self.fields.unit_potential * self.device_V, self._drift_V(), self._n_events
+        self._solve(circuit)
+        change = (self.fields.unit_potential * self.device_V - used_V)[self.lattice.vacant(self._solved)]
+        error_V = float(np.sqrt(np.mean(change**2))) if len(change) else 0.0
+        self.refresh.learn(error_V, estimate_V, self._n_events - n_events)
+        self._watch()
 
     def _operate(self, circuit: Circuit) -> None:
         """Operating point, heat and rates; the potential is linear in the voltage and only scaled."""
@@ -97,20 +112,20 @@ class Vcm:
         self.peak_K = max(self.peak_K, self.fields.peak_K)
 
     def _watch(self) -> None:
-        """Have the engine stop when conductors have come and gone so that the potential may be past the error bound.
+        """Have the engine stop when conductors have come and gone so that the potential may be past the threshold.
 
         The engine compares species. Where a vacancy has several charge states it is stopped by changes among them as
-        well; then it counts from now on, toward what is left of the bound, and :meth:`_must_solve` looks closer.
+        well; then it counts from now on, toward what is left of the threshold, and :meth:`_must_solve` looks closer.
         """
         if not self.lattice.charged_states:
-            self.engine.watch(self._weight, self.bound_V, since=self._solved)
+            self.engine.watch(self._weight, self._threshold_V, since=self._solved)
             return
-        left = max(self.bound_V**2 - self._drift_V() ** 2, 0.0)
+        left = max(self._threshold_V**2 - self._drift_V() ** 2, 0.0)
         self.engine.watch(self._weight, left**0.5)
 
     def _must_solve(self) -> bool:
-        """Whether the stop that the engine made was for conductors (half the bound is near enough)."""
-        return not self.lattice.charged_states or self._drift_V() ** 2 > 0.5 * self.bound_V**2
+        """Whether the stop that the engine made was for conductors (half the threshold, squared, is near enough)."""
+        return not self.lattice.charged_states or self._drift_V() ** 2 > 0.5 * self._threshold_V**2
 
     def _drift_V(self) -> float:
         """How far the potential may have moved since it was solved: the root of the sum of squares over sites."""
@@ -168,7 +183,9 @@ class Vcm:
         return {
             "engine": self.engine.checkpoint(),
             "fields": self.fields.checkpoint(),
+            "refresh": self.refresh.checkpoint(),
             "solved": self._solved.copy(),
+            "n_events": np.array([self._n_events]),
             "scalars": np.array([self.applied_V, self.device_V, self.current_A, self.peak_K, self._heat_time]),
         }
 
@@ -176,12 +193,13 @@ class Vcm:
         """Go back to a checkpoint of the same device."""
         self.engine.restore(saved["engine"])
         self.fields.restore(saved["fields"])
-        self._solved = np.array(saved["solved"])
+        self.refresh.restore(saved["refresh"])
+        self._solved, self._n_events = np.array(saved["solved"]), int(saved["n_events"][0])
         scalars = [float(value) for value in saved["scalars"]]
         self.applied_V, self.device_V, self.current_A, self.peak_K, self._heat_time = scalars
 
     def summary(self) -> dict[str, Any]:
-        """Event counts by process, the share of them that was flicker, and the field refreshes."""
+        """Event counts by process, the share of them that was flicker, field refreshes and their errors."""
         counts, flicker = self.engine.counts, self.engine.flicker
         events = sum(counts.values())
         return {
@@ -189,6 +207,7 @@ class Vcm:
             **{f"n_{name}": number for name, number in counts.items()},
             "flicker_share": sum(flicker.values()) / events if events else None,
             "n_field_refreshes": self.fields.n_solves,
+            **self.refresh.summary(kmc.KB_EV * self.device.ambient_K),
             "T_peak_K": self.peak_K,
         }
 
