@@ -61,8 +61,10 @@ def compile_table(
     polarisable = any(p.polarisation_e_nm > 0.0 and p.kind == PAIR for p in model.processes)
     degree = int(np.diff(sites.start).max(initial=0))
     shell_degree = _shell_degree(sites, kind, kind_shell) if shells else 0
+    if len(kind_shell) == 1:
+        kind = kind[:0]  # nothing to tell apart
     table = Table(
-        start=sites.start, target=sites.target, reverse=sites.reverse, kind=kind if len(kind_shell) > 1 else np.zeros(0, dtype=np.uint8),
+        start=sites.start, target=sites.target, reverse=sites.reverse, kind=kind,
         length_nm=sites.length_nm if polarisable else np.zeros(0),
         shell=kind_shell, own_pair=own_pair, column=column, columns=len(columns), pair_energy=pair_energy,
         has_pair_energy=bool(np.any(pair_energy)), charge=charge, site_energy=site_energy,
@@ -85,6 +87,7 @@ def compile_table(
         regular=bool(np.all(np.diff(sites.start) == degree)),
         shell_degree=shell_degree, memo_base=(shell_degree + 1) ** pair_energy.shape[1],
         pair_slots=np.zeros(0, dtype=np.int64), single_slots=np.zeros(0, dtype=np.int64),
+        slot_share=np.zeros(0),
         starts=_starts(before, n_species), swing=_swing(shells, before, after, degree),
         tracked=np.array([name in tracked for name in model.species]),
         vector=sites.vector.astype(np.uint32) if tracked else np.zeros(0, dtype=np.uint32),
@@ -108,6 +111,7 @@ def with_exact(table: Table, exact: NDArray[np.bool_]) -> Table:
         exact=exact, exact_from=flags[0], exact_to=flags[1], exact_single=flags[2],
         kept_pair=(table.pair_match[..., 0] >= 0).any(axis=0) & exact[:, None], any_exact=bool(flags.any()),
         pair_slots=pair_slots.astype(np.int64), single_slots=single_slots.astype(np.int64),
+        slot_share=1.0 / np.maximum(table.degree * pair_slots + single_slots, 1),
     )  # fmt: skip
 
 
@@ -196,9 +200,7 @@ def _site_energies(
         return np.zeros((0, len(model.species))), energy + (uniform[after] - uniform[before]).sum(axis=1)
     per_site = np.zeros((count, len(model.species))) + uniform[:-1]
     for species, values in given.items():
-        per_site[:, model.index(species, "site_energies_eV")] += _per_site(
-            values, count, f"site energy of {species!r}"
-        )
+        per_site[:, model.index(species, "site_energies_eV")] += _per_site(values, count, f"site energy of {species!r}")
     return per_site, energy
 
 
@@ -259,9 +261,7 @@ def _energies(model: Model, entries: Sequence[PairEnergy]) -> Floats:
     return energy
 
 
-def _pair_match(
-    model: Model, events: Events, before: NDArray[np.int64], kind_length_nm: Floats
-) -> NDArray[np.int64]:
+def _pair_match(model: Model, events: Events, before: NDArray[np.int64], kind_length_nm: Floats) -> NDArray[np.int64]:
     """(K, S, S, A) rows of pair processes by kind of edge and the two species, -1 behind the last."""
     n_species = len(model.species)
     found: dict[tuple[int, int, int], list[int]] = {}
@@ -302,6 +302,12 @@ def _per_site(values: ArrayLike, count: int, what: str) -> NDArray[np.float64]:
     return np.broadcast_to(array, (count,))
 
 
+def _per_edge(values: Floats, sites: SiteGraph, what: str) -> Floats:
+    if not np.all(np.isfinite(values)) or np.any(values != values[sites.reverse]):
+        raise KmcError(f"{what}: finite numbers are needed, the same for both directions of an edge")
+    return values
+
+
 def _barriers(
     sites: SiteGraph,
     model: Model,
@@ -319,13 +325,16 @@ def _barriers(
     singles: list[NDArray[np.float64]] = []
     for process, stream in zip(model.processes, seed.spawn(len(names)), strict=True):
         draw = np.random.default_rng(stream)
-        shift = _per_site(shifts.get(process.name, 0.0), len(sites), f"barrier shift of {process.name!r}")
+        given = np.asarray(shifts.get(process.name, 0.0), dtype=float)
+        by_edge = process.kind == PAIR and given.shape == (sites.n_edges,)
+        what = f"barrier shift of {process.name!r}"
+        shift = _per_edge(given, sites, what) if by_edge else _per_site(given, len(sites), what)
         if process.spread_eV == 0.0 and not np.any(shift):
             continue
         if process.kind == PAIR:
             pair = sites.pair_edges()
             spread = sites.symmetric(draw.normal(0.0, 1.0, len(pair)) * process.spread_eV)
-            edges.append(0.5 * (shift[sites.origin] + shift[sites.target]) + spread)
+            edges.append((shift if by_edge else 0.5 * (shift[sites.origin] + shift[sites.target])) + spread)
             rows[process.name] = (True, len(edges) - 1)
         else:
             singles.append(shift + draw.normal(0.0, 1.0, len(sites)) * process.spread_eV)

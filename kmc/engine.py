@@ -50,7 +50,8 @@ class Engine:
         occupation: (N,) species indices, or a filler such as ``kmc.random(ion=0.05)``.
         seed: an integer or a SeedSequence; the same seed gives the same trajectory.
         site_energies_eV: species -> (N,) energies added to those of the model.
-        barrier_shifts_eV: process -> (N,) shift of its barrier at a site; an edge takes the mean of its two ends.
+        barrier_shifts_eV: process -> (N,) shift of its barrier at a site (an edge takes the mean of its two ends), or
+            (E,) at an edge, the same for both directions.
         contacts: reservoir -> (sites (M,), distance to it (M,) nm): which sites exchange with it; one site may touch
             several reservoirs.
         reservoir_counts: reservoir -> particles in it at the start.
@@ -242,8 +243,7 @@ class Engine:
             KmcError: for a wrong shape, a value that is not finite, or a temperature at or below 0 K.
         """
         given: dict[int, Floats] = {}
-        for column, (name, values) in enumerate( (("potential_V", potential_V), ("temperature_K", temperature_K))
-        ):
+        for column, (name, values) in enumerate((("potential_V", potential_V), ("temperature_K", temperature_K))):
             if values is None:
                 continue
             array = np.array(values, dtype=float)
@@ -266,6 +266,9 @@ class Engine:
             self.state = self.state._replace(fields=np.empty((rows, 2)))
         for column, values in enumerate(columns):
             self.state.fields[:, column] = values if rows > 1 else np.ravel(values)[0]
+        if self._quickly_had() == self._stored:  # whether rates are stored changes with the fields
+            self._rebuild(self.select.lists)
+            return
         self._prepare()
         self._select()
 
@@ -343,6 +346,13 @@ class Engine:
             raise KmcError(f"null_events is {null_events!r}; with selector 'tree' it can be False only")
         return ~wanted
 
+    def _quickly_had(self) -> bool:
+        """Whether every rate is a constant or one of a few remembered ones: then none is stored by edge or site."""
+        table, uniform = self.table, len(self.state.fields) == 1
+        alike = len(table.site_energy) == 0 and bool(np.all(table.edge_row < 0) and np.all(table.site_row < 0))
+        quick = memo_size(table) > 0 if table.has_pair_energy else True
+        return uniform and alike and quick and not self.model.reservoirs
+
     def _prepare(self) -> None:
         """What the kernels need to know of the fields before they look at sites."""
         table, state = self.table, self.state
@@ -355,10 +365,11 @@ class Engine:
             self.state = self.state._replace(bound=np.full((rows, len(self.model.species), 2), -1.0))
 
     def _rebuild(self, old: lists.Lists | None = None) -> None:
-        """Neighbour counts and kept rates from nothing; then :meth:`_select`. Members of ``old`` lists stay in order."""
+        """Neighbour counts and kept rates from nothing, then the selection; members of ``old`` lists stay in order."""
         table, count = self.table, len(self.sites)
-        edges = self.sites.n_edges if table.exact_from.any() else 0
-        singles = count if table.exact_single.any() else 0
+        self._stored = not self._quickly_had()
+        edges = self.sites.n_edges if self._stored and table.exact_from.any() else 0
+        singles = count if self._stored and table.exact_single.any() else 0
         self.state = self.state._replace(
             pair_rate=np.zeros((edges, table.pair_match.shape[3])),
             single_rate=np.zeros((singles, table.single_match.shape[1])),
@@ -368,9 +379,11 @@ class Engine:
             kernels.count_neighbours(table, self.state)
         self._prepare()
         if old is None:
-            width = count if self.selector == "tree" else 0
-            self.select = kernels.Selection(tree.new_tree(width) if width else np.zeros(0), lists.new_lists(0 if width else count, 1.0))
-            if not width:
+            planted = self.selector == "tree"
+            self.select = kernels.Selection(
+                tree.new_tree(count) if planted else np.zeros(0), lists.new_lists(0 if planted else count, 1.0)
+            )
+            if not planted:
                 kernels.refresh_all(table, self.state, self.select)
                 self._rescale()
                 return
@@ -520,7 +533,7 @@ class Engine:
         saved.update(
             reference=self._watch.reference.copy(), weight=self._weight.copy(), bound=np.array([self._bound]),
             exact=self.table.exact.copy(), scale=self.select.lists.scale.copy(),
-            list_of=self.select.lists.list_of.copy(), members=lists.members(self.select.lists),
+            list_of=self.select.lists.where[:, 0].copy(), members=lists.members(self.select.lists),
         )  # fmt: skip
         return saved
 
@@ -531,16 +544,18 @@ class Engine:
             KmcError: when an array is missing or has another shape; nothing is changed then.
         """
         count = len(self.sites)
-        shapes = {name: (value.shape,) for name, value in self.state._asdict().items() if name not in _DERIVED}
+        shapes: dict[str, tuple[tuple[int, ...], ...]] = {
+            name: (value.shape,) for name, value in self.state._asdict().items() if name not in _DERIVED
+        }
         shapes.update(
             fields=((1, 2), (count, 2)), reference=((0,), (count,)),
             weight=((0,), (count,)), bound=((1,),), exact=(self.table.exact.shape,), scale=((2,),),
-            list_of=(self.select.lists.list_of.shape,),
+            list_of=(self.select.lists.where[:, 0].shape,),
         )  # fmt: skip
         for name, allowed in shapes.items():
             if name not in saved or np.shape(saved[name]) not in allowed:
                 raise KmcError(f"checkpoint: {name!r} is missing or has another shape than {allowed[-1]}")
-        if np.shape(saved.get("members")) != (np.count_nonzero(saved["list_of"] >= 0),):
+        if np.shape(saved.get("members", ())) != (np.count_nonzero(saved["list_of"] >= 0),):
             raise KmcError("checkpoint: 'members' is missing or has another shape than 'list_of' asks for")
         for name, value in self.state._asdict().items():
             if name == "fields":
@@ -551,9 +566,7 @@ class Engine:
         self._weight, self._bound = np.array(saved["weight"], dtype=float), float(saved["bound"][0])
         self._watch = self._watched(np.array(saved["reference"], dtype=np.int8))
         fresh = lists.new_lists(len(saved["list_of"]), float(saved["scale"][0]))
-        lists.refill(
-            fresh, np.asarray(saved["list_of"], dtype=np.int16), np.asarray(saved["members"], dtype=np.int32)
-        )
+        lists.refill(fresh, np.asarray(saved["list_of"], dtype=np.int32), np.asarray(saved["members"], dtype=np.int32))
         self.select = kernels.Selection(self.select.tree, fresh)
         self._rebuild(fresh)
 

@@ -8,7 +8,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bits_of(typing: Any, value: Any) -> Any:
     """The bits of a double as an integer."""
 
@@ -18,7 +18,7 @@ def bits_of(typing: Any, value: Any) -> Any:
     return types.int64(types.float64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fetch_soon(typing: Any, array: Any, row: Any) -> Any:
     """Ask the memory for a row of an array ahead of its use; a hint without any effect on results."""
 

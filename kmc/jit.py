@@ -37,7 +37,11 @@ def inner(function: Callable[..., Any]) -> Any:
     """Compile a function that only other kernels call: without the entry from Python, in about half the time."""
     return _stamped(
         njit(
-            cache=True, _nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True,
+            cache=True,
+            _nrt=False,
+            error_model="numpy",
+            no_cpython_wrapper=True,
+            no_cfunc_wrapper=True,
             forceinline=True,
         )(function)
     )

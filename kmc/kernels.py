@@ -34,7 +34,7 @@ TIME, EVENTS, FROZEN, WATCH, WINDOW, SCALE = range(6)
 _NO_RATE = 1e-290
 
 #: Draws whose random numbers are known beforehand, a power of two.
-AHEAD = 8
+AHEAD = 16
 
 #: With more sites than this memory is asked for ahead of its use (measured: the arrays outgrow the fast caches).
 _NEAR = 16_384
@@ -86,7 +86,9 @@ def new_scratch(count: int) -> Scratch:
 
 @inner
 def refresh_edge(table: Table, state: State, i: int, edge: int) -> bool:
-    """All pair rates on one directed edge; True when one of them changed."""
+    """All pair rates on one directed edge; True when one of them changed (or may have: they are not stored)."""
+    if not len(state.pair_rate):
+        return True
     j = np.int64(table.target[edge])
     a, b, kind = state.occupation[i], state.occupation[j], kind_of(table, edge)
     changed = False
@@ -101,7 +103,9 @@ def refresh_edge(table: Table, state: State, i: int, edge: int) -> bool:
 
 @inner
 def refresh_singles(table: Table, state: State, i: int) -> bool:
-    """All one-site rates of one site; True when one of them changed."""
+    """All one-site rates of one site; True when one of them changed (or may have: they are not stored)."""
+    if not len(state.single_rate):
+        return True
     a = state.occupation[i]
     changed = False
     for slot in range(state.single_rate.shape[1]):
@@ -111,6 +115,25 @@ def refresh_singles(table: Table, state: State, i: int) -> bool:
             state.single_rate[i, slot] = rate
             changed = True
     return changed
+
+
+@inner
+def kept_pair_rate(table: Table, state: State, i: int, edge: int, slot: int) -> float:
+    """A pair rate of an exact species: as stored, or looked up where rates are quickly had."""
+    if len(state.pair_rate):
+        return state.pair_rate[edge, slot]
+    j = np.int64(table.target[edge])
+    process = table.pair_match[kind_of(table, edge), state.occupation[i], state.occupation[j], slot]
+    return pair_rate(table, state, process, i, j, edge) if process >= 0 else 0.0
+
+
+@inner
+def kept_single_rate(table: Table, state: State, i: int, slot: int) -> float:
+    """A one-site rate of an exact species."""
+    if len(state.single_rate):
+        return state.single_rate[i, slot]
+    process = table.single_match[state.occupation[i], slot]
+    return single_rate(table, state, process, i) if process >= 0 else 0.0
 
 
 @inner
@@ -124,11 +147,11 @@ def weight_of(table: Table, state: State, i: int) -> float:
     total = 0.0
     if table.exact_from[a]:
         for edge in range(table.start[i], table.start[i + 1]):
-            for slot in range(state.pair_rate.shape[1]):
-                total += state.pair_rate[edge, slot]
+            for slot in range(table.pair_match.shape[3]):
+                total += kept_pair_rate(table, state, i, edge, slot)
     if table.exact_single[a]:
-        for slot in range(state.single_rate.shape[1]):
-            total += state.single_rate[i, slot]
+        for slot in range(table.single_match.shape[1]):
+            total += kept_single_rate(table, state, i, slot)
     return total
 
 
@@ -327,7 +350,7 @@ def refresh_beside(
     fits = True
     if table.exact_single[a] or table.exact_single[was]:
         refresh_singles(table, state, site)
-    starts = table.exact_from[a] or table.exact_from[was]
+    starts = len(state.pair_rate) and (table.exact_from[a] or table.exact_from[was])
     if starts or table.exact_to[a] or table.exact_to[was]:
         for edge in range(first_edge(table, site), table.start[site + 1]):
             neighbour = np.int64(table.target[edge])
@@ -398,8 +421,8 @@ def choose_kept(table: Table, state: State, site: int, rest: float) -> tuple[int
     species = state.occupation[site]
     if table.exact_from[species]:
         for edge in range(table.start[site], table.start[site + 1]):
-            for slot in range(state.pair_rate.shape[1]):
-                rate = state.pair_rate[edge, slot]
+            for slot in range(table.pair_match.shape[3]):
+                rate = kept_pair_rate(table, state, site, edge, slot)
                 if rate > 0.0:
                     last_edge = edge
                     kind = kind_of(table, edge)
@@ -408,8 +431,8 @@ def choose_kept(table: Table, state: State, site: int, rest: float) -> tuple[int
                         return last_edge, last_process, rest - rate
                     rest -= rate
     if table.exact_single[species]:
-        for slot in range(state.single_rate.shape[1]):
-            rate = state.single_rate[site, slot]
+        for slot in range(table.single_match.shape[1]):
+            rate = kept_single_rate(table, state, site, slot)
             if rate > 0.0:
                 last_edge, last_process = -1, table.single_match[species, slot]
                 if rest < rate:
@@ -460,7 +483,7 @@ def choose_slot(table: Table, state: State, site: int, species: int, limit: floa
     if share < _FINE:  # few bits are left to tell a rate far below the bound from zero
         share = _FINE * next_uniform(state.random)
     across, singles = table.pair_slots[species], table.single_slots[species]
-    width = limit / (table.degree * across + singles)
+    width = limit * table.slot_share[species]
     if across and singles:
         row = bounds_known(table, state, site, species)
         pair, single = state.bound[row, species, 0], state.bound[row, species, 1]
@@ -546,7 +569,7 @@ def happen(
 ) -> bool:
     """An event with all that follows from it; False when the lists need another scale."""
     partner = np.int64(table.target[edge]) if edge >= 0 else -1
-    was, was_partner = np.int64(state.occupation[site]), -1
+    was, was_partner = np.int64(state.occupation[site]), np.int64(-1)
     if partner >= 0:
         was_partner = np.int64(state.occupation[partner])
     if len(watch.reference):
@@ -626,6 +649,7 @@ def look_ahead(table: Table, state: State, lists: Lists, turn: int) -> None:
     _, site, share = composition.locate(lists, state.ahead[new, 0], state.random, False)
     state.guess[new, 0], state.guess[new, 1] = site, -1
     fetch_soon(state.occupation, site)
+    fetch_soon(lists.where, site)
     if not table.regular:
         fetch_soon(table.start, site)
     if len(state.fields) > 1:
@@ -635,7 +659,7 @@ def look_ahead(table: Table, state: State, lists: Lists, turn: int) -> None:
     if table.any_exact:
         return
     state.guess_share[new] = share
-    step = (turn + 6) & (AHEAD - 1)
+    step = (turn + 10) & (AHEAD - 1)
     site = state.guess[step, 0]
     species = np.int64(state.occupation[site])
     across = table.pair_slots[species]
@@ -645,10 +669,11 @@ def look_ahead(table: Table, state: State, lists: Lists, turn: int) -> None:
         if slot < table.degree * across and edge < len(table.target):
             fetch_soon(table.target, edge)
             state.guess[step, 1] = edge
-    edge = state.guess[(turn + 3) & (AHEAD - 1), 1]
+    edge = state.guess[(turn + 4) & (AHEAD - 1), 1]
     if edge >= 0:
         partner = np.int64(table.target[edge])
         fetch_soon(state.occupation, partner)
+        fetch_soon(lists.where, partner)
         if len(state.fields) > 1:
             fetch_soon(state.fields, partner)
         if len(state.bound) > 1:

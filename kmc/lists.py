@@ -39,8 +39,7 @@ class Lists(NamedTuple):
 
     scale: Floats  # (2,) upper limit of list _UNIT, 1/s, and its inverse
     limit: Floats  # (LISTS,) upper limits
-    list_of: NDArray[np.int16]  # (N,) or -1
-    place: NDArray[np.int32]  # (N,) index in the list
+    where: NDArray[np.int32]  # (N, 2) the list of a site, or -1, and its place there
     length: Ints  # (LISTS,)
     blocks: NDArray[np.int32]  # (LISTS, most blocks) the blocks of each list in order
     pool: NDArray[np.int32]  # (blocks, BLOCK) members
@@ -56,8 +55,8 @@ def new_lists(sites: int, scale: float) -> Lists:
     most = sites // BLOCK + 1
     blocks = most + LISTS
     lists = Lists(
-        scale=np.array([scale, 1.0 / scale]), limit=np.zeros(LISTS), list_of=np.full(sites, -1, dtype=np.int16),
-        place=np.zeros(sites, dtype=np.int32), length=np.zeros(LISTS, dtype=np.int64),
+        scale=np.array([scale, 1.0 / scale]), limit=np.zeros(LISTS), where=np.full((sites, 2), -1, dtype=np.int32),
+        length=np.zeros(LISTS, dtype=np.int64),
         blocks=np.zeros((LISTS, most), dtype=np.int32), pool=np.zeros((blocks, BLOCK), dtype=np.int32),
         free=np.arange(blocks, dtype=np.int32)[::-1].copy(), free_count=np.array([blocks]),
         used=np.zeros(LISTS + 1, dtype=np.int64), upper=np.zeros(LISTS + 1), total=np.zeros(1),
@@ -102,11 +101,11 @@ def retotal(lists: Lists) -> None:
 @inner
 def _leave(lists: Lists, site: int, number: int) -> None:
     last = lists.length[number] - 1
-    place = np.int64(lists.place[site])
+    place = np.int64(lists.where[site, 1])
     block = lists.blocks[number, last >> _SHIFT]
     moved = lists.pool[block, last & _MASK]
     lists.pool[lists.blocks[number, place >> _SHIFT], place & _MASK] = moved
-    lists.place[moved] = place
+    lists.where[moved, 1] = place
     lists.length[number] = last
     if last & _MASK == 0:
         lists.free[lists.free_count[0]] = block
@@ -134,7 +133,7 @@ def _enter(lists: Lists, site: int, number: int) -> None:
             lists.used[k + 1] = number
             lists.used[0] += 1
     lists.pool[lists.blocks[number, place >> _SHIFT], place & _MASK] = site
-    lists.place[site] = place
+    lists.where[site, 1] = place
     lists.length[number] = place + 1
 
 
@@ -142,7 +141,7 @@ def _enter(lists: Lists, site: int, number: int) -> None:
 def put(lists: Lists, site: int, weight: float) -> bool:
     """Give a site its weight; :func:`retotal` is due. False when it is beyond the last list (a larger scale is due)."""
     number = list_for(lists, weight)
-    old = np.int64(lists.list_of[site])
+    old = np.int64(lists.where[site, 0])
     if number == old:
         return True
     if number >= LISTS:
@@ -151,21 +150,21 @@ def put(lists: Lists, site: int, weight: float) -> bool:
         _leave(lists, site, old)
     if number >= 0:
         _enter(lists, site, number)
-    lists.list_of[site] = number
+    lists.where[site, 0] = number
     return True
 
 
 @kernel
-def refill(lists: Lists, numbers: NDArray[np.int16], order: NDArray[np.int32]) -> None:
+def refill(lists: Lists, numbers: NDArray[np.int32], order: NDArray[np.int32]) -> None:
     """Fill empty lists: ``order`` holds the members in the order in which they enter, ``numbers`` (N,) their lists."""
     for site in order:
         _enter(lists, np.int64(site), np.int64(numbers[site]))
-        lists.list_of[site] = numbers[site]
+        lists.where[site, 0] = numbers[site]
     retotal(lists)
 
 
 @inner
-def locate(lists: Lists, uniform: float, random: NDArray[np.uint64], sure: bool) -> tuple[int, int, float]:
+def locate(lists: Lists, uniform: float, random: NDArray[np.uint64], sure: bool) -> tuple[int, np.int64, float]:
     """A list by its share of the total, a member of it, and a uniform number in (0, 1) that is left over.
 
     One random number serves for all three as long as enough of its bits are left; else another is drawn (unless this

@@ -90,6 +90,7 @@ class Table(NamedTuple):
     memo_base: int  # (shell_degree + 1) to the power of the columns of all shells: how many neighbour codes there are
     pair_slots: Ints  # (S,) most pair processes from a species over one edge
     single_slots: Ints  # (S,) processes of one site from a species
+    slot_share: Floats  # (S,) one over the number of slots (edges times pair_slots, and single_slots)
     starts: Ints  # (S, C) rows of all processes that start from a species, -1 behind the last
     swing: Floats  # (P,) by how much pair energies can lower the change of energy at most
     tracked: NDArray[np.bool_]  # (S,) tracers are followed while they are of these species
@@ -137,9 +138,9 @@ def first_edge(table: Table, site: int) -> int:
 
 
 @inner
-def kind_of(table: Table, edge: int) -> int:
+def kind_of(table: Table, edge: int) -> np.int64:
     """The kind of an edge."""
-    return np.int64(table.kind[edge]) if len(table.kind) else 0
+    return np.int64(table.kind[edge]) if len(table.kind) else np.int64(0)
 
 
 @inner

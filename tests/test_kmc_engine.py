@@ -48,7 +48,7 @@ def derived(engine):
     """What the engine keeps up to date with the occupation, and what it draws events with."""
     arrays = {name: getattr(engine.state, name) for name in ("neighbour_count", "pair_rate", "single_rate")}
     lists = engine.select.lists
-    return {**arrays, "tree": engine.select.tree, "list_of": lists.list_of, "members": members(lists)}
+    return {**arrays, "tree": engine.select.tree, "list_of": lists.where[:, 0], "members": members(lists)}
 
 
 # -- incremental rates ----------------------------------------------------------------------------------------------

@@ -63,8 +63,8 @@ def test_set_is_abrupt(run: Run) -> None:
 def test_frozen_temperature_changes_the_set_transient(run: Run, tmp_path: Path) -> None:
     if run.seed != 1:
         pytest.skip("one seed is enough for this comparison")
-    cold = ionsim.Simulation(
-        ionsim.load("hfo2_ti_bipolar").replace({"numerics.freeze_temperature": True}), seed=1
-    ).run(tmp_path)
+    cold = ionsim.Simulation(ionsim.load("hfo2_ti_bipolar").replace({"numerics.freeze_temperature": True}), seed=1).run(
+        tmp_path
+    )
     assert cold.summary["T_peak_K"] == pytest.approx(300.0)
     assert cold.summary["V_set_V"] != run.summary["V_set_V"] or cold.summary["R_HRS_ohm"] != run.summary["R_HRS_ohm"]

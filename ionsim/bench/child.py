@@ -1,4 +1,4 @@
-"""One job in a process of its own: ``python -m ionsim.bench.child NAME ARGUMENT PIECES SECONDS`` prints JSON."""
+"""One job in a process of its own: ``python -m ionsim.bench NAME ARGUMENT PIECES SECONDS`` prints JSON."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def run(name: str, argument: float, effort: Effort) -> dict[str, object]:
     Raises:
         BenchError: when it fails, with the last lines of what it said.
     """
-    call = [sys.executable, "-m", __name__, name, str(argument), str(effort.pieces), str(effort.piece_s)]
+    call = [sys.executable, "-m", "ionsim.bench", name, str(argument), str(effort.pieces), str(effort.piece_s)]
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, check=False)
     if done.returncode != 0:
@@ -40,7 +40,3 @@ def main(arguments: list[str]) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
     numbers["peak_MB"] = peak * (1e-6 if sys.platform == "darwin" else 1.024e-3)
     sys.stdout.write(json.dumps(numbers))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

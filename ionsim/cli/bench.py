@@ -1,7 +1,8 @@
-"""The command ``bench kmc``: speed and memory of the lattice engine beside those of other programs."""
+"""The command ``bench``: speed and memory of the lattice engine beside those of other programs."""
 
 import json
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,19 +13,19 @@ if TYPE_CHECKING:
     from ionsim.bench import Line
 
 
+class Subject(StrEnum):
+    """What can be timed."""
+
+    KMC = "kmc"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    group = typer.Typer(no_args_is_help=True, help="Time the engines.")
-    group.callback()(_group)
-    group.command()(kmc)
-    app.add_typer(group, name="bench")
+    app.command()(bench)
 
 
-def _group() -> None:
-    """Time the engines."""
-
-
-def kmc(
+def bench(
+    subject: Annotated[Subject, typer.Argument(help="The lattice engine.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of records.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Shorter runs, without the largest lattices.")] = False,
 ) -> None:
