@@ -35,6 +35,9 @@ _KEEPING, _EVENT = 0.4, 3.0
 #: Up to so many sites a tree is as quick as lists (measured; see the benchmarks).
 _SMALL = 4096
 
+#: Rates that are kept agree with recomputed ones to this.
+_ROUNDING = 1e-12
+
 #: Fixed-point one of the watched sum.
 _ONE = 2**40
 
@@ -61,6 +64,7 @@ class Engine:
             all at first, and no longer those of which most draws come to nothing. The clock is exact in any case.
         track: species whose particles are followed as :attr:`tracers`.
         flicker: count events that undo the one before; see :attr:`flicker`.
+        check_every: for debugging, :meth:`check` after so many events.
 
     Potential (V) and temperature (K) are 0 and 300 until :meth:`set_fields`.
     """
@@ -80,6 +84,7 @@ class Engine:
         null_events: bool | Literal["auto"] | Sequence[str] = "auto",
         track: str | Sequence[str] = (),
         flicker: bool = False,
+        check_every: int | None = None,
     ) -> None:
         events_seed, disorder_seed, filling_seed = _streams(seed)
         self.sites, self.model = sites, model
@@ -107,6 +112,9 @@ class Engine:
             selector = "tree" if count <= _SMALL and null_events in ("auto", False) else "composition"
         self.selector: str = selector
         self._retunes = null_events == "auto"
+        if check_every is not None and check_every < 1:
+            raise KmcError(f"check_every is {check_every}; a number of events >= 1 is needed")
+        self._check_every = check_every
         self.table = with_exact(self.table, self._kept(null_events))
         particle = np.full(count if followed else 0, -1, dtype=np.int32)
         start = np.flatnonzero(self.table.tracked[filled]) if followed else np.zeros(0, dtype=np.int64)
@@ -275,6 +283,31 @@ class Engine:
     def refresh(self) -> None:
         """Recompute everything that follows from occupation, reservoirs and fields."""
         self._rebuild(self.select.lists)
+
+    def check(self) -> None:
+        """Compare all that is kept up to date from event to event with what follows from the occupation alone.
+
+        Raises:
+            KmcError: when a neighbour count, a list or a rate differs (rates by more than 1e-12 of the larger value).
+        """
+        before = self._followed()
+        self.refresh()
+        for name, now in self._followed().items():
+            differs = np.abs(before[name] - now) > _ROUNDING * np.maximum(np.abs(before[name]), np.abs(now))
+            if np.any(differs):
+                place = tuple(int(index[0]) for index in np.nonzero(differs))
+                raise KmcError(
+                    f"{name}{place} was {before[name][place]} after {self.n_events} events; {now[place]} is right"
+                )
+
+    def _followed(self) -> dict[str, NDArray[Any]]:
+        """Copies of what follows from the occupation and is kept up to date."""
+        state, select = self.state, self.select
+        return {
+            "neighbour_count": state.neighbour_count.astype(float), "pair_rate": state.pair_rate.copy(),
+            "single_rate": state.single_rate.copy(), "tree": select.tree.copy(),
+            "list": select.lists.where[:, 0].astype(float),
+        }  # fmt: skip
 
     def set_occupation(self, site: int, species: str) -> None:
         """Put a species on a site from outside and renew the rates; a tracer there is gone."""
@@ -491,11 +524,13 @@ class Engine:
         reason = kernels.EVENTS
         while left > 0 and reason in (kernels.EVENTS, kernels.WINDOW, kernels.SCALE):
             before = self.n_events
-            chunk = min(left, _CHUNK)
+            chunk = min(left, self._check_every or _CHUNK)
             reason = advance(
                 self.table, self.state, self.select, self._watch, self._scratch, float(until_s), chunk
             )  # fmt: skip
             left -= self.n_events - before
+            if self._check_every:
+                self.check()
             if reason == kernels.WINDOW:
                 if self.n_events == before and self.total_rate_Hz == 0.0:
                     reason = kernels.FROZEN

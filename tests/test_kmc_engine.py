@@ -74,6 +74,28 @@ def test_rates_after_many_events_are_those_of_a_full_refresh(lattice, seed):
         assert engine.counts[name] > 0 or process.max_rate_Hz < 1e7, f"{name} never happened"
 
 
+WAYS = [("tree", False), ("composition", False), ("composition", True), ("composition", "auto")]
+
+
+@pytest.mark.parametrize(("selector", "null_events"), WAYS)
+def test_a_million_events_leave_everything_as_a_recomputation_has_it(selector, null_events):
+    engine = gas(10, selector=selector, null_events=null_events, check_every=250_000)
+    assert engine.run(until_s=np.inf, max_events=1_000_000) == "events"
+    assert engine.n_events == 1_000_000
+
+
+@pytest.mark.parametrize("name", ["neighbour_count", "pair_rate", "tree"])
+def test_what_has_gone_wrong_is_found(name):
+    engine = gas(selector="tree")
+    engine.run(until_s=np.inf, max_events=100)
+    engine.check()
+    array = engine.select.tree if name == "tree" else getattr(engine.state, name)
+    where = tuple(int(index[0]) for index in np.nonzero(array))
+    array[where] += array[where] * 1e-9 if name != "neighbour_count" else 1
+    with pytest.raises(kmc.KmcError, match=rf"{name}\(.* is right"):
+        engine.check()
+
+
 def test_the_total_rate_is_the_sum_of_all_rates():
     engine = World("disordered", 1).engine()
     total = sum(rate for name, _, _ in MODEL.directions() for _, _, rate, _ in engine.rates(name))
