@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kmc import kernels, lists, tree
+from kmc import checkpoint, drawing, keeping, kernels, lists, nulls, tree
 from kmc.compile import compile_table, fixed_rates, memo_size, varies, with_exact
 from kmc.errors import KmcError
-from kmc.model import EXCHANGE, Model, hint
+from kmc.model import Model, hint
 from kmc.occupation import Filler
 from kmc.rates import Floats, State
 from kmc.sites import SiteGraph
@@ -20,26 +20,14 @@ from kmc.xoshiro import new_state
 
 Selector = Literal["auto", "tree", "composition"]
 
-#: What a checkpoint leaves out: it follows from the rest.
-_DERIVED = ("neighbour_count", "pair_rate", "single_rate", "fixed_rate", "memo", "bound", "guess", "guess_share")
-
 #: Events between two looks at signals (Ctrl-C): about a second.
 _CHUNK = 1_000_000
-
-#: Draws in the first and the longest window after which null events are looked at.
-_FIRST_WINDOW, _LONGEST_WINDOW = 16_384, 1_048_576
-
-#: Costs in draws: of keeping one more rate up to date, and of an event without that.
-_KEEPING, _EVENT = 0.4, 3.0
 
 #: Up to so many sites a tree is as quick as lists (measured; see the benchmarks).
 _SMALL = 4096
 
 #: Rates that are kept agree with recomputed ones to this.
 _ROUNDING = 1e-12
-
-#: Fixed-point one of the watched sum.
-_ONE = 2**40
 
 _REASONS = {kernels.TIME: "time", kernels.EVENTS: "events", kernels.FROZEN: "frozen", kernels.WATCH: "watch"}
 
@@ -115,7 +103,7 @@ class Engine:
         if check_every is not None and check_every < 1:
             raise KmcError(f"check_every is {check_every}; a number of events >= 1 is needed")
         self._check_every = check_every
-        self.table = with_exact(self.table, self._kept(null_events))
+        self.table = with_exact(self.table, nulls.kept_at_first(model, null_events, selector == "tree"))
         particle = np.full(count if followed else 0, -1, dtype=np.int32)
         start = np.flatnonzero(self.table.tracked[filled]) if followed else np.zeros(0, dtype=np.int64)
         particle[start] = np.arange(len(start))
@@ -133,7 +121,7 @@ class Engine:
             clock=np.zeros(2),
             events=np.zeros(1, dtype=np.int64),
             nulls=np.zeros(species, dtype=np.int64),
-            window=np.array([_FIRST_WINDOW, _FIRST_WINDOW, 0, *[0] * species]),
+            window=nulls.first_window(species),
             counts=np.zeros(rows, dtype=np.int64),
             flicker=np.zeros(rows, dtype=np.int64),
             last_event=np.zeros(count if flicker else 0, dtype=np.int64),
@@ -143,14 +131,14 @@ class Engine:
             displacement_nm=np.zeros((len(start), 3)),
             hops=np.zeros(len(start), dtype=np.int64),
             random=new_state(events_seed),
-            ahead=np.zeros((kernels.AHEAD, 2)),
-            guess=np.zeros((kernels.AHEAD, 2), dtype=np.int64),
-            guess_share=np.zeros(kernels.AHEAD),
+            ahead=np.zeros((drawing.AHEAD, 2)),
+            guess=np.zeros((drawing.AHEAD, 2), dtype=np.int64),
+            guess_share=np.zeros(drawing.AHEAD),
             turn=np.zeros(1, dtype=np.int64),
             closed=np.zeros(0, dtype=bool),
         )
         if self.selector != "tree":
-            kernels.fill_ahead(self.state)
+            drawing.fill_ahead(self.state)
         self._tracer_species = filled[start].copy()
         for name, number in (reservoir_counts or {}).items():
             row = self._reservoir(name)
@@ -222,7 +210,7 @@ class Engine:
     @property
     def total_rate_Hz(self) -> float:
         """The sum of all rates that are possible now."""
-        return float(kernels.total_rate(self.table, self.state))
+        return float(keeping.total_rate(self.table, self.state))
 
     def number(self, species: str) -> int:
         """How many sites hold a species."""
@@ -334,7 +322,7 @@ class Engine:
             raise KmcError(f"assign: sites are numbered 0..{len(self.sites) - 1}")
         if len(what) and (what.min() < 0 or what.max() >= len(self.model.species)):
             raise KmcError(f"assign: species are numbered 0..{len(self.model.species) - 1}")
-        if not kernels.assign(self.table, self.state, self.select, self._scratch, where, what):
+        if not keeping.assign(self.table, self.state, self.select, self._scratch, where, what):
             self._rescale()
         self._watch = self._watched(self._watch.reference)
 
@@ -349,35 +337,13 @@ class Engine:
         wanted = np.asarray(sites, dtype=np.int32)
         self.state.closed[self._opened] = True
         self.state.closed[wanted] = False
-        fits = kernels.reweigh(self.table, self.state, self.select, self._opened)
-        fits &= kernels.reweigh(self.table, self.state, self.select, wanted)
+        fits = keeping.reweigh(self.table, self.state, self.select, self._opened)
+        fits &= keeping.reweigh(self.table, self.state, self.select, wanted)
         self._opened = wanted
         if not fits:
             self._rescale()
 
     # -- rates and their selection ----------------------------------------------------------------------------
-
-    def _kept(self, null_events: bool | str | Sequence[str]) -> NDArray[np.bool_]:
-        """(S,) which species' rates are kept at first."""
-        model = self.model
-        bounded = np.ones(len(model.species), dtype=bool)  # an exchange's rate goes with the filling: keep it
-        for process in model.processes:
-            if process.kind == EXCHANGE:
-                bounded[[model.index(process.before[0]), model.index(process.after[0])]] = False
-        if null_events is False or (null_events == "auto" and self.selector == "tree"):
-            return np.ones_like(bounded)
-        if null_events is True or null_events == "auto":
-            wanted = bounded
-        else:
-            names = (null_events,) if isinstance(null_events, str) else tuple(null_events)
-            wanted = np.zeros_like(bounded)
-            wanted[[model.index(name, "null_events") for name in names]] = True
-            for name in names:
-                if not bounded[model.index(name)]:
-                    raise KmcError(f"null_events: {name!r} exchanges with a reservoir, so its rates have to be kept")
-        if self.selector == "tree":
-            raise KmcError(f"null_events is {null_events!r}; with selector 'tree' it can be False only")
-        return ~wanted
 
     def _quickly_had(self) -> bool:
         """Whether every rate is a constant or one of a few remembered ones: then none is stored by edge or site."""
@@ -407,51 +373,38 @@ class Engine:
             pair_rate=np.zeros((edges, table.pair_match.shape[3])),
             single_rate=np.zeros((singles, table.single_match.shape[1])),
         )
-        self._scratch = kernels.new_scratch(count if table.any_exact else 0)
+        self._scratch = keeping.new_scratch(count if table.any_exact else 0)
         if table.has_pair_energy:
-            kernels.count_neighbours(table, self.state)
+            keeping.count_neighbours(table, self.state)
         self._prepare()
         if old is None:
             planted = self.selector == "tree"
-            self.select = kernels.Selection(
+            self.select = keeping.Selection(
                 tree.new_tree(count) if planted else np.zeros(0), lists.new_lists(0 if planted else count, 1.0)
             )
             if not planted:
-                kernels.refresh_all(table, self.state, self.select)
+                keeping.refresh_all(table, self.state, self.select)
                 self._rescale()
                 return
         self._select()
 
     def _select(self) -> None:
         """Renew rates and selection after a change of fields."""
-        if not kernels.refresh_all(self.table, self.state, self.select):
+        if not keeping.refresh_all(self.table, self.state, self.select):
             self._rescale()
 
     def _rescale(self) -> None:
         """New lists whose scale is the largest weight that there is."""
-        scale = kernels.largest_weight(self.table, self.state)
+        scale = keeping.largest_weight(self.table, self.state)
         fresh = lists.new_lists(len(self.sites), scale if 0.0 < scale < np.inf else 1.0)
-        self.select = kernels.Selection(self.select.tree, fresh)
-        kernels.refresh_all(self.table, self.state, self.select)
+        self.select = keeping.Selection(self.select.tree, fresh)
+        keeping.refresh_all(self.table, self.state, self.select)
 
     def _look_at_nulls(self) -> None:
         """After a window of draws: keep the rates of species whose draws come to nothing too often."""
-        state, table = self.state, self.table
-        window = state.window
-        events = max(int(state.events[0] - window[2]), 1)
-        nulls = state.nulls - window[3:]
-        window[1] = min(2 * window[1], _LONGEST_WINDOW)
-        window[0], window[2], window[3:] = window[1], state.events[0], state.nulls
-        if not self._retunes:
-            return
-        touched = 2.0 * (1 + table.degree if table.has_pair_energy else 1)
-        exact = table.exact.copy()
-        for a in np.flatnonzero(~exact):
-            keeping = touched * (2 * table.degree if table.pair_slots[a] else 1)
-            if nulls[a] > (_EVENT + _KEEPING * keeping) * events:
-                exact[a] = True
-        if not np.array_equal(exact, table.exact):
-            self.table = with_exact(table, exact)
+        often = nulls.close_window(self.table, self.state)
+        if self._retunes and np.any(often):
+            self.table = with_exact(self.table, self.table.exact | often)
             self._rebuild()
 
     # -- the watch --------------------------------------------------------------------------------------------
@@ -488,16 +441,7 @@ class Engine:
         return float(np.sqrt(np.sum(self._weight[changed] ** 2)))
 
     def _watched(self, reference: NDArray[np.int8]) -> kernels.Watch:
-        """The watch in fixed point: (weight/bound)^2 in units of 2^-40, rounded up; sums of it are exact."""
-        if not len(reference):
-            return kernels.Watch(reference, np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), _ONE)
-        if self._bound > 0.0:
-            share = np.minimum(self._weight / self._bound, 2.0) ** 2
-        else:
-            share = np.where(self._weight > 0.0, 2.0, 0.0)
-        weight = np.ceil(share * _ONE).astype(np.int64)
-        moved = np.array([weight[self.state.occupation != reference].sum()])
-        return kernels.Watch(reference, weight, moved, _ONE)
+        return kernels.new_watch(self.state.occupation, reference, self._weight, self._bound)
 
     # -- time -------------------------------------------------------------------------------------------------
 
@@ -564,13 +508,7 @@ class Engine:
 
     def checkpoint(self) -> dict[str, Any]:
         """A copy of all arrays that a later :meth:`restore` needs to go on with the same trajectory."""
-        saved = {name: value.copy() for name, value in self.state._asdict().items() if name not in _DERIVED}
-        saved.update(
-            reference=self._watch.reference.copy(), weight=self._weight.copy(), bound=np.array([self._bound]),
-            exact=self.table.exact.copy(), scale=self.select.lists.scale.copy(),
-            list_of=self.select.lists.where[:, 0].copy(), members=lists.members(self.select.lists),
-        )  # fmt: skip
-        return saved
+        return checkpoint.save(self)
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Go back to a :meth:`checkpoint` of an engine with the same sites, model and seed.
@@ -578,32 +516,7 @@ class Engine:
         Raises:
             KmcError: when an array is missing or has another shape; nothing is changed then.
         """
-        count = len(self.sites)
-        shapes: dict[str, tuple[tuple[int, ...], ...]] = {
-            name: (value.shape,) for name, value in self.state._asdict().items() if name not in _DERIVED
-        }
-        shapes.update(
-            fields=((1, 2), (count, 2)), reference=((0,), (count,)),
-            weight=((0,), (count,)), bound=((1,),), exact=(self.table.exact.shape,), scale=((2,),),
-            list_of=(self.select.lists.where[:, 0].shape,),
-        )  # fmt: skip
-        for name, allowed in shapes.items():
-            if name not in saved or np.shape(saved[name]) not in allowed:
-                raise KmcError(f"checkpoint: {name!r} is missing or has another shape than {allowed[-1]}")
-        if np.shape(saved.get("members", ())) != (np.count_nonzero(saved["list_of"] >= 0),):
-            raise KmcError("checkpoint: 'members' is missing or has another shape than 'list_of' asks for")
-        for name, value in self.state._asdict().items():
-            if name == "fields":
-                self.state = self.state._replace(**{name: np.array(saved[name], dtype=float)})
-            elif name not in _DERIVED:
-                value[...] = saved[name]
-        self.table = with_exact(self.table, np.array(saved["exact"], dtype=bool))
-        self._weight, self._bound = np.array(saved["weight"], dtype=float), float(saved["bound"][0])
-        self._watch = self._watched(np.array(saved["reference"], dtype=np.int8))
-        fresh = lists.new_lists(len(saved["list_of"]), float(saved["scale"][0]))
-        lists.refill(fresh, np.asarray(saved["list_of"], dtype=np.int32), np.asarray(saved["members"], dtype=np.int32))
-        self.select = kernels.Selection(self.select.tree, fresh)
-        self._rebuild(fresh)
+        checkpoint.load(self, saved)
 
     def _reservoir(self, name: str) -> int:
         names = [r.name for r in self.model.reservoirs]

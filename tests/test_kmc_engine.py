@@ -74,7 +74,7 @@ def test_rates_after_many_events_are_those_of_a_full_refresh(lattice, seed):
         assert engine.counts[name] > 0 or process.max_rate_Hz < 1e7, f"{name} never happened"
 
 
-WAYS = [("tree", False), ("composition", False), ("composition", True), ("composition", "auto")]
+WAYS = [("tree", False), ("composition", False), ("composition", "auto")]
 
 
 @pytest.mark.parametrize(("selector", "null_events"), WAYS)

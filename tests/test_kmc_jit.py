@@ -2,6 +2,8 @@
 
 import shutil
 
+import kmc.drawing
+import kmc.keeping
 import kmc.kernels
 import kmc.rates
 from kmc import jit
@@ -10,7 +12,13 @@ from kmc import jit
 def test_the_cache_of_every_kernel_is_stamped_with_the_whole_package():
     """Numba looks at a kernel's own file only; ``run`` would go on with an old rate law (see :mod:`kmc.jit`)."""
     kernels = kmc.kernels
-    for function in (kernels.run_tree, kernels.run_lists, kernels.refresh_all, kernels.choose, kmc.rates.pair_rate):
+    for function in (
+        kernels.run_tree,
+        kernels.run_lists,
+        kmc.keeping.refresh_all,
+        kmc.drawing.choose,
+        kmc.rates.pair_rate,
+    ):
         assert function._cache._cache_file._source_stamp == jit.source_stamp()
 
 

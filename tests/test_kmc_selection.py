@@ -12,7 +12,7 @@ from numba import njit
 from scipy import stats
 
 import kmc
-from kmc import kernels, tree, xoshiro
+from kmc import drawing, tree, xoshiro
 
 MASK = 2**64 - 1
 LEAST_PROBABILITY = 1e-3
@@ -46,7 +46,7 @@ def find_all(nodes, targets, leaves, rests):
 def choose_many(table, state, tree, edges, sites):
     """How often each (edge, process) and (site, process) is drawn."""
     for _ in range(1_000_000):
-        site, edge, process = kernels.choose(table, state, tree)
+        site, edge, process = drawing.choose(table, state, tree)
         if edge >= 0:
             edges[edge, process] += 1
         else:
