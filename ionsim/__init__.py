@@ -15,9 +15,9 @@ from ionsim.errors import IonsimError
 
 if TYPE_CHECKING:
     from ionsim.results import Run
-    from ionsim.simulation import Simulation
+    from ionsim.simulation import Simulation, ensemble
 
-__all__ = ["IonsimError", "Simulation", "__version__", "load", "open_run"]
+__all__ = ["IonsimError", "Simulation", "__version__", "ensemble", "load", "open_run"]
 
 try:
     __version__ = version("ionsim")
@@ -33,9 +33,9 @@ def open_run(folder: str | Path) -> "Run":
 
 
 def __getattr__(name: str) -> Any:
-    """``Simulation`` is imported when first asked for: it brings the finite-element stack, which takes seconds."""
-    if name == "Simulation":
-        from ionsim.simulation import Simulation
+    """``Simulation`` and ``ensemble`` are imported when first asked for: the finite-element stack takes seconds."""
+    if name in ("Simulation", "ensemble"):
+        from ionsim import simulation
 
-        return Simulation
+        return getattr(simulation, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kmc import kernels, tree
-from kmc.compile import compile_table
+from kmc import checkpoint, drawing, keeping, kernels, lists, nulls, tree
+from kmc.compile import compile_table, fixed_rates, memo_size, varies, with_exact
 from kmc.errors import KmcError
 from kmc.model import Model, hint
 from kmc.occupation import Filler
 from kmc.rates import Floats, State
 from kmc.sites import SiteGraph
+from kmc.tracers import Tracers
 from kmc.xoshiro import new_state
 
-#: What a checkpoint leaves out: it follows from the rest.
-_DERIVED = ("neighbour_count", "neighbour_energy", "pair_rate", "single_rate", "tree")
+Selector = Literal["auto", "tree", "composition"]
 
 #: Events between two looks at signals (Ctrl-C): about a second.
 _CHUNK = 1_000_000
 
-#: Fixed-point one of the watched sum.
-_ONE = 2**40
+#: Up to so many sites a tree is as quick as lists (measured; see the benchmarks).
+_SMALL = 4096
+
+#: Rates that are kept agree with recomputed ones to this.
+_ROUNDING = 1e-12
 
 _REASONS = {kernels.TIME: "time", kernels.EVENTS: "events", kernels.FROZEN: "frozen", kernels.WATCH: "watch"}
 
 
 class Engine:
-    """Rejection-free kinetic Monte Carlo (Bortz, Kalos, Lebowitz, 10.1016/0021-9991(75)90060-1) with a sum tree.
+    """Rejection-free kinetic Monte Carlo (Bortz, Kalos, Lebowitz, 10.1016/0021-9991(75)90060-1), or with null events.
 
     Args:
         sites: the site graph.
@@ -38,10 +41,18 @@ class Engine:
         occupation: (N,) species indices, or a filler such as ``kmc.random(ion=0.05)``.
         seed: an integer or a SeedSequence; the same seed gives the same trajectory.
         site_energies_eV: species -> (N,) energies added to those of the model.
-        barrier_shifts_eV: process -> (N,) shift of its barrier at a site; an edge takes the mean of its two ends.
+        barrier_shifts_eV: process -> (N,) shift of its barrier at a site (an edge takes the mean of its two ends), or
+            (E,) at an edge, the same for both directions.
         contacts: reservoir -> (sites (M,), distance to it (M,) nm): which sites exchange with it; one site may touch
             several reservoirs.
         reservoir_counts: reservoir -> particles in it at the start.
+        selector: how a site is drawn: "tree" (a sum tree), "composition" (lists by powers of two, O(1)), or "auto".
+        null_events: with lists, species whose rates are not kept: a draw chooses one of their possible moves and
+            accepts it with its rate over a bound. False: none; True: all that can be bounded; names: these; "auto":
+            all at first, and no longer those of which most draws come to nothing. The clock is exact in any case.
+        track: species whose particles are followed as :attr:`tracers`.
+        flicker: count events that undo the one before; see :attr:`flicker`.
+        check_every: for debugging, :meth:`check` after so many events.
 
     Potential (V) and temperature (K) are 0 and 300 until :meth:`set_fields`.
     """
@@ -57,55 +68,87 @@ class Engine:
         barrier_shifts_eV: Mapping[str, ArrayLike] | None = None,
         contacts: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
         reservoir_counts: Mapping[str, int] | None = None,
+        selector: Selector = "auto",
+        null_events: bool | Literal["auto"] | Sequence[str] = "auto",
+        track: str | Sequence[str] = (),
+        flicker: bool = False,
+        check_every: int | None = None,
     ) -> None:
         events_seed, disorder_seed, filling_seed = _streams(seed)
         self.sites, self.model = sites, model
         self._names = [name for name, _, _ in model.directions()]
+        followed = (track,) if isinstance(track, str) else tuple(track)
+        for name in followed:
+            model.index(name, "track")
         self.table = compile_table(
             sites, model, site_energies=site_energies_eV or {}, barrier_shifts=barrier_shifts_eV or {},
-            contacts=contacts or {}, seed=disorder_seed,
+            contacts=contacts or {}, tracked=followed, seed=disorder_seed,
         )  # fmt: skip
-        count, rows = len(sites), len(self._names)
+        count, rows, species = len(sites), len(self._names), len(model.species)
         if callable(occupation):
             given = np.asarray(occupation(model, count, np.random.default_rng(filling_seed)))
         else:
             given = np.asarray(occupation)
         if given.shape != (count,) or given.dtype.kind not in "iub":
             raise KmcError(f"occupation must be ({count},) integers, not {given.shape} of {given.dtype}")
-        if given.min() < 0 or given.max() >= len(model.species):
-            raise KmcError(
-                f"occupation holds {given.min()}..{given.max()}; species are numbered 0..{len(model.species) - 1}"
-            )
+        if given.min() < 0 or given.max() >= species:
+            raise KmcError(f"occupation holds {given.min()}..{given.max()}; species are numbered 0..{species - 1}")
         filled = given.astype(np.int8)
+        if selector not in ("auto", "tree", "composition"):
+            raise KmcError(f"selector is {selector!r}; known are auto, composition, tree")
+        if selector == "auto":
+            selector = "tree" if count <= _SMALL and null_events in ("auto", False) else "composition"
+        self.selector: str = selector
+        self._retunes = null_events == "auto"
+        if check_every is not None and check_every < 1:
+            raise KmcError(f"check_every is {check_every}; a number of events >= 1 is needed")
+        self._check_every = check_every
+        self.table = with_exact(self.table, nulls.kept_at_first(model, null_events, selector == "tree"))
+        particle = np.full(count if followed else 0, -1, dtype=np.int32)
+        start = np.flatnonzero(self.table.tracked[filled]) if followed else np.zeros(0, dtype=np.int64)
+        particle[start] = np.arange(len(start))
         self.state = State(
             occupation=filled,
-            potential=np.zeros(count),
-            temperature=np.full(count, 300.0),
-            neighbour_count=np.zeros((count, len(model.species)), dtype=np.int16),
-            neighbour_energy=np.zeros((count, len(model.species))),
-            pair_rate=np.zeros((sites.n_edges, self.table.pair_match.shape[2])),
-            single_rate=np.zeros((count, self.table.single_match.shape[1])),
-            tree=tree.new_tree(count),
+            fields=np.array([[0.0, 300.0]]),
+            neighbour_count=np.zeros((count, self.table.pair_energy.shape[1]), dtype=np.int16),
+            pair_rate=np.zeros((0, 0)),
+            single_rate=np.zeros((0, 0)),
+            fixed_rate=np.full(rows, np.nan),
+            memo=np.zeros(0),
+            bound=np.zeros((1, species, 2)),
             reservoir_count=np.zeros(len(model.reservoirs), dtype=np.int64),
             reservoir_potential=np.zeros(len(model.reservoirs)),
             clock=np.zeros(2),
             events=np.zeros(1, dtype=np.int64),
+            nulls=np.zeros(species, dtype=np.int64),
+            window=nulls.first_window(species),
             counts=np.zeros(rows, dtype=np.int64),
             flicker=np.zeros(rows, dtype=np.int64),
-            last_event=np.zeros(count, dtype=np.int64),
-            previous=filled.copy(),
+            last_event=np.zeros(count if flicker else 0, dtype=np.int64),
+            previous=filled.copy() if flicker else np.zeros(0, dtype=np.int8),
+            particle=particle,
+            tracer_site=start.astype(np.int64),
+            displacement_nm=np.zeros((len(start), 3)),
+            hops=np.zeros(len(start), dtype=np.int64),
             random=new_state(events_seed),
+            ahead=np.zeros((drawing.AHEAD, 2)),
+            guess=np.zeros((drawing.AHEAD, 2), dtype=np.int64),
+            guess_share=np.zeros(drawing.AHEAD),
+            turn=np.zeros(1, dtype=np.int64),
+            closed=np.zeros(0, dtype=bool),
         )
+        if self.selector != "tree":
+            drawing.fill_ahead(self.state)
+        self._tracer_species = filled[start].copy()
         for name, number in (reservoir_counts or {}).items():
             row = self._reservoir(name)
             if not 0 <= number <= self.table.capacity[row]:
                 raise KmcError(f"reservoir {name!r}: {number} particles; 0..{int(self.table.capacity[row])} fit")
             self.state.reservoir_count[row] = number
-        self._scratch = kernels.new_scratch(count)
-        self._weight: Floats = np.zeros(count)
+        self._weight: Floats = np.zeros(0)
         self._bound = np.inf
-        self._watch = self._watched(filled.copy())
-        self.refresh()
+        self._watch = self._watched(np.zeros(0, dtype=np.int8))
+        self._rebuild()
 
     # -- what a user reads ------------------------------------------------------------------------------------
 
@@ -127,19 +170,47 @@ class Engine:
         return int(self.state.events[0])
 
     @property
+    def n_null(self) -> int:
+        """Draws so far that came to nothing (they took time, as they should)."""
+        return int(self.state.nulls.sum())
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Species whose rates are kept up to date; draws of the others may come to nothing."""
+        return tuple(name for name, exact in zip(self.model.species, self.table.exact, strict=True) if exact)
+
+    @property
     def counts(self) -> dict[str, int]:
         """Events by process; the reverse of a process is counted under its own name."""
         return dict(zip(self._names, self.state.counts.tolist(), strict=True))
 
     @property
     def flicker(self) -> dict[str, int]:
-        """Of :attr:`counts`, the events that undid the last one at the same place."""
+        """Of :attr:`counts`, the events that undid the last one at the same place.
+
+        Raises:
+            KmcError: when the engine was not built with ``flicker=True``.
+        """
+        if not len(self.state.last_event):
+            raise KmcError("flicker is counted by an engine that is built with flicker=True")
         return dict(zip(self._names, self.state.flicker.tolist(), strict=True))
 
     @property
+    def tracers(self) -> Tracers:
+        """The particles that ``track`` asked for.
+
+        Raises:
+            KmcError: when it asked for none.
+        """
+        if not len(self.state.particle):
+            raise KmcError("no particles are followed; build the engine with track=<species>")
+        state = self.state
+        return Tracers(self._tracer_species, state.displacement_nm, state.hops, state.tracer_site)
+
+    @property
     def total_rate_Hz(self) -> float:
-        """The sum of all rates."""
-        return float(self.state.tree[1])
+        """The sum of all rates that are possible now."""
+        return float(keeping.total_rate(self.table, self.state))
 
     def number(self, species: str) -> int:
         """How many sites hold a species."""
@@ -167,40 +238,176 @@ class Engine:
         Raises:
             KmcError: for a wrong shape, a value that is not finite, or a temperature at or below 0 K.
         """
-        given: list[tuple[Floats, Floats | float]] = []
-        for name, values, target in (
-            ("potential_V", potential_V, self.state.potential),
-            ("temperature_K", temperature_K, self.state.temperature),
-        ):
+        given: dict[int, Floats] = {}
+        for column, (name, values) in enumerate((("potential_V", potential_V), ("temperature_K", temperature_K))):
             if values is None:
                 continue
-            array = np.asarray(values, dtype=float)
-            if array.shape not in ((), target.shape):
-                raise KmcError(f"{name} has shape {array.shape}; a number or {target.shape} is needed")
+            array = np.array(values, dtype=float)
+            if array.shape not in ((), (len(self.sites),)):
+                raise KmcError(f"{name} has shape {array.shape}; a number or {(len(self.sites),)} is needed")
             if not np.all(np.isfinite(array)) or (name == "temperature_K" and np.any(array <= 0.0)):
                 raise KmcError(f"{name} holds a value that is not {'above 0 K' if name[0] == 't' else 'finite'}")
-            given.append((target, array))
+            given[column] = array
+        potentials = {}
         for name, value in (reservoir_V or {}).items():
-            row = self._reservoir(name)
+            potentials[self._reservoir(name)] = float(value)
             if not np.isfinite(value):
                 raise KmcError(f"reservoir_V of {name!r} is {value}; a finite potential is needed")
-            given.append((self.state.reservoir_potential[row : row + 1], float(value)))
-        for target, checked in given:
-            target[:] = checked
-        self.refresh()
+        for row, value in potentials.items():
+            self.state.reservoir_potential[row] = value
+        old = self.state.fields
+        columns = [given.get(column, old[:, column]) for column in range(2)]
+        rows = 1 if all(np.ptp(column) == 0.0 for column in columns) else len(self.sites)
+        if len(old) != rows:
+            self.state = self.state._replace(fields=np.empty((rows, 2)))
+        for column, values in enumerate(columns):
+            self.state.fields[:, column] = values if rows > 1 else np.ravel(values)[0]
+        if self._quickly_had() == self._stored:  # whether rates are stored changes with the fields
+            self._rebuild(self.select.lists)
+            return
+        self._prepare()
+        self._select()
 
     def refresh(self) -> None:
-        """Recompute every rate from occupation, reservoirs and fields."""
-        kernels.refresh_all(self.table, self.state)
+        """Recompute everything that follows from occupation, reservoirs and fields."""
+        self._rebuild(self.select.lists)
+
+    def check(self) -> None:
+        """Compare all that is kept up to date from event to event with what follows from the occupation alone.
+
+        Raises:
+            KmcError: when a neighbour count, a list or a rate differs (rates by more than 1e-12 of the larger value).
+        """
+        before = self._followed()
+        self.refresh()
+        for name, now in self._followed().items():
+            differs = np.abs(before[name] - now) > _ROUNDING * np.maximum(np.abs(before[name]), np.abs(now))
+            if np.any(differs):
+                place = tuple(int(index[0]) for index in np.nonzero(differs))
+                raise KmcError(
+                    f"{name}{place} was {before[name][place]} after {self.n_events} events; {now[place]} is right"
+                )
+
+    def _followed(self) -> dict[str, NDArray[Any]]:
+        """Copies of what follows from the occupation and is kept up to date."""
+        state, select = self.state, self.select
+        return {
+            "neighbour_count": state.neighbour_count.astype(float), "pair_rate": state.pair_rate.copy(),
+            "single_rate": state.single_rate.copy(), "tree": select.tree.copy(),
+            "list": select.lists.where[:, 0].astype(float),
+        }  # fmt: skip
 
     def set_occupation(self, site: int, species: str) -> None:
-        """Put a species on a site from outside and renew the rates."""
+        """Put a species on a site from outside and renew the rates; a tracer there is gone."""
         if not 0 <= site < len(self.sites):
             raise KmcError(f"site {site}: sites are numbered 0..{len(self.sites) - 1}")
         self.state.occupation[site] = self.model.index(species)
-        self.state.last_event[site] = 0
+        if len(self.state.last_event):
+            self.state.last_event[site] = 0
+        if len(self.state.particle) and self.state.particle[site] >= 0:
+            self.state.tracer_site[self.state.particle[site]] = -1
+            self.state.particle[site] = -1
         self._watch = self._watched(self._watch.reference)
         self.refresh()
+
+    def assign(self, sites: ArrayLike, species: ArrayLike) -> None:
+        """Put species (M,) (their numbers) on sites (M,) from outside; only rates around them are renewed.
+
+        Tracers stay where they are, and flicker is not told: for those who keep several engines consistent.
+        """
+        where, what = np.asarray(sites, dtype=np.int32), np.asarray(species, dtype=np.int8)
+        if where.shape != what.shape or where.ndim != 1:
+            raise KmcError(f"assign: sites have shape {where.shape}, species {what.shape}; two equal lists are needed")
+        if len(where) and (where.min() < 0 or where.max() >= len(self.sites)):
+            raise KmcError(f"assign: sites are numbered 0..{len(self.sites) - 1}")
+        if len(what) and (what.min() < 0 or what.max() >= len(self.model.species)):
+            raise KmcError(f"assign: species are numbered 0..{len(self.model.species) - 1}")
+        if not keeping.assign(self.table, self.state, self.select, self._scratch, where, what):
+            self._rescale()
+        self._watch = self._watched(self._watch.reference)
+
+    def open(self, sites: ArrayLike) -> None:
+        """Let events start on these sites (M,) only, until the next call; partners may be any sites.
+
+        The first call closes all others; later calls cost no more than the sites that open or close.
+        """
+        if not len(self.state.closed):
+            self.state = self.state._replace(closed=np.ones(len(self.sites), dtype=bool))
+            self._opened = np.arange(len(self.sites), dtype=np.int32)
+        wanted = np.asarray(sites, dtype=np.int32)
+        self.state.closed[self._opened] = True
+        self.state.closed[wanted] = False
+        fits = keeping.reweigh(self.table, self.state, self.select, self._opened)
+        fits &= keeping.reweigh(self.table, self.state, self.select, wanted)
+        self._opened = wanted
+        if not fits:
+            self._rescale()
+
+    # -- rates and their selection ----------------------------------------------------------------------------
+
+    def _quickly_had(self) -> bool:
+        """Whether every rate is a constant or one of a few remembered ones: then none is stored by edge or site."""
+        table, uniform = self.table, len(self.state.fields) == 1
+        alike = len(table.site_energy) == 0 and bool(np.all(table.edge_row < 0) and np.all(table.site_row < 0))
+        quick = memo_size(table) > 0 if table.has_pair_energy else True
+        return uniform and alike and quick and not self.model.reservoirs
+
+    def _prepare(self) -> None:
+        """What the kernels need to know of the fields before they look at sites."""
+        table, state = self.table, self.state
+        uniform_V, uniform_K = (bool(np.ptp(state.fields[:, column]) == 0.0) for column in range(2))
+        state.fixed_rate[:] = fixed_rates(table, uniform_V, float(state.fields[0, 1]) if uniform_K else None)
+        rows = len(self.sites) if not table.exact.all() and varies(table, uniform_V, uniform_K) else 1
+        memo = memo_size(table) if uniform_V and uniform_K else 0
+        self.state = state._replace(memo=np.full(memo, -1.0))
+        if len(state.bound) != rows:
+            self.state = self.state._replace(bound=np.full((rows, len(self.model.species), 2), -1.0))
+
+    def _rebuild(self, old: lists.Lists | None = None) -> None:
+        """Neighbour counts and kept rates from nothing, then the selection; members of ``old`` lists stay in order."""
+        table, count = self.table, len(self.sites)
+        self._stored = not self._quickly_had()
+        edges = self.sites.n_edges if self._stored and table.exact_from.any() else 0
+        singles = count if self._stored and table.exact_single.any() else 0
+        self.state = self.state._replace(
+            pair_rate=np.zeros((edges, table.pair_match.shape[3])),
+            single_rate=np.zeros((singles, table.single_match.shape[1])),
+        )
+        self._scratch = keeping.new_scratch(count if table.any_exact else 0)
+        if table.has_pair_energy:
+            keeping.count_neighbours(table, self.state)
+        self._prepare()
+        if old is None:
+            planted = self.selector == "tree"
+            self.select = keeping.Selection(
+                tree.new_tree(count) if planted else np.zeros(0), lists.new_lists(0 if planted else count, 1.0)
+            )
+            if not planted:
+                keeping.refresh_all(table, self.state, self.select)
+                self._rescale()
+                return
+        self._select()
+
+    def _select(self) -> None:
+        """Renew rates and selection after a change of fields."""
+        if not keeping.refresh_all(self.table, self.state, self.select):
+            self._rescale()
+
+    def _rescale(self) -> None:
+        """New lists whose scale is the largest weight that there is."""
+        scale = keeping.largest_weight(self.table, self.state)
+        fresh = lists.new_lists(len(self.sites), scale if 0.0 < scale < np.inf else 1.0)
+        self.select = keeping.Selection(self.select.tree, fresh)
+        keeping.refresh_all(self.table, self.state, self.select)
+
+    def _look_at_nulls(self) -> None:
+        """After a window of draws: keep the rates of species whose draws come to nothing too often."""
+        often = nulls.close_window(self.table, self.state)
+        if self._retunes and np.any(often):
+            self.table = with_exact(self.table, self.table.exact | often)
+            self._rebuild()
+
+    # -- the watch --------------------------------------------------------------------------------------------
 
     def watch(self, weight: ArrayLike, bound: float, since: ArrayLike | None = None) -> None:
         """Stop :meth:`run` when the configuration has moved too far from a reference.
@@ -228,18 +435,13 @@ class Engine:
     @property
     def drift(self) -> float:
         """The watched quantity now: the root of the sum of weight^2 over sites that changed (see :meth:`watch`)."""
+        if not len(self._watch.reference):
+            return 0.0
         changed = self.state.occupation != self._watch.reference
         return float(np.sqrt(np.sum(self._weight[changed] ** 2)))
 
     def _watched(self, reference: NDArray[np.int8]) -> kernels.Watch:
-        """The watch in fixed point: (weight/bound)^2 in units of 2^-40, rounded up; sums of it are exact."""
-        if self._bound > 0.0:
-            share = np.minimum(self._weight / self._bound, 2.0) ** 2
-        else:
-            share = np.where(self._weight > 0.0, 2.0, 0.0)
-        weight = np.ceil(share * _ONE).astype(np.int64)
-        moved = np.array([weight[self.state.occupation != reference].sum()])
-        return kernels.Watch(reference, weight, moved, _ONE)
+        return kernels.new_watch(self.state.occupation, reference, self._weight, self._bound)
 
     # -- time -------------------------------------------------------------------------------------------------
 
@@ -262,11 +464,27 @@ class Engine:
         left = np.iinfo(np.int64).max if max_events is None else int(max_events)
         if left < 0:
             raise KmcError(f"max_events is {max_events}; a number >= 0 is needed")
+        advance = kernels.run_tree if self.selector == "tree" else kernels.run_lists
         reason = kernels.EVENTS
-        while left > 0 and reason == kernels.EVENTS:
-            chunk = min(left, _CHUNK)
-            reason = kernels.run(self.table, self.state, self._watch, self._scratch, float(until_s), chunk)
-            left -= chunk
+        while left > 0 and reason in (kernels.EVENTS, kernels.WINDOW, kernels.SCALE):
+            before = self.n_events
+            chunk = min(left, self._check_every or _CHUNK)
+            reason = advance(
+                self.table, self.state, self.select, self._watch, self._scratch, float(until_s), chunk
+            )  # fmt: skip
+            left -= self.n_events - before
+            if self._check_every:
+                self.check()
+            if reason == kernels.WINDOW:
+                if self.n_events == before and self.total_rate_Hz == 0.0:
+                    reason = kernels.FROZEN
+                self._look_at_nulls()
+            elif reason == kernels.SCALE:
+                self._rescale()
+                if self._watch.moved[0] > self._watch.limit:
+                    reason = kernels.WATCH
+        if reason in (kernels.WINDOW, kernels.SCALE):
+            reason = kernels.EVENTS
         if reason in (kernels.TIME, kernels.FROZEN) and np.isfinite(until_s):
             self.state.clock[:] = until_s, 0.0
         return _REASONS[reason]
@@ -290,9 +508,7 @@ class Engine:
 
     def checkpoint(self) -> dict[str, Any]:
         """A copy of all arrays that a later :meth:`restore` needs to go on with the same trajectory."""
-        saved = {name: value.copy() for name, value in self.state._asdict().items() if name not in _DERIVED}
-        saved.update(reference=self._watch.reference.copy(), weight=self._weight.copy(), bound=np.array([self._bound]))
-        return saved
+        return checkpoint.save(self)
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Go back to a :meth:`checkpoint` of an engine with the same sites, model and seed.
@@ -300,17 +516,7 @@ class Engine:
         Raises:
             KmcError: when an array is missing or has another shape; nothing is changed then.
         """
-        targets = {name: value for name, value in self.state._asdict().items() if name not in _DERIVED}
-        bound = np.zeros(1)
-        targets.update(reference=np.zeros_like(self.state.occupation), weight=np.zeros(len(self.sites)), bound=bound)
-        for name, value in targets.items():
-            if name not in saved or np.shape(saved[name]) != value.shape:
-                raise KmcError(f"checkpoint: {name!r} is missing or has another shape than {value.shape}")
-        for name, value in targets.items():
-            value[...] = saved[name]
-        self._weight, self._bound = targets["weight"], float(bound[0])
-        self._watch = self._watched(targets["reference"])
-        self.refresh()
+        checkpoint.load(self, saved)
 
     def _reservoir(self, name: str) -> int:
         names = [r.name for r in self.model.reservoirs]

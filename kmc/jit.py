@@ -20,7 +20,7 @@ from numba import njit
 def source_stamp() -> str:
     """A digest of every source file of this package."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -30,13 +30,20 @@ _STAMP = source_stamp()
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls."""
-    return _stamped(njit(cache=True, _nrt=False)(function))
+    return _stamped(njit(cache=True, _nrt=False, error_model="numpy")(function))
 
 
 def inner(function: Callable[..., Any]) -> Any:
     """Compile a function that only other kernels call: without the entry from Python, in about half the time."""
     return _stamped(
-        njit(cache=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(function)
+        njit(
+            cache=True,
+            _nrt=False,
+            error_model="numpy",
+            no_cpython_wrapper=True,
+            no_cfunc_wrapper=True,
+            forceinline=True,
+        )(function)
     )
 
 

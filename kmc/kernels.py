@@ -1,241 +1,69 @@
-"""The event loop: select, execute, refresh only what the event touched."""
+"""The event loop: draw, execute, refresh only what the event touched."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc import tree as sumtree
+from kmc import lists as composition
+from kmc.drawing import AHEAD, NEAR, choose, choose_kept, choose_slot, look_ahead
 from kmc.jit import inner, kernel
-from kmc.rates import Floats, Ints, State, Table, pair_change, pair_rate, single_change, single_rate
+from kmc.keeping import Scratch, Selection, place, refresh_around, refresh_beside, refresh_contacts, weigh
+from kmc.rates import (
+    Floats,
+    Ints,
+    State,
+    Table,
+    kind_of,
+    pair_change,
+    pair_rate,
+    single_change,
+    single_rate,
+)
 from kmc.xoshiro import next_uniform
 
-#: Why :func:`run` came back.
-TIME, EVENTS, FROZEN, WATCH = 0, 1, 2, 3
+#: Why a run came back: the last two are for the engine, which has to look at its null events or at its lists.
+TIME, EVENTS, FROZEN, WATCH, WINDOW, SCALE = range(6)
 
 #: Below this total rate (1/s) a waiting time no longer fits a double.
 _NO_RATE = 1e-290
+
+#: Fixed-point one of the watched sum.
+_ONE = 2**40
+
+#: Products of uniform numbers are turned into a time before they get this small.
+_SMALL = 1e-200
 
 
 class Watch(NamedTuple):
     """How far the configuration has moved from a reference: whole numbers, so that there and back is exactly zero."""
 
-    reference: NDArray[np.int8]  # (N,) species
+    reference: NDArray[np.int8]  # (N,) species; (0,) when nothing is watched
     weight: Ints  # (N,) what a site counts where its species differs from the reference
     moved: Ints  # (1,) the sum over such sites
-    limit: int  # :func:`run` stops when it is passed
+    limit: int  # a run stops when it is passed
 
 
-class Scratch(NamedTuple):
-    """Work space of :func:`refresh_around`."""
+def new_watch(occupation: NDArray[np.int8], reference: NDArray[np.int8], weight: Floats, bound: float) -> Watch:
+    """A watch in fixed point: (weight/bound)^2 in units of 2^-40, rounded up; nothing is watched without a reference.
 
-    tick: Ints  # (1,) number of the last refresh
-    lengths: Ints  # (2,) of the two lists
-    touched: Ints  # (N,) tick at which a site was last touched
-    touched_list: Ints  # (N,)
-    changed: Ints  # (N,) tick at which a rate of it last changed
-    changed_list: Ints  # (N,)
-
-
-def new_scratch(count: int) -> Scratch:
-    """Work space for ``count`` sites."""
-    sizes = (1, 2, count, count, count, count)
-    return Scratch(*(np.zeros(size, dtype=np.int64) for size in sizes))
-
-
-@inner
-def sum_neighbour_energy(table: Table, state: State, site: int) -> None:
-    """Pair energy of every species on one site, from the counts of its neighbours."""
-    for s in range(len(table.charge)):
-        energy = 0.0
-        for t in range(len(table.charge)):
-            energy += table.pair_energy[s, t] * state.neighbour_count[site, t]
-        state.neighbour_energy[site, s] = energy
-
-
-@inner
-def refresh_edge(table: Table, state: State, i: int, edge: int) -> bool:
-    """All pair rates on one directed edge; True when one of them changed."""
-    j = np.int64(table.target[edge])
-    a, b = state.occupation[i], state.occupation[j]
-    changed = False
-    for slot in range(state.pair_rate.shape[1]):
-        process, old = table.pair_match[a, b, slot], state.pair_rate[edge, slot]
-        rate = pair_rate(table, state, process, i, j, edge) if process >= 0 else 0.0
-        if rate != old:
-            state.pair_rate[edge, slot] = rate
-            changed = True
-    return changed
-
-
-@inner
-def refresh_singles(table: Table, state: State, i: int) -> bool:
-    """All one-site rates of one site; True when one of them changed."""
-    a = state.occupation[i]
-    changed = False
-    for slot in range(state.single_rate.shape[1]):
-        process, old = table.single_match[a, slot], state.single_rate[i, slot]
-        rate = single_rate(table, state, process, i) if process >= 0 else 0.0
-        if rate != old:
-            state.single_rate[i, slot] = rate
-            changed = True
-    return changed
-
-
-@inner
-def site_total(table: Table, state: State, i: int) -> float:
-    """The sum of all rates that start at one site."""
-    total = 0.0
-    for edge in range(table.start[i], table.start[i + 1]):
-        for slot in range(state.pair_rate.shape[1]):
-            total += state.pair_rate[edge, slot]
-    for slot in range(state.single_rate.shape[1]):
-        total += state.single_rate[i, slot]
-    return total
-
-
-@kernel
-def refresh_all(table: Table, state: State) -> None:
-    """All that follows from occupation, reservoirs and fields: neighbour counts and energies, rates, the tree."""
-    if table.has_pair_energy:
-        state.neighbour_count[:] = 0
-        for i in range(len(state.occupation)):
-            for edge in range(table.start[i], table.start[i + 1]):
-                if table.shell[edge]:
-                    state.neighbour_count[i, state.occupation[table.target[edge]]] += 1
-            sum_neighbour_energy(table, state, i)
-    width = len(state.tree) // 2
-    for i in range(len(state.occupation)):
-        for edge in range(table.start[i], table.start[i + 1]):
-            refresh_edge(table, state, i, edge)
-        refresh_singles(table, state, i)
-        state.tree[width + i] = site_total(table, state, i)
-    sumtree.rebuild(state.tree)
-
-
-@inner
-def place(table: Table, state: State, site: int, species: int) -> None:
-    """Put a species on a site and tell the neighbours' pair energies; rates are refreshed by the caller."""
-    old = state.occupation[site]
-    state.occupation[site] = species
-    if table.has_pair_energy and old != species:
-        for edge in range(table.start[site], table.start[site + 1]):
-            if table.shell[edge]:
-                neighbour = np.int64(table.target[edge])
-                state.neighbour_count[neighbour, old] -= 1
-                state.neighbour_count[neighbour, species] += 1
-                sum_neighbour_energy(table, state, neighbour)
-
-
-@inner
-def mark_changed(scratch: Scratch, site: int) -> None:
-    """Put a site on the list of those whose rates changed, once a refresh."""
-    if scratch.changed[site] != scratch.tick[0]:
-        scratch.changed[site] = scratch.tick[0]
-        scratch.changed_list[scratch.lengths[1]] = site
-        scratch.lengths[1] += 1
-
-
-@inner
-def mark_touched(scratch: Scratch, site: int) -> None:
-    """Put a site on the list of those whose species or pair energy the event changed, once a refresh."""
-    if scratch.touched[site] != scratch.tick[0]:
-        scratch.touched[site] = scratch.tick[0]
-        scratch.touched_list[scratch.lengths[0]] = site
-        scratch.lengths[0] += 1
-
-
-@inner
-def has_process(table: Table, first: int, second: int) -> bool:
-    """Whether a pair of species can have a rate above zero."""
-    return table.pair_match[first, second, 0] >= 0
-
-
-@inner
-def refresh_around(table: Table, state: State, i: int, j: int, scratch: Scratch) -> None:
-    """Rates that an event at i (and j, or -1) can have changed: all that involve a site whose energies it touched.
-
-    Edges whose two species have no process, and had none before the event, are passed over unread.
+    Args:
+        occupation: (N,) species now.
+        reference: (N,) or (0,).
+        weight: (N,) what a site counts.
+        bound: of the root of the sum of weight^2 over sites that differ.
     """
-    scratch.tick[0] += 1
-    scratch.lengths[:] = 0
-    tick = scratch.tick[0]
-    mark_touched(scratch, i)
-    if j >= 0:
-        mark_touched(scratch, j)
-    placed = scratch.lengths[0]
-    if table.has_pair_energy:
-        for k in range(placed):
-            for edge in range(table.start[scratch.touched_list[k]], table.start[scratch.touched_list[k] + 1]):
-                if table.shell[edge]:
-                    mark_touched(scratch, np.int64(table.target[edge]))
-    for k in range(scratch.lengths[0]):
-        site = scratch.touched_list[k]
-        species = state.occupation[site]
-        was = state.previous[site] if k < placed else species
-        new = refresh_singles(table, state, site)
-        for edge in range(table.start[site], table.start[site + 1]):
-            neighbour = np.int64(table.target[edge])
-            other = state.occupation[neighbour]
-            other_was = state.previous[neighbour] if neighbour in (i, j) else other
-            if has_process(table, species, other) or has_process(table, was, other_was):
-                new |= refresh_edge(table, state, site, edge)
-            if (
-                scratch.touched[neighbour] != tick  # otherwise its own turn comes
-                and (has_process(table, other, species) or has_process(table, other, was))
-                and refresh_edge(table, state, neighbour, np.int64(table.reverse[edge]))
-            ):
-                mark_changed(scratch, neighbour)
-        if new:
-            mark_changed(scratch, site)
-    for k in range(scratch.lengths[1]):
-        site = scratch.changed_list[k]
-        sumtree.update(state.tree, site, site_total(table, state, site))
+    if not len(reference):
+        return Watch(reference, np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), _ONE)
+    share = np.minimum(weight / bound, 2.0) ** 2 if bound > 0.0 else np.where(weight > 0.0, 2.0, 0.0)
+    fixed = np.ceil(share * _ONE).astype(np.int64)
+    return Watch(reference, fixed, np.array([fixed[occupation != reference].sum()]), _ONE)
 
 
 @inner
-def refresh_contacts(table: Table, state: State, reservoir: int) -> None:
-    """One-site rates of all sites that touch a reservoir whose filling changed."""
-    for k in range(table.contact_start[reservoir], table.contact_start[reservoir + 1]):
-        site = np.int64(table.contact_site[k])
-        if refresh_singles(table, state, site):
-            sumtree.update(state.tree, site, site_total(table, state, site))
-
-
-@inner
-def choose(table: Table, state: State) -> tuple[int, int, int]:
-    """Draw an event: its site, its edge (or -1) and its process."""
-    site, rest = sumtree.find(state.tree, next_uniform(state.random) * state.tree[1])
-    last_edge, last_process = -1, -1  # the last possible event, for a rest that rounding left behind it
-    species = state.occupation[site]
-    for edge in range(table.start[site], table.start[site + 1]):
-        for slot in range(state.pair_rate.shape[1]):
-            rate = state.pair_rate[edge, slot]
-            if rate > 0.0:
-                last_edge = edge
-                last_process = table.pair_match[species, state.occupation[table.target[edge]], slot]
-                if rest < rate:
-                    return site, last_edge, last_process
-                rest -= rate
-    for slot in range(state.single_rate.shape[1]):
-        rate = state.single_rate[site, slot]
-        if rate > 0.0:
-            last_edge, last_process = -1, table.single_match[species, slot]
-            if rest < rate:
-                break
-            rest -= rate
-    return site, last_edge, last_process
-
-
-@inner
-def execute(table: Table, state: State, site: int, partner: int, process: int) -> None:
-    """Carry out an event on a site and its partner (or -1) and keep the books.
-
-    An event is a flicker when it restores what stood on its site(s) before their last event, which was a common one.
-    """
-    state.events[0] += 1
+def book(table: Table, state: State, site: int, partner: int, process: int) -> None:
+    """Flicker: an event that restores what stood on its site(s) before their last event, which was a common one."""
     number = state.events[0]
-    state.counts[process] += 1
     if partner >= 0:
         undone = state.last_event[site] > 0 and state.last_event[site] == state.last_event[partner]
         undone = undone and state.previous[partner] == table.after[process, 1]
@@ -246,13 +74,84 @@ def execute(table: Table, state: State, site: int, partner: int, process: int) -
         state.flicker[process] += 1
     state.previous[site] = state.occupation[site]
     state.last_event[site] = number if partner >= 0 else -number
-    place(table, state, site, table.after[process, 0])
     if partner >= 0:
         state.previous[partner] = state.occupation[partner]
         state.last_event[partner] = number
+
+
+@inner
+def follow(table: Table, state: State, site: int, partner: int, process: int, edge: int) -> None:
+    """Tracers: they hop with their site's species, change species with it, and are gone when something else comes."""
+    if partner >= 0 and table.swaps[process]:
+        first, second = np.int64(state.particle[site]), np.int64(state.particle[partner])
+        state.particle[site], state.particle[partner] = second, first
+        vector = table.vector[edge]
+        for tracer, sign, to in ((first, 1.0, partner), (second, -1.0, site)):
+            if tracer >= 0:
+                for axis in range(3):
+                    state.displacement_nm[tracer, axis] += sign * table.vectors_nm[vector, axis]
+                state.hops[tracer] += 1
+                state.tracer_site[tracer] = to
+        return
+    for which in range(2):
+        x = site if which == 0 else partner
+        if x >= 0 and state.particle[x] >= 0 and not table.tracked[table.after[process, which]]:
+            state.tracer_site[state.particle[x]] = -1
+            state.particle[x] = -1
+
+
+@inner
+def execute(table: Table, state: State, site: int, partner: int, process: int, edge: int) -> None:
+    """Carry out an event on a site and its partner (or -1) and keep the books."""
+    state.events[0] += 1
+    state.counts[process] += 1
+    if len(state.last_event):
+        book(table, state, site, partner, process)
+    if len(state.particle):
+        follow(table, state, site, partner, process, edge)
+    place(table, state, site, table.after[process, 0])
+    if partner >= 0:
         place(table, state, partner, table.after[process, 1])
     if table.reservoir[process] >= 0:
         state.reservoir_count[table.reservoir[process]] += table.step[process]
+
+
+@inner
+def happen(
+    table: Table, state: State, select: Selection, watch: Watch, scratch: Scratch, site: int, edge: int, process: int
+) -> bool:
+    """An event with all that follows from it; False when the lists need another scale."""
+    partner = np.int64(table.target[edge]) if edge >= 0 else -1
+    was, was_partner = np.int64(state.occupation[site]), np.int64(-1)
+    if partner >= 0:
+        was_partner = np.int64(state.occupation[partner])
+    if len(watch.reference):
+        if was != watch.reference[site]:
+            watch.moved[0] -= watch.weight[site]
+        if partner >= 0 and was_partner != watch.reference[partner]:
+            watch.moved[0] -= watch.weight[partner]
+    execute(table, state, site, partner, process, edge)
+    if len(watch.reference):
+        if state.occupation[site] != watch.reference[site]:
+            watch.moved[0] += watch.weight[site]
+        if partner >= 0 and state.occupation[partner] != watch.reference[partner]:
+            watch.moved[0] += watch.weight[partner]
+    if table.any_exact:
+        if table.has_pair_energy:
+            fits = refresh_around(table, state, select, site, partner, was, was_partner, scratch)
+        else:
+            fits = refresh_beside(table, state, select, site, was, partner, was_partner)
+            if partner >= 0:
+                fits &= refresh_beside(table, state, select, partner, was_partner, site, was)
+                fits &= weigh(table, state, select, partner)
+            fits &= weigh(table, state, select, site)
+        if table.reservoir[process] >= 0:
+            fits &= refresh_contacts(table, state, select, table.reservoir[process])
+    else:
+        fits = weigh(table, state, select, site)
+        if partner >= 0:
+            fits &= weigh(table, state, select, partner)
+    return fits
 
 
 @inner
@@ -268,27 +167,75 @@ def advance_clock(clock: Floats, wait: float) -> None:
 
 
 @kernel
-def run(table: Table, state: State, watch: Watch, scratch: Scratch, until: float, max_events: int) -> int:
+def run_tree(
+    table: Table, state: State, select: Selection, watch: Watch, scratch: Scratch, until: float, max_events: int
+) -> int:
     """Advance to a time, a number of events, or until the watched sum passes its limit; returns why it stopped."""
     for _ in range(max_events):
-        total = state.tree[1]
+        total = select.tree[1]
         if total < _NO_RATE:
             return FROZEN
         advance_clock(state.clock, -np.log(next_uniform(state.random)) / total)
         if state.clock[0] >= until:
             return TIME
-        site, edge, process = choose(table, state)
-        partner = np.int64(table.target[edge]) if edge >= 0 else -1
-        for x in (site, partner):
-            if x >= 0 and state.occupation[x] != watch.reference[x]:
-                watch.moved[0] -= watch.weight[x]
-        execute(table, state, site, partner, process)
-        for x in (site, partner):
-            if x >= 0 and state.occupation[x] != watch.reference[x]:
-                watch.moved[0] += watch.weight[x]
-        refresh_around(table, state, site, partner, scratch)
-        if table.reservoir[process] >= 0:
-            refresh_contacts(table, state, table.reservoir[process])
+        site, edge, process = choose(table, state, select.tree)
+        happen(table, state, select, watch, scratch, site, edge, process)
+        if watch.moved[0] > watch.limit:
+            return WATCH
+    return EVENTS
+
+
+@kernel
+def run_lists(
+    table: Table, state: State, select: Selection, watch: Watch, scratch: Scratch, until: float, max_events: int
+) -> int:
+    """Like :func:`run_tree` with lists: draws that come to nothing take their time and change nothing.
+
+    The waiting times of the draws up to an event add up to the logarithm of a product of uniform numbers. Comes back
+    with WINDOW when the window of draws is over, and with SCALE when a weight fits no list.
+    """
+    lists = select.lists
+    far = len(state.occupation) > NEAR
+    last = state.events[0] + max_events
+    waited = 1.0
+    while state.events[0] < last:
+        total = lists.total[0]
+        if lists.used[0] == 0 or total < _NO_RATE:
+            return FROZEN
+        if state.window[0] <= 0 or waited < _SMALL:
+            advance_clock(state.clock, -np.log(waited) / total)
+            waited = 1.0
+            if state.clock[0] >= until:
+                return TIME
+            if state.window[0] <= 0:
+                return WINDOW
+        state.window[0] -= 1
+        turn = state.turn[0]
+        state.turn[0] = turn + 1
+        here = turn & (AHEAD - 1)
+        number, site, share = composition.locate(lists, state.ahead[here, 0], state.random, True)
+        waited *= state.ahead[here, 1]
+        state.ahead[here, 0], state.ahead[here, 1] = next_uniform(state.random), next_uniform(state.random)
+        if far:
+            look_ahead(table, state, lists, turn)
+        species = np.int64(state.occupation[site])
+        if table.exact[species]:
+            edge, process, left = choose_kept(table, state, site, share * lists.limit[number])
+            if left >= 0.0:
+                process = -1
+        else:
+            edge, process = choose_slot(table, state, site, species, lists.limit[number], share)
+        if process < 0:
+            state.nulls[species] += 1
+            continue
+        advance_clock(state.clock, -np.log(waited) / total)
+        waited = 1.0
+        if state.clock[0] >= until:
+            return TIME
+        fits = happen(table, state, select, watch, scratch, site, edge, process)
+        composition.retotal(lists)
+        if not fits:
+            return SCALE
         if watch.moved[0] > watch.limit:
             return WATCH
     return EVENTS
@@ -296,7 +243,10 @@ def run(table: Table, state: State, watch: Watch, scratch: Scratch, until: float
 
 @kernel
 def list_events(table: Table, state: State, process: int, partners: Ints, rates: Floats, changes: Floats) -> None:
-    """Rate and energy change of one process wherever it is possible: by edge, or by site for one-site processes."""
+    """Rate and energy change of one process wherever it is possible: by edge, or by site for one-site processes.
+
+    A pair process whose two orders are one event stands once, with its whole rate.
+    """
     for i in range(len(state.occupation)):
         if state.occupation[i] != table.before[process, 0]:
             continue
@@ -306,7 +256,12 @@ def list_events(table: Table, state: State, process: int, partners: Ints, rates:
             continue
         for edge in range(table.start[i], table.start[i + 1]):
             j = np.int64(table.target[edge])
-            if state.occupation[j] == table.before[process, 1]:
+            if state.occupation[j] != table.before[process, 1] or (table.mirrored[process] and i > j):
+                continue
+            kind, allowed = kind_of(table, edge), False
+            for slot in range(table.pair_match.shape[3]):
+                allowed |= table.pair_match[kind, state.occupation[i], state.occupation[j], slot] == process
+            if allowed:
                 partners[edge] = j
-                rates[edge] = pair_rate(table, state, process, i, j, edge)
+                rates[edge] = pair_rate(table, state, process, i, j, edge) * (2.0 if table.mirrored[process] else 1.0)
                 changes[edge] = pair_change(table, state, process, i, j, edge)

@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from kmc.errors import KmcError
+from kmc.jit import inner, kernel
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Ints32 = NDArray[np.int32]
+Unsigned = NDArray[np.unsignedinteger[Any]]
 
 #: Distances closer to the cutoff than this (relative) are taken as equal to it.
 _ROUNDING = 1e-12
+#: Sites nearer than this (nm) are at one place.
+_COINCIDENT_NM = 1e-6
+#: Hop vectors that agree to this (nm) share an entry of the table of vectors.
+_SAME_NM = 1e-9
+#: With more different vectors than this every edge gets its own; twice as many fit in 16 bits.
+_MOST_SHARED = 2**15
+#: Sites whose neighbours are looked for at a time.
+_CHUNK = 2**17
+#: What an int32 counts.
+_MOST_EDGES = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
 class SiteGraph:
     """Sites and their neighbour lists in compressed-row form; build it with a class method.
 
-    Neighbours of site ``i`` are ``target[start[i]:start[i + 1]]``; ``hop_nm`` holds the vector of each directed edge
-    (to the image that is near: where the cell is shorter than two cutoffs, two edges can join the same two sites),
-    ``reverse`` the index of the opposite edge, so that anything drawn per edge can be made equal in both directions.
+    Neighbours of site ``i`` are ``target[start[i]:start[i + 1]]``; ``reverse`` holds the index of the opposite of each
+    directed edge, so that anything drawn per edge can be made equal in both directions. The vector of an edge is
+    ``vectors_nm[vector]`` (to the image that is near: where the cell is shorter than two cutoffs, two edges can join
+    the same two sites). The few vectors of a crystal are held once each; in a disordered structure every edge has its
+    own. The vectors of opposite edges are opposite to the last bit.
 
     Attributes:
         positions_nm: (N, 3) site positions.
         cell_nm: (3,) edge lengths of the orthorhombic cell.
         periodic: (3,) which directions wrap.
         sublattice: (N,) small integer labels; ``region``: (N,) small integer labels.
-        start: (N + 1,), target: (E,), hop_nm: (E, 3), length_nm: (E,), reverse: (E,).
+        start: (N + 1,) int64; target, reverse: (E,) int32; vector: (E,) unsigned, of 8, 16 or 32 bits.
+        vectors_nm: (V, 3); vector_length_nm: (V,); opposite: (V,) where the opposite vector stands.
     """
 
     positions_nm: Floats
@@ -44,11 +62,12 @@ class SiteGraph:
     sublattice: NDArray[np.int16]
     region: NDArray[np.int16]
     start: Ints
-    target: Ints
-    hop_nm: Floats
-    length_nm: Floats
-    reverse: Ints
-    origin: Ints = field(repr=False)
+    target: Ints32
+    reverse: Ints32
+    vector: Unsigned
+    vectors_nm: Floats
+    vector_length_nm: Floats
+    opposite: Unsigned
 
     @classmethod
     def from_positions(
@@ -73,53 +92,112 @@ class SiteGraph:
 
         Raises:
             KmcError: for wrong shapes, a missing cell, a cutoff that is not positive or that a pair distance equals,
-                two sites at one place, or a periodic cell so small that a site would be its own neighbour.
+                two sites at one place, a periodic cell so small that a site would be its own neighbour, or more than
+                2^31 - 1 edges.
         """
         positions = np.array(positions_nm, dtype=float)
         if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions):
             raise KmcError(f"positions_nm has shape {positions.shape}; (N, 3) with N > 0 is needed")
         if not np.all(np.isfinite(positions)):
             raise KmcError("positions_nm holds a value that is not finite")
-        if not np.isfinite(cutoff_nm) or cutoff_nm <= 0:
-            raise KmcError(f"cutoff_nm is {cutoff_nm}; a length above 0 is needed")
+        _check_cutoff(cutoff_nm)
         cell, wraps = _box(positions, cell_nm, periodic, cutoff_nm)
         for axis in np.flatnonzero(wraps):
             positions[:, axis] %= cell[axis]
             positions[positions[:, axis] == cell[axis], axis] = 0.0  # what a tiny negative number is rounded to
-        images, parents, shifts = _with_images(positions, cell, wraps, cutoff_nm)
-        near = cKDTree(positions).sparse_distance_matrix(
-            cKDTree(images), cutoff_nm * (1.0 + _ROUNDING), output_type="ndarray"
-        )
-        near = near[near["i"] != near["j"]]
-        near = near[np.lexsort((near["j"], near["i"]))]
-        origin, image = near["i"].astype(np.int64), near["j"].astype(np.int64)
-        edge = np.flatnonzero(near["v"] > cutoff_nm * (1.0 - _ROUNDING))
-        if len(edge):
-            i, j = origin[edge[0]], parents[image[edge[0]]]
-            raise KmcError(
-                f"cutoff_nm is {cutoff_nm}, the distance of sites {i} and {j}: whether they are neighbours would hang "
-                "on rounding; choose a cutoff between two shells"
-            )
-        if len(near) and near["v"].min() < 1e-6:
-            i = int(origin[np.argmin(near["v"])])
-            raise KmcError(f"site {i} at {positions[i]} nm coincides with another site")
-        target, shift = parents[image], shifts[image]
-        reverse = _reverse_edges(origin, target, shift, len(positions))
-        hop = images[image] - positions[origin]
-        back = np.flatnonzero(reverse < np.arange(len(reverse)))  # equal to the last bit in both directions
-        hop[back] = -hop[reverse[back]]
+        images, parents, cells = _with_images(positions, cell, wraps, cutoff_nm)
+        start, image = _near(positions, images, parents, cutoff_nm)
+        target = parents[image]
+        reverse = np.empty(len(target), dtype=np.int32)
+        if not _match(start, target, cells[image], reverse):
+            raise KmcError("the neighbour list is not symmetric; choose a cutoff that no pair distance equals")
+        vector, table = _hops(positions, images, start, image, reverse, max(_SAME_NM, 1e-12 * cutoff_nm))
         return cls(
             positions_nm=positions,
             cell_nm=cell,
             periodic=wraps,
             sublattice=_labels(sublattice, len(positions), "sublattice"),
             region=_labels(region, len(positions), "region"),
-            start=np.concatenate(([0], np.cumsum(np.bincount(origin, minlength=len(positions))))),
+            start=start,
             target=target,
-            hop_nm=hop,
-            length_nm=np.linalg.norm(hop, axis=1),
             reverse=reverse,
-            origin=origin,
+            vector=vector,
+            vectors_nm=table.vectors_nm,
+            vector_length_nm=np.linalg.norm(table.vectors_nm, axis=1),
+            opposite=table.opposite,
+        )
+
+    @classmethod
+    def from_lattice(
+        cls,
+        a_nm: ArrayLike,
+        basis: ArrayLike,
+        repeat: Sequence[int],
+        *,
+        cutoff_nm: float,
+        periodic: Sequence[bool] = (True, True, True),
+        sublattice: ArrayLike | None = None,
+        region: ArrayLike | None = None,
+    ) -> SiteGraph:
+        """Build the graph of an orthorhombic unit cell that is repeated; for many sites, as no pair is searched for.
+
+        The graph is that of :meth:`from_positions` at the same positions, but for the order of the edges of a site.
+        Site ``b`` of the unit cell ``(x, y, z)`` has the number ``((x * ny + y) * nz + z) * B + b``.
+
+        Args:
+            a_nm: (3,) edge lengths of the unit cell.
+            basis: (B, 3) sites of the unit cell, in fractions from 0 to below 1 of its edges.
+            repeat: (nx, ny, nz) numbers of unit cells.
+            cutoff_nm: neighbours are nearer than this.
+            periodic: which directions wrap.
+            sublattice: (B,) integer labels of the sites of the unit cell, 0 by default.
+            region: (N,) integer labels, 0 by default.
+
+        Raises:
+            KmcError: for wrong shapes or values, a cutoff that is not positive or that a pair distance equals, two
+                sites at one place, a periodic direction so short that a site would be its own neighbour, or more than
+                2^31 - 1 sites or edges.
+        """
+        edges, sites, cells = _unit_cell(a_nm, basis, repeat)
+        _check_cutoff(cutoff_nm)
+        cell, wraps = _box(sites, edges * cells, periodic, cutoff_nm)
+        in_cell, count = len(sites), len(sites) * int(np.prod(cells.astype(object)))
+        if count > _MOST_EDGES:
+            raise KmcError(f"the lattice has {count} sites; at most {_MOST_EDGES} are possible")
+        kinds = np.tile(_labels(sublattice, in_cell, "sublattice"), count // in_cell)
+        regions = _labels(region, count, "region")
+        steps = _steps(edges, sites, cells, wraps, cutoff_nm)
+        forward = np.flatnonzero(np.arange(len(steps.back)) < steps.back)
+        table = _shared(steps.vectors_nm[forward], max(_SAME_NM, 1e-12 * cutoff_nm))
+        vector_of = np.zeros(len(steps.back), dtype=table.opposite.dtype)
+        vector_of[forward], vector_of[steps.back[forward]] = table.number[0::2], table.number[1::2]
+
+        start = np.zeros(count + 1, dtype=np.int64)
+        open_ends = ~np.array(wraps)
+        _count_edges(cells, open_ends, steps.row, steps.cell, start)
+        n_edges = _check_edges(int(start[-1]))
+        target, reverse = np.empty(n_edges, dtype=np.int32), np.empty(n_edges, dtype=np.int32)
+        vector = np.empty(n_edges, dtype=vector_of.dtype)
+        _fill_edges(
+            cells, open_ends, steps.row, steps.cell, steps.site, steps.back, vector_of, start, target, reverse, vector
+        )
+        positions = np.empty((*cells, in_cell, 3))
+        for axis in range(3):
+            along = np.arange(cells[axis]).reshape([-1 if k == axis else 1 for k in range(4)])
+            positions[..., axis] = (along + sites[:, axis]) * edges[axis]
+        return cls(
+            positions_nm=positions.reshape(count, 3),
+            cell_nm=cell,
+            periodic=wraps,
+            sublattice=kinds,
+            region=regions,
+            start=start,
+            target=target,
+            reverse=reverse,
+            vector=vector,
+            vectors_nm=table.vectors_nm,
+            vector_length_nm=np.linalg.norm(table.vectors_nm, axis=1),
+            opposite=table.opposite,
         )
 
     @classmethod
@@ -168,22 +246,57 @@ class SiteGraph:
         """The number of directed edges."""
         return len(self.target)
 
-    def neighbours(self, site: int) -> Ints:
+    @property
+    def origin(self) -> Ints:
+        """(E,) the site at which each edge starts; computed at every call."""
+        return np.repeat(np.arange(len(self)), np.diff(self.start))
+
+    @property
+    def hop_nm(self) -> Floats:
+        """(E, 3) the vector of each edge; computed at every call."""
+        return self.vectors_nm[self.vector]
+
+    @property
+    def length_nm(self) -> Floats:
+        """(E,) the length of each edge; computed at every call."""
+        return self.vector_length_nm[self.vector]
+
+    def neighbours(self, site: int) -> Ints32:
         """The neighbours of one site in the order of the edge list; a site that is near in two images comes twice."""
         return self.target[self.start[site] : self.start[site + 1]]
 
     def pair_edges(self) -> Ints:
         """One directed edge for every undirected pair (E / 2 indices)."""
-        index = np.arange(self.n_edges)
-        return index[index < self.reverse]
+        return np.flatnonzero(np.arange(self.n_edges, dtype=np.int32) < self.reverse)
 
     def symmetric(self, per_pair: ArrayLike) -> Floats:
         """Spread one value per undirected pair (order of :meth:`pair_edges`) over both directed edges."""
         values = np.empty(self.n_edges)
-        pair = self.pair_edges()
-        values[pair] = np.asarray(per_pair, dtype=float)
-        values[self.reverse[pair]] = values[pair]
+        pair, drawn = self.pair_edges(), np.asarray(per_pair, dtype=float)
+        values[pair] = drawn
+        values[self.reverse[pair]] = drawn
         return values
+
+
+def _check_cutoff(cutoff_nm: float) -> None:
+    if not np.isfinite(cutoff_nm) or cutoff_nm <= 0:
+        raise KmcError(f"cutoff_nm is {cutoff_nm}; a length above 0 is needed")
+
+
+def _check_edges(count: int) -> int:
+    if count > _MOST_EDGES:
+        raise KmcError(
+            f"there are {count} directed edges or more; at most {_MOST_EDGES} are possible, choose a shorter cutoff or "
+            "fewer sites"
+        )
+    return count
+
+
+def _on_the_cutoff(cutoff_nm: float, i: int, j: int) -> KmcError:
+    return KmcError(
+        f"cutoff_nm is {cutoff_nm}, the distance of sites {i} and {j}: whether they are neighbours would hang on "
+        "rounding; choose a cutoff between two shells"
+    )
 
 
 def _labels(values: ArrayLike | None, count: int, name: str) -> NDArray[np.int16]:
@@ -222,35 +335,289 @@ def _box(
 
 def _with_images(
     positions: Floats, cell: Floats, periodic: tuple[bool, bool, bool], reach: float
-) -> tuple[Floats, Ints, Ints]:
-    """The sites and their periodic images within ``reach`` of the cell: positions, parent sites, cells (M, 3) away."""
-    images, parents, shifts = positions, np.arange(len(positions)), np.zeros((len(positions), 3), dtype=np.int64)
+) -> tuple[Floats, Ints32, NDArray[np.int8]]:
+    """The sites and their periodic images within ``reach`` of the cell: positions, parent sites, and the cell (M,).
+
+    The cell of an image that is ``(x, y, z)`` cells away, each -1, 0 or 1, is ``13 + 9 x + 3 y + z``.
+    """
+    images, parents = positions, np.arange(len(positions), dtype=np.int32)
+    cells = np.full(len(positions), 13, dtype=np.int8)
     for axis in np.flatnonzero(periodic):
-        all_images, all_parents, all_shifts = [images], [parents], [shifts]
+        all_images, all_parents, all_cells = [images], [parents], [cells]
         for step in (-1, 1):  # the cell is longer than the reach
-            moved, moved_shifts = images.copy(), shifts.copy()
-            moved[:, axis] += step * cell[axis]
-            moved_shifts[:, axis] += step
-            near = (moved[:, axis] >= -1.001 * reach) & (moved[:, axis] <= cell[axis] + 1.001 * reach)
-            all_images.append(moved[near])
+            along = images[:, axis] + step * cell[axis]
+            near = np.flatnonzero((along >= -1.001 * reach) & (along <= cell[axis] + 1.001 * reach))
+            moved = images[near]
+            moved[:, axis] = along[near]
+            all_images.append(moved)
             all_parents.append(parents[near])
-            all_shifts.append(moved_shifts[near])
+            all_cells.append(cells[near] + np.int8(step * 3 ** (2 - axis)))
         images, parents = np.concatenate(all_images), np.concatenate(all_parents)
-        shifts = np.concatenate(all_shifts)
-    return images, parents, shifts
+        cells = np.concatenate(all_cells)
+    return images, parents, cells
 
 
-def _reverse_edges(origin: Ints, target: Ints, shift: Ints, count: int) -> Ints:
-    """Index of the opposite edge: from the other site, through as many cells the other way."""
-    one_way = _cells_key(shift) + 27 * (origin * count + target)
-    other_way = _cells_key(-shift) + 27 * (target * count + origin)
-    first, second = np.argsort(one_way), np.argsort(other_way)
-    if np.any(one_way[first] != other_way[second]):
-        raise KmcError("the neighbour list is not symmetric; choose a cutoff that no pair distance equals")
-    reverse = np.empty(len(origin), dtype=np.int64)
-    reverse[second] = first
-    return reverse
+def _near(positions: Floats, images: Floats, parents: Ints32, cutoff_nm: float) -> tuple[Ints, Ints32]:
+    """The images near each site in compressed-row form: start (N + 1,), image (E,)."""
+    tree, count = cKDTree(images), 0
+    start, found = np.zeros(len(positions) + 1, dtype=np.int64), []
+    for first in range(0, len(positions), _CHUNK):
+        some = positions[first : first + _CHUNK]
+        near = cKDTree(some).sparse_distance_matrix(tree, cutoff_nm * (1.0 + _ROUNDING), output_type="ndarray")
+        near = near[near["i"] + first != near["j"]]
+        near = near[np.lexsort((near["j"], near["i"]))]
+        edge = np.flatnonzero(near["v"] > cutoff_nm * (1.0 - _ROUNDING))
+        if len(edge):
+            raise _on_the_cutoff(cutoff_nm, first + near["i"][edge[0]], parents[near["j"][edge[0]]])
+        if len(near) and near["v"].min() < _COINCIDENT_NM:
+            i = first + int(near["i"][np.argmin(near["v"])])
+            raise KmcError(f"site {i} at {positions[i]} nm coincides with another site")
+        count = _check_edges(count + len(near))
+        start[first + 1 : first + 1 + len(some)] = np.bincount(near["i"], minlength=len(some))
+        found.append(near["j"].astype(np.int32))
+    return np.cumsum(start), np.concatenate(found)
 
 
-def _cells_key(shift: Ints) -> Ints:
-    return np.asarray((shift[:, 0] + 1) * 9 + (shift[:, 1] + 1) * 3 + shift[:, 2] + 1)
+@kernel
+def _match(start: Ints, target: Ints32, cell: NDArray[np.int8], reverse: Ints32) -> bool:
+    """Write the index of the opposite edges: from the other site, through as many cells the other way."""
+    for i in range(len(start) - 1):
+        for edge in range(start[i], start[i + 1]):
+            found = -1
+            for other in range(start[target[edge]], start[target[edge] + 1]):
+                if target[other] == i and cell[other] == 26 - cell[edge]:
+                    found = other
+            if found < 0:
+                return False
+            reverse[edge] = found
+    return True
+
+
+class _Vectors(NamedTuple):
+    """Different hop vectors, and which of them is entry ``k`` of a list (``number[2k]``), and its opposite."""
+
+    vectors_nm: Floats  # (V, 3)
+    opposite: Unsigned  # (V,)
+    number: Unsigned  # (2K,)
+
+
+def _shared(vectors_nm: Floats, same_nm: float) -> _Vectors:
+    """The table of some vectors (K, 3) and their opposites, in which vectors that agree to ``same_nm`` are one."""
+    both = np.empty((2 * len(vectors_nm), 3))
+    both[0::2], both[1::2] = vectors_nm, -vectors_nm
+    if not len(both):
+        return _Vectors(both, np.zeros(0, dtype=np.uint8), np.zeros(0, dtype=np.uint8))
+    pairs = cKDTree(both).query_pairs(same_nm, output_type="ndarray")
+    links = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(len(both), len(both)))
+    count, label = connected_components(links, directed=False)
+    index = label.astype(np.min_scalar_type(count - 1))
+    opposite = np.empty(count, dtype=index.dtype)
+    opposite[index[0::2]], opposite[index[1::2]] = index[1::2], index[0::2]
+    vectors = both[np.unique(label, return_index=True)[1]]
+    back = np.flatnonzero(opposite < np.arange(count))
+    vectors[back] = -vectors[opposite[back]]
+    return _Vectors(vectors + 0.0, opposite, index)  # without negative zeros
+
+
+def _hops(
+    positions: Floats, images: Floats, start: Ints, image: Ints32, reverse: Ints32, same_nm: float
+) -> tuple[Unsigned, _Vectors]:
+    """The vector of every edge, as an index (E,), and the table of vectors."""
+    vectors = np.empty((_MOST_SHARED, 3))
+    keys, slot = np.empty((4 * _MOST_SHARED, 3), dtype=np.int64), np.full(4 * _MOST_SHARED, -1, dtype=np.int32)
+    number = np.empty(len(image), dtype=np.uint16)
+    count = _group(positions, images, start, image, reverse, same_nm, keys, slot, vectors, number)
+    if count >= 0:
+        table = _shared(vectors[:count], same_nm)
+        return table.number[number], table
+    vectors = np.empty((len(image), 3))
+    _write_hops(positions, images, start, image, reverse, vectors)
+    own = np.arange(len(image), dtype=np.uint32)
+    return own, _Vectors(vectors, reverse.astype(np.uint32), own)
+
+
+@kernel
+def _group(
+    positions: Floats,
+    images: Floats,
+    start: Ints,
+    image: Ints32,
+    reverse: Ints32,
+    same_nm: float,
+    keys: Ints,
+    slot: Ints32,
+    vectors: Floats,
+    number: NDArray[np.uint16],
+) -> int:
+    """Number the different vectors of the edges, rounded to ``same_nm``; return how many, -1 when they do not fit.
+
+    Of every pair of opposite edges, the first one gets twice the number of its vector, the other one more than that.
+    """
+    count, mask = 0, len(slot) - 1
+    for i in range(len(start) - 1):
+        for edge in range(start[i], start[i + 1]):
+            if reverse[edge] < edge:
+                continue
+            x = images[image[edge], 0] - positions[i, 0]
+            y = images[image[edge], 1] - positions[i, 1]
+            z = images[image[edge], 2] - positions[i, 2]
+            a, b, c = np.int64(np.rint(x / same_nm)), np.int64(np.rint(y / same_nm)), np.int64(np.rint(z / same_nm))
+            mixed = a * 73856093 + b * 19349663 + c * 83492791
+            place = (mixed ^ (mixed >> 17)) & mask
+            while slot[place] >= 0 and (keys[place, 0] != a or keys[place, 1] != b or keys[place, 2] != c):
+                place = (place + 1) & mask
+            if slot[place] < 0:
+                if count == len(vectors):
+                    return -1
+                keys[place, 0], keys[place, 1], keys[place, 2] = a, b, c
+                vectors[count, 0], vectors[count, 1], vectors[count, 2] = x, y, z
+                slot[place] = count
+                count += 1
+            number[edge] = 2 * slot[place]
+            number[reverse[edge]] = 2 * slot[place] + 1
+    return count
+
+
+@kernel
+def _write_hops(
+    positions: Floats, images: Floats, start: Ints, image: Ints32, reverse: Ints32, vectors: Floats
+) -> None:
+    """Write the vector of every edge."""
+    for i in range(len(start) - 1):
+        for edge in range(start[i], start[i + 1]):
+            if reverse[edge] > edge:
+                for axis in range(3):
+                    vectors[edge, axis] = images[image[edge], axis] - positions[i, axis]
+                    vectors[reverse[edge], axis] = -vectors[edge, axis]
+
+
+def _unit_cell(a_nm: ArrayLike, basis: ArrayLike, repeat: Sequence[int]) -> tuple[Floats, Floats, Ints]:
+    """Edges (3,), sites (B, 3) and numbers of unit cells (3,), checked."""
+    edges, sites, cells = np.array(a_nm, dtype=float), np.array(basis, dtype=float), np.asarray(repeat)
+    if edges.shape != (3,) or not np.all(np.isfinite(edges)) or np.any(edges <= 0):
+        raise KmcError(f"a_nm is {edges.tolist()}; three finite lengths above 0 are needed")
+    if sites.ndim != 2 or sites.shape[1] != 3 or not len(sites):
+        raise KmcError(f"basis has shape {sites.shape}; (B, 3) with B > 0 is needed")
+    outside = ~((sites >= 0.0) & (sites < 1.0))
+    if np.any(outside):
+        raise KmcError(f"basis holds {sites[outside][0]}; fractions from 0 to below 1 are needed")
+    if cells.shape != (3,) or cells.dtype.kind not in "iu" or np.any(cells < 1):
+        raise KmcError(f"repeat is {repeat}; three whole numbers above 0 are needed")
+    return edges, sites, cells.astype(np.int64)
+
+
+class _Steps(NamedTuple):
+    """The edges that start in one unit cell, sorted by the site they start at, then by the number of the other."""
+
+    row: Ints  # (B + 1,) where the edges of each site of the cell start
+    cell: Ints  # (S, 3) how many cells away the other site is
+    site: Ints  # (S,) which site it is there
+    back: Ints  # (S,) the opposite edge
+    vectors_nm: Floats  # (S, 3)
+
+
+def _steps(edges: Floats, sites: Floats, cells: Ints, periodic: tuple[bool, bool, bool], cutoff_nm: float) -> _Steps:
+    """The edges from a unit cell, without those that no open lattice of so few cells has."""
+    reach = np.floor(cutoff_nm * (1.0 + _ROUNDING) / edges).astype(np.int64) + 1
+    reach = np.where(periodic, reach, np.minimum(reach, cells - 1))
+    away = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    per_site = []
+    for own in range(len(sites)):
+        vectors = (away + (sites - sites[own])) * edges
+        length = np.linalg.norm(vectors, axis=2)
+        length[len(away) // 2, own] = np.inf
+        edge = np.argwhere(np.abs(length - cutoff_nm) <= _ROUNDING * cutoff_nm)
+        if len(edge):
+            raise _on_the_cutoff(cutoff_nm, *_example(away[edge[0, 0], 0], own, edge[0, 1], len(sites), cells))
+        if length.min() < _COINCIDENT_NM:
+            step, other = divmod(int(np.argmin(length)), len(sites))
+            i, j = _example(away[step, 0], own, other, len(sites), cells)
+            raise KmcError(f"sites {i} and {j} coincide; basis holds two sites at one place")
+        step, site = np.nonzero(length < cutoff_nm)
+        per_site.append((away[step, 0], site, vectors[step, site]))
+    cell, site = np.concatenate([part[0] for part in per_site]), np.concatenate([part[1] for part in per_site])
+    origin = np.repeat(np.arange(len(sites)), [len(part[1]) for part in per_site])
+    number = {key: k for k, key in enumerate(zip(origin.tolist(), site.tolist(), *cell.T.tolist(), strict=True))}
+    back = [number[j, i, -x, -y, -z] for i, j, x, y, z in number]
+    row = np.concatenate(([0], np.cumsum(np.bincount(origin, minlength=len(sites)))))
+    vectors = np.concatenate([part[2] for part in per_site])
+    return _Steps(row, cell, site, np.array(back, dtype=np.int64), vectors)
+
+
+def _example(away: Ints, own: int, other: int, in_cell: int, cells: Ints) -> tuple[int, int]:
+    """The numbers of two sites that an edge of the unit cell joins."""
+    first = np.where(away < 0, cells - 1, 0)
+    here, there = (np.ravel_multi_index(tuple(cell), tuple(cells)) for cell in (first, (first + away) % cells))
+    return int(here) * in_cell + own, int(there) * in_cell + other
+
+
+@inner
+def _exists(cells: Ints, open_ends: NDArray[np.bool_], away: Ints, step: int, x: int, y: int, z: int) -> bool:
+    """Whether a step from this cell stays in the lattice."""
+    return not (
+        (open_ends[0] and (x + away[step, 0] < 0 or x + away[step, 0] >= cells[0]))
+        or (open_ends[1] and (y + away[step, 1] < 0 or y + away[step, 1] >= cells[1]))
+        or (open_ends[2] and (z + away[step, 2] < 0 or z + away[step, 2] >= cells[2]))
+    )
+
+
+@inner
+def _wrapped(place: int, cells: int) -> int:
+    """A place no more than one period outside, inside."""
+    return place + cells if place < 0 else place - cells if place >= cells else place
+
+
+@kernel
+def _count_edges(cells: Ints, open_ends: NDArray[np.bool_], row: Ints, away: Ints, start: Ints) -> None:
+    """Write where the edges of each site start."""
+    site = 0
+    for x in range(cells[0]):
+        for y in range(cells[1]):
+            for z in range(cells[2]):
+                for own in range(len(row) - 1):
+                    count = 0
+                    for step in range(row[own], row[own + 1]):
+                        if _exists(cells, open_ends, away, step, x, y, z):
+                            count += 1
+                    start[site + 1] = start[site] + count
+                    site += 1
+
+
+@kernel
+def _fill_edges(
+    cells: Ints,
+    open_ends: NDArray[np.bool_],
+    row: Ints,
+    away: Ints,
+    to: Ints,
+    back: Ints,
+    vector_of: Unsigned,
+    start: Ints,
+    target: Ints32,
+    reverse: Ints32,
+    vector: Unsigned,
+) -> None:
+    """Write the edges of every site."""
+    in_cell = len(row) - 1
+    edge = 0
+    for x in range(cells[0]):
+        for y in range(cells[1]):
+            for z in range(cells[2]):
+                for step in range(row[in_cell]):
+                    if not _exists(cells, open_ends, away, step, x, y, z):
+                        continue
+                    tx = _wrapped(x + away[step, 0], cells[0])
+                    ty = _wrapped(y + away[step, 1], cells[1])
+                    tz = _wrapped(z + away[step, 2], cells[2])
+                    there = to[step]
+                    site = ((tx * cells[1] + ty) * cells[2] + tz) * in_cell + there
+                    before = back[step] - row[there]  # edges of the other site before the opposite one
+                    if start[site + 1] - start[site] < row[there + 1] - row[there]:
+                        before = 0
+                        for other in range(row[there], back[step]):
+                            if _exists(cells, open_ends, away, other, tx, ty, tz):
+                                before += 1
+                    target[edge] = site
+                    reverse[edge] = start[site] + before
+                    vector[edge] = vector_of[step]
+                    edge += 1

@@ -1,4 +1,4 @@
-"""The example of docs/kmc.md runs and shows what its text says."""
+"""The examples of the pages on kmc run and show what their text says."""
 
 import re
 from pathlib import Path
@@ -24,6 +24,20 @@ def test_the_example_runs(capsys):
     printed = capsys.readouterr().out
     assert f"{engine.n_events} events" in printed
     assert f"{engine.reservoir('cathode')} in the reservoir" in printed
+
+
+def test_a_new_model_takes_25_lines(tmp_path, monkeypatch):
+    """A and B order: their neighbours are unlike far more often than in a random mixture."""
+    monkeypatch.chdir(tmp_path)
+    page = PAGE.parent / "kmc-new-model.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len([line for line in block.splitlines() if line.strip()]) <= 25
+    names: dict = {}
+    exec(compile(block, str(page), "exec"), names)
+    assert names["bonds"][0] < 0.4
+    assert names["bonds"][-1] > 0.6
+    assert [names["engine"].number(species) for species in ("A", "B")] == [1440, 1440]
+    assert (tmp_path / "two_species.png").stat().st_size > 10_000
 
 
 def test_the_cases_that_the_page_names_exist():

@@ -6,6 +6,7 @@ from test_kmc_rates import MODEL, World
 
 import kmc
 from kmc import engine as engine_module
+from kmc.lists import members
 
 pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")
 
@@ -43,6 +44,13 @@ def gas(edge=6, seed=1, **more):
     return engine
 
 
+def derived(engine):
+    """What the engine keeps up to date with the occupation, and what it draws events with."""
+    arrays = {name: getattr(engine.state, name) for name in ("neighbour_count", "pair_rate", "single_rate")}
+    lists = engine.select.lists
+    return {**arrays, "tree": engine.select.tree, "list_of": lists.where[:, 0], "members": members(lists)}
+
+
 # -- incremental rates ----------------------------------------------------------------------------------------------
 
 
@@ -54,16 +62,38 @@ def test_rates_after_many_events_are_those_of_a_full_refresh(lattice, seed):
     engine.set_fields(temperature_K=HOT_K)
     for events in [1] * 400 + [4000] * 10:
         assert engine.run(until_s=np.inf, max_events=events) == "events"
-        kept = {name: getattr(engine.state, name).copy() for name in engine_module._DERIVED}
+        kept = {name: value.copy() for name, value in derived(engine).items()}
         engine.refresh()
-        for name, value in kept.items():
-            np.testing.assert_array_equal(value, getattr(engine.state, name), err_msg=name)
+        for name, value in derived(engine).items():
+            np.testing.assert_array_equal(value, kept[name], err_msg=name)
     fresh = world.engine(engine.occupation, {name: engine.reservoir(name) for name in world.reservoir})
     fresh.set_fields(temperature_K=HOT_K)
     assert fresh.total_rate_Hz == engine.total_rate_Hz
     for name, process, _ in MODEL.directions():
         assert fresh.rates(name) == engine.rates(name)
         assert engine.counts[name] > 0 or process.max_rate_Hz < 1e7, f"{name} never happened"
+
+
+WAYS = [("tree", False), ("composition", False), ("composition", "auto")]
+
+
+@pytest.mark.parametrize(("selector", "null_events"), WAYS)
+def test_a_million_events_leave_everything_as_a_recomputation_has_it(selector, null_events):
+    engine = gas(10, selector=selector, null_events=null_events, check_every=250_000)
+    assert engine.run(until_s=np.inf, max_events=1_000_000) == "events"
+    assert engine.n_events == 1_000_000
+
+
+@pytest.mark.parametrize("name", ["neighbour_count", "pair_rate", "tree"])
+def test_what_has_gone_wrong_is_found(name):
+    engine = gas(selector="tree")
+    engine.run(until_s=np.inf, max_events=100)
+    engine.check()
+    array = engine.select.tree if name == "tree" else getattr(engine.state, name)
+    where = tuple(int(index[0]) for index in np.nonzero(array))
+    array[where] += array[where] * 1e-9 if name != "neighbour_count" else 1
+    with pytest.raises(kmc.KmcError, match=rf"{name}\(.* is right"):
+        engine.check()
 
 
 def test_the_total_rate_is_the_sum_of_all_rates():
@@ -189,8 +219,8 @@ def test_a_restored_run_goes_on_bit_by_bit(world):
         assert one.keys() == two.keys()
         for name, value in one.items():
             np.testing.assert_array_equal(value, two[name], err_msg=name)
-    for name in engine_module._DERIVED:
-        np.testing.assert_array_equal(getattr(engine.state, name), getattr(other.state, name), err_msg=name)
+    for name, value in derived(engine).items():
+        np.testing.assert_array_equal(value, derived(other)[name], err_msg=name)
 
 
 def test_a_checkpoint_is_a_copy():
@@ -296,7 +326,7 @@ def test_a_bound_of_zero_stops_at_the_first_weighed_event_and_none_never_stops()
 
 def test_to_and_fro_is_flicker_from_the_second_event_on():
     model = kmc.Model(species=("empty", "ion"), processes=[kmc.hop("ion", into="empty", barrier_eV=0.3)])
-    engine = kmc.Engine(line(2), model, [0, 1], seed=1)
+    engine = kmc.Engine(line(2), model, [0, 1], seed=1, flicker=True)
     engine.run(until_s=np.inf, max_events=1000)
     assert engine.flicker == {"hop": 999}
 
@@ -306,7 +336,7 @@ def test_going_round_is_no_flicker():
     model = kmc.Model(species=("empty", "ion"), processes=[kmc.hop("ion", into="empty", barrier_eV=0.3)])
     occupation = np.zeros(2001, dtype=int)
     occupation[1000] = 1
-    engine = kmc.Engine(line(2001), model, occupation, seed=4)
+    engine = kmc.Engine(line(2001), model, occupation, seed=4, flicker=True)
     places = [1000]
     for _ in range(400):
         engine.run(until_s=np.inf, max_events=1)
@@ -320,13 +350,13 @@ def test_flicker_of_pairs_and_single_sites():
     """O + empty -> V + Oi and back is flicker; so is an exchange undone, whatever happened elsewhere in between."""
     pair = kmc.reaction("make", ("O", "empty"), ("V", "Oi"), 0.3, reverse_name="unmake")
     model = kmc.Model(species=("O", "empty", "V", "Oi"), processes=[pair])
-    engine = kmc.Engine(line(2), model, [0, 1], seed=1)
+    engine = kmc.Engine(line(2), model, [0, 1], seed=1, flicker=True)
     engine.run(until_s=np.inf, max_events=101)
     assert engine.counts == {"make": 51, "unmake": 50}
     assert engine.flicker == {"make": 50, "unmake": 50}
     out = kmc.exchange("out", "ion", "empty", "cap", 0.2, reverse_name="in")
     model = kmc.Model(species=("empty", "ion"), processes=[out], reservoirs=[kmc.Reservoir("cap", 100)])
-    engine = kmc.Engine(line(50), model, np.ones(50, dtype=int), contacts={"cap": (np.arange(50), 0.1)})
+    engine = kmc.Engine(line(50), model, np.ones(50, dtype=int), contacts={"cap": (np.arange(50), 0.1)}, flicker=True)
     engine.run(until_s=np.inf, max_events=1000)
     assert engine.flicker["in"] == engine.counts["in"]  # every way in undoes a way out
     assert engine.flicker["out"] == engine.counts["out"] - np.count_nonzero(engine.state.last_event)
@@ -341,7 +371,7 @@ def test_half_undone_is_no_flicker():
             kmc.reaction("second", ("C", "D"), ("A", "E"), 0.2, energy_eV=-1.0),
         ],
     )
-    engine = kmc.Engine(line(2), model, [0, 1], seed=1)
+    engine = kmc.Engine(line(2), model, [0, 1], seed=1, flicker=True)
     engine.run(until_s=np.inf, max_events=2)
     assert engine.occupation.tolist() == [0, 4]
     assert sum(engine.flicker.values()) == 0
@@ -350,7 +380,7 @@ def test_half_undone_is_no_flicker():
 def test_what_a_third_party_changed_is_not_undone():
     """A hop away and an outside change at the old place: the hop back is no flicker."""
     model = kmc.Model(species=("empty", "ion"), processes=[kmc.hop("ion", into="empty", barrier_eV=0.3)])
-    engine = kmc.Engine(line(2), model, [0, 1], seed=1)
+    engine = kmc.Engine(line(2), model, [0, 1], seed=1, flicker=True)
     engine.run(until_s=np.inf, max_events=1)
     engine.set_occupation(1, "empty")
     engine.run(until_s=np.inf, max_events=1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import kmc
+from kmc.model import METROPOLIS, Process, adsorption, exchange, reaction, turn
 
 SPECIES = ("empty", "vacancy", "ion")
 
@@ -24,6 +25,10 @@ def pair(**more):
 def put(**more):
     return kmc.exchange(**{"name": "put", "before": "ion", "after": "empty", "reservoir": "cap", "barrier_eV": 1.0,
                            **more})  # fmt: skip
+
+
+def oxidise(**more):
+    return reaction("oxidise", ("vacancy", "ion"), ("empty", "empty"), **more)
 
 
 CAP = kmc.Reservoir("cap", 10)
@@ -64,8 +69,74 @@ CAP = kmc.Reservoir("cap", 10)
         (lambda: model(hop(), charges_e={"ion": np.nan}), "charges_e of 'ion' is nan"),
         (lambda: model(hop(), site_energies_eV={"void": 1.0}), "site_energies_eV: unknown species 'void'"),
         (lambda: model(hop(), site_energies_eV={"ion": np.inf}), "site_energies_eV of 'ion' is inf"),
-        (lambda: model(pair_energies=[kmc.PairEnergy("ion", "Ion", 0.1)]), "pair energy: unknown species 'Ion'"),
+        (
+            lambda: model(pair_energies=[kmc.PairEnergy("ion", "Ion", 0.1)]),
+            "pair energy of 'ion' and 'Ion': unknown species 'Ion'",
+        ),
         (lambda: kmc.PairEnergy("ion", "ion", np.nan), "pair energy of 'ion' and 'ion' is nan"),
+        (lambda: kmc.PairEnergy("ion", "ion", 0.1, beyond_nm=-0.1), "'ion' and 'ion': beyond_nm is -0.1; .* >= 0"),
+        (lambda: kmc.PairEnergy("ion", "ion", 0.1, 0.3, beyond_nm=0.3), "within_nm is 0.3; .* above beyond_nm = 0.3"),
+        (lambda: kmc.PairEnergy("ion", "ion", 0.1, 0.0), "within_nm is 0.0"),
+        (lambda: hop(within_nm=0.0), "process 'hop': within_nm is 0.0; a finite length above 0"),
+        (lambda: hop(within_nm=np.inf), "process 'hop': within_nm is inf"),
+        (lambda: Process("charge", "single", ("ion",), ("empty",), 0.5, within_nm=0.3), "within_nm needs a pair"),
+        (
+            lambda: Process("charge", "single", ("ion",), ("empty",), 0.5, reservoir="cap"),
+            "reservoir needs an exchange",
+        ),
+        (lambda: Process("charge", "singel", ("ion",), ("empty",), 0.5), "kind is 'singel'.*did you mean 'single'"),
+        (lambda: Process("charge", "single", ("ion", "ion"), ("empty",), 0.5), "kind 'single' has 1 site"),
+        (lambda: Process("", "single", ("ion",), ("empty",), 0.5), "a process is called ''; its name must be"),
+        (lambda: turn("charge", ("ion", "ion"), "empty", 0.5), "the same number on both sides"),
+        (lambda: hop(barrier_eV="high"), "process 'hop': barrier_eV is 'high'; a finite number, or -inf"),
+        (lambda: hop(barrier_eV=True), "process 'hop': barrier_eV is True"),
+        (lambda: hop(barrier_eV=np.inf), "process 'hop': barrier_eV is inf"),
+        (lambda: hop(barrier_eV=METROPOLIS, spread_eV=0.1), "Metropolis.*spread_eV and polarisation_e_nm must be 0"),
+        (lambda: hop(barrier_eV=METROPOLIS, polarisation_e_nm=0.1), "process 'hop': .*polarisation_e_nm must be 0"),
+        (
+            lambda: Process("hop", "pair", ("ion", "empty"), ("empty", "ion"), 0.5, reversible=False),
+            "process 'hop' is its own reverse, so reversible cannot be False",
+        ),
+        (
+            lambda: reaction("hop", ("ion", "empty"), ("empty", "ion"), rate_Hz=1.0, reverse_rate_Hz=2.0),
+            "process 'hop' is its own reverse, so it takes rate_Hz both ways",
+        ),
+        (
+            lambda: Process("hop", "pair", ("ion", "empty"), ("empty", "ion"), 0.5, reverse_name="back"),
+            "no reverse that could be called 'back'",
+        ),
+        (lambda: pair(reversible=False, reverse_name="back"), "process 'pair' has no reverse .* called 'back'"),
+        (
+            lambda: Process("pair", "pair", ("ion", "ion"), ("empty", "empty"), 0.5, charge_e=1.0),
+            "process 'pair': charge_e belongs to a hop",
+        ),
+        (lambda: hop(barrier_eV=None), "process 'hop': .*either barrier_eV or rate_Hz"),
+        (lambda: hop(rate_Hz=1.0), "process 'hop': barrier_eV is 0.5, rate_Hz is 1.0; either"),
+        (lambda: pair(reverse_rate_Hz=1.0), "process 'pair': .*either barrier_eV or rate_Hz"),
+        (lambda: oxidise(rate_Hz=-1.0), "process 'oxidise': rate_Hz is -1.0; a finite rate >= 0"),
+        (lambda: oxidise(rate_Hz=np.inf), "process 'oxidise': rate_Hz is inf"),
+        (lambda: oxidise(rate_Hz=1.0, energy_eV=0.1), r"constant rate \(rate_Hz\) takes no energy_eV, here 0.1"),
+        (lambda: oxidise(rate_Hz=1.0, prefactor_Hz=1e12), "takes no prefactor_Hz, here 1000000000000.0"),
+        (lambda: oxidise(rate_Hz=1.0, spread_eV=0.1), "takes no spread_eV"),
+        (lambda: oxidise(rate_Hz=1.0, max_rate_Hz=5.0), "takes no max_rate_Hz"),
+        (
+            lambda: oxidise(rate_Hz=1.0, reverse_rate_Hz=2.0, reversible=False),
+            "reversible is False and reverse_rate_Hz",
+        ),
+        (
+            lambda: Process(
+                "out", "exchange", ("ion",), ("empty",), 0.0, reservoir="cap", rate_Hz=1.0, reverse_rate_Hz=1.0
+            ),
+            "process 'out': an exchange with a reservoir takes barrier_eV",
+        ),
+        (lambda: adsorption("gas", "empty", "ion", None), "process 'gas': .*either barrier_eV or rate_Hz"),
+        (lambda: adsorption("gas", "empty", "ion", 1.0, desorption_Hz=-1.0), "process 'gas': reverse_rate_Hz is -1.0"),
+        (lambda: adsorption("gas", "empty", ("ion", "ion"), 1.0), "process 'gas': .* the same number on both sides"),
+        (lambda: model(adsorption("gas", "empty", "iom", 1.0)), "process 'gas': unknown species 'iom'.*'ion'"),
+        (lambda: model("hop"), "processes holds 'hop'; a Process is needed"),
+        (lambda: model(hop(), pair_energies=[("ion", "ion", 0.1)]), "pair_energies holds .*; a PairEnergy is needed"),
+        (lambda: kmc.Model(species="ion", processes=[]), "species must be 1 to 100 different names, not 'ion'"),
+        (lambda: kmc.Model(species=("ion", 1), processes=[]), "species must be 1 to 100 different names"),
         (lambda: kmc.Reservoir("cap", 0), "reservoir 'cap': capacity is 0"),
         (lambda: kmc.Reservoir("cap", 5, filling_eV=np.nan), "reservoir 'cap': filling_eV is nan"),
         (lambda: kmc.Model(species=("a", "a"), processes=[]), "species must be 1 to 100 different names"),
@@ -97,6 +168,45 @@ def test_random_filling_has_exact_numbers():
     assert np.bincount(filled).tolist() == [130, 20, 50]
     first, second = (kmc.random(ion=0.5)(model(), 200, np.random.default_rng(seed)) for seed in (1, 2))
     assert not np.array_equal(first, second)
+
+
+def test_a_driven_process_has_no_reverse():
+    processes = [pair(reversible=False), put(reversible=False), turn("burn", "ion", "empty", 0.5, reversible=False)]
+    tested = model(*processes, reservoirs=[CAP])
+    assert [(name, reverse) for name, _, reverse in tested.directions()] == [
+        ("pair", False), ("put", False), ("burn", False),
+    ]  # fmt: skip
+
+
+def test_constant_rates_have_the_reverse_that_is_given():
+    processes = [
+        oxidise(rate_Hz=1e10),
+        adsorption("CO", "empty", "ion", 0.45),
+        adsorption("O2", ("empty", "empty"), ("vacancy", "vacancy"), 0.3, desorption_Hz=1e-13, within_nm=0.3),
+        turn("flip", "ion", "vacancy", rate_Hz=2.0, reverse_rate_Hz=0.0, reverse_name="flop"),
+        kmc.hop("ion", "empty", rate_Hz=1.0),
+    ]
+    assert [p.kind for p in processes] == ["pair", "single", "pair", "single", "pair"]
+    assert [(p.rate_Hz, p.reverse_rate_Hz) for p in processes] == [
+        (1e10, None), (0.45, None), (0.3, 1e-13), (2.0, 0.0), (1.0, None),
+    ]  # fmt: skip
+    names = [name for name, _, _ in model(*processes).directions()]
+    assert names == ["oxidise", "CO", "O2", "O2:reverse", "flip", "flop", "hop"]
+
+
+def test_one_name_is_one_site():
+    assert reaction("charge", "ion", "vacancy", 0.5) == reaction("charge", ("ion",), ("vacancy",), 0.5)
+    assert turn("charge", "ion", "vacancy", 0.5) == reaction("charge", "ion", "vacancy", 0.5)
+    assert exchange("out", "ion", "empty", "cap", 0.5).before == ("ion",)
+
+
+def test_a_model_keeps_its_own_copy_of_what_it_is_given():
+    processes, charges = [hop()], {"ion": 1.0}
+    tested = kmc.Model(species=list(SPECIES), processes=processes, charges_e=charges)
+    processes.clear()
+    charges["ion"] = 2.0
+    assert (tested.species, len(tested.processes), tested.charges()[2]) == (SPECIES, 1, 1.0)
+    assert tested == kmc.Model(species=SPECIES, processes=(hop(),), charges_e={"ion": 1.0})
 
 
 @pytest.mark.parametrize("fractions", [{"ion": -0.1}, {"ion": 1.1}, {"ion": 0.6, "vacancy": 0.6}])
@@ -140,10 +250,6 @@ def engine(occupation=(0, 2, 0, 0), processes=None, **more):
         (lambda: engine(contacts={"cap": ([0, 1], [0.1, 0.0])}), "contacts of 'cap': a distance above 0 nm"),
         (lambda: engine(reservoir_counts={"cap": 11}), r"reservoir 'cap': 11 particles; 0\.\.10 fit"),
         (lambda: engine(reservoir_counts={"can": 1}), "no reservoir is called 'can'.*did you mean 'cap'"),
-        (
-            lambda: engine(pair_energies=[kmc.PairEnergy("ion", "ion", 0.1, within_nm=w) for w in (0.3, 0.4)]),
-            "one reach for all",
-        ),
         (
             lambda: engine(pair_energies=[kmc.PairEnergy("ion", "ion", 0.1, within_nm=0.3)]),
             "within 0.3 nm, the distance of sites 0 and 1",

@@ -12,7 +12,7 @@ from numba import njit
 from scipy import stats
 
 import kmc
-from kmc import kernels, tree, xoshiro
+from kmc import drawing, tree, xoshiro
 
 MASK = 2**64 - 1
 LEAST_PROBABILITY = 1e-3
@@ -43,10 +43,10 @@ def find_all(nodes, targets, leaves, rests):
 
 
 @njit
-def choose_many(table, state, edges, sites):
+def choose_many(table, state, tree, edges, sites):
     """How often each (edge, process) and (site, process) is drawn."""
     for _ in range(1_000_000):
-        site, edge, process = kernels.choose(table, state)
+        site, edge, process = drawing.choose(table, state, tree)
         if edge >= 0:
             edges[edge, process] += 1
         else:
@@ -188,7 +188,7 @@ def test_events_are_chosen_in_proportion_to_their_rates():
             else:
                 edge = int(np.flatnonzero((engine.sites.origin == i) & (engine.sites.target == j))[0])
                 rates_of_edges[edge, row] = rate
-    choose_many(engine.table, engine.state, edges, sites)
+    choose_many(engine.table, engine.state, engine.select.tree, edges, sites)
     rates = np.concatenate((rates_of_edges.ravel(), rates_of_sites.ravel()))
     drawn = np.concatenate((edges.ravel(), sites.ravel()))
     assert np.all(drawn[rates == 0.0] == 0)  # what is impossible is never chosen

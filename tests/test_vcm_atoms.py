@@ -98,8 +98,7 @@ def setting():
         rng.choice([0, 1, 2], len(lattice.carriers), p=[0.6, 0.2, 0.2]),
         rng.choice([3, 4], len(lattice.carriers), p=[0.6, 0.4]),
     )
-    for site, species in enumerate(occupation):
-        engine.state.occupation[site] = species
+    engine.assign(np.arange(len(occupation)), occupation)
     potential = rng.uniform(0.0, 0.3, len(occupation))
     engine.set_fields(potential, 700.0)
     return device, lattice, stack, potential

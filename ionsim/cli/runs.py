@@ -1,11 +1,11 @@
-"""Commands that make runs and look at them: ``run``, ``plot``, ``info``."""
+"""Commands that make runs and look at them: ``run``, ``ensemble``, ``plot``, ``info``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ionsim.cli.console import is_root, pairs, say
+from ionsim.cli.console import is_root, number_text, pairs, say, show
 from ionsim.cli.devices import FileArgument, SetOption
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
@@ -14,6 +14,7 @@ FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The folder 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(run)
+    app.command()(ensemble)
     app.command()(plot)
     app.command()(info)
 
@@ -38,6 +39,51 @@ def run(
         pictures = result.plot()
         pairs(result.summary)
         say(f"wrote {out} ({', '.join(path.name for path in pictures)})")
+
+
+def ensemble(
+    file: FileArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the runs and ensemble.csv.")],
+    seeds: Annotated[str, typer.Option(metavar="LIST", help="Seeds such as 1-10 or 1,4,7-9.")] = "1-10",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per usable core.")] = None,
+    changes: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is finished in DIR.")] = False,
+) -> None:
+    """Simulate a device with many seeds, on worker processes, or on the ranks of mpiexec."""
+    from ionsim.config import load
+
+    device, numbers = load(file, changes or ()), _seeds(seeds)
+    from mpi4py import MPI
+
+    from ionsim.simulation import ensemble as run_ensemble
+    from ionsim.simulation import statistics
+    from ionsim.simulation.ensembles import write_table
+
+    comm = MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
+    summaries = run_ensemble(
+        device, numbers, out, workers=workers, comm=comm, force=force,
+        on_done=lambda seed, summary: typer.echo(f"seed {seed}: {summary['wall_time_s']:.0f} s"),
+    )  # fmt: skip
+    if is_root():
+        write_table(out / "ensemble.csv", summaries)
+        from rich.table import Table
+
+        table = Table("quantity", "mean", "std", "min", "max", "n", title=f"{device.name}: {len(summaries)} seeds")
+        for key, (*figures, number) in statistics(summaries).items():
+            table.add_row(key, *(number_text(figure) for figure in figures), str(number))
+        show(table)
+        say(f"wrote {out} (a folder for each seed, ensemble.csv)")
+
+
+def _seeds(text: str) -> list[int]:
+    """The numbers of a list such as 1,4,7-9."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and (not last.isdigit() or int(last) < int(first))):
+            raise typer.BadParameter(f"{text!r}: numbers and ranges such as 1,4,7-9 are needed", param_hint="--seeds")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
 
 
 def plot(folder: FolderArgument) -> None:

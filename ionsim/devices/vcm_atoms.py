@@ -83,6 +83,7 @@ def atoms_lattice(device: VcmDevice, seed: np.random.SeedSequence) -> VcmLattice
             GENERATION: np.where(carriers, 0.0, generation - frenkel.generation_oxide_eV),
             ION_HOP: np.where(carriers, 0.0, hop_shift),
         },
+        selector="tree", flicker=True,
     )  # fmt: skip
     return VcmLattice(
         engine=engine,

@@ -49,7 +49,7 @@ def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence) -> VcmLatti
     engine = kmc.Engine(
         kmc.SiteGraph.from_positions(positions, cutoff_nm=vacancy.hop_distance_nm), _model(device), occupation,
         seed=disorder, site_energies_eV={VACANCY: spread_over(spots, positions, "site_energy_eV")},
-        barrier_shifts_eV=shifts, contacts=contacts, reservoir_counts=held,
+        barrier_shifts_eV=shifts, contacts=contacts, reservoir_counts=held, selector="tree", flicker=True,
     )  # fmt: skip
     return VcmLattice(
         engine=engine,

@@ -2,9 +2,10 @@
 
 from threadpoolctl import threadpool_limits
 
+from ionsim.simulation.ensembles import ensemble, statistics
 from ionsim.simulation.loop import Frame, Simulation
 
-__all__ = ["Frame", "Simulation"]
+__all__ = ["Frame", "Simulation", "ensemble", "statistics"]
 
 # Vectors here are short and parallelism is MPI's: BLAS threads cost more than they give (measured: a field refresh
 # takes 2.4 times as long with two threads on a busy two-core machine).

@@ -1,0 +1,69 @@
+"""The command ``bench``: speed and memory of the lattice engine beside those of other programs."""
+
+import json
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ionsim.cli.console import number_text, say, show
+
+if TYPE_CHECKING:
+    from ionsim.bench import Line
+
+
+class Subject(StrEnum):
+    """What can be timed."""
+
+    KMC = "kmc"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(bench)
+
+
+def bench(
+    subject: Annotated[Subject, typer.Argument(help="The lattice engine.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of records.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter runs, without the largest lattices.")] = False,
+) -> None:
+    """Events per second, memory and cost against size; the exit code is 1 when a limit is missed.
+
+    Peers were timed on a machine with two cores, on one of them: compare on a quiet machine.
+    """
+    from ionsim.bench import kmc_lines
+
+    lines = list(kmc_lines(quick))
+    if as_json:
+        say(json.dumps([record.as_dict() for line in lines for record in line.records()], indent=2))
+    else:
+        _table(lines)
+    if any(line.record.passed is False for line in lines):
+        raise typer.Exit(1)
+
+
+def _table(lines: Iterable["Line"]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("what", "value", "limit", "passed", "peer", "of the peer")
+    verdicts = {True: Text("yes", "green"), False: Text("NO", "bold red"), None: Text("-")}
+    for line in lines:
+        record, peer = line.record, line.peer
+        table.add_row(
+            Text(record.name), f"{_short(record.value)} {record.unit}".rstrip(),
+            "-" if record.limit is None else _short(record.limit), verdicts[record.passed],
+            Text("-" if peer is None else f"{peer.name}: {_short(peer.value)}"),
+            "-" if peer is None else f"{record.value / peer.value:.3g}",
+        )  # fmt: skip
+    show(table)
+
+
+def _short(value: float) -> str:
+    """Three digits, thousands and millions written so."""
+    for unit, name in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:.3g}{name}"
+    return number_text(float(f"{value:.3g}"))
