@@ -27,6 +27,7 @@ from kmc.observers import (
     tracer_diffusion,
 )
 from kmc.occupation import random
+from kmc.parallel import ParallelEngine
 from kmc.rates import KB_EV
 from kmc.sites import SiteGraph
 from kmc.tracers import Tracers
@@ -48,6 +49,7 @@ __all__ = [
     "Model",
     "Observer",
     "PairEnergy",
+    "ParallelEngine",
     "Process",
     "Reservoir",
     "SeedError",

@@ -6,7 +6,7 @@ from kmc import lists as composition
 from kmc import tree as sumtree
 from kmc.intrinsics import fetch_soon
 from kmc.jit import inner, kernel
-from kmc.keeping import kept_pair_rate, kept_single_rate
+from kmc.keeping import allowed, kept_pair_rate, kept_single_rate
 from kmc.lists import Lists
 from kmc.rates import (
     Floats,
@@ -119,11 +119,15 @@ def choose_slot(table: Table, state: State, site: int, species: int, limit: floa
         partner = np.int64(table.target[edge])
         which = slot % across if across > 1 else 0
         process = table.pair_match[kind_of(table, edge), species, state.occupation[partner], which]
-        if process >= 0 and rest < pair_rate(table, state, process, site, partner, edge):
+        if (
+            process >= 0
+            and rest < pair_rate(table, state, process, site, partner, edge)
+            and allowed(state, site, partner)
+        ):
             return edge, process
         return -1, -1
     process = table.single_match[species, slot - table.degree * across]
-    if process >= 0 and rest < single_rate(table, state, process, site):
+    if process >= 0 and rest < single_rate(table, state, process, site) and allowed(state, site, -1):
         return -1, process
     return -1, -1
 

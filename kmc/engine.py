@@ -135,7 +135,7 @@ class Engine:
             guess=np.zeros((drawing.AHEAD, 2), dtype=np.int64),
             guess_share=np.zeros(drawing.AHEAD),
             turn=np.zeros(1, dtype=np.int64),
-            closed=np.zeros(0, dtype=bool),
+            closed=np.zeros(0, dtype=np.int8),
         )
         if self.selector != "tree":
             drawing.fill_ahead(self.state)
@@ -332,11 +332,11 @@ class Engine:
         The first call closes all others; later calls cost no more than the sites that open or close.
         """
         if not len(self.state.closed):
-            self.state = self.state._replace(closed=np.ones(len(self.sites), dtype=bool))
+            self.state = self.state._replace(closed=np.full(len(self.sites), keeping.SHUT, dtype=np.int8))
             self._opened = np.arange(len(self.sites), dtype=np.int32)
         wanted = np.asarray(sites, dtype=np.int32)
-        self.state.closed[self._opened] = True
-        self.state.closed[wanted] = False
+        self.state.closed[self._opened] = keeping.SHUT
+        self.state.closed[wanted] = keeping.OPEN
         fits = keeping.reweigh(self.table, self.state, self.select, self._opened)
         fits &= keeping.reweigh(self.table, self.state, self.select, wanted)
         self._opened = wanted

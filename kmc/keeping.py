@@ -22,6 +22,10 @@ from kmc.rates import (
     weight_bound,
 )
 
+#: State.closed of a site: events start and end here; start here if they end at an open site; end here if they start at
+#: an open site; neither. So a set of pairs can be open whose events both ways are in it (open sites and a rim).
+OPEN, RIM, SHUT, BARRED = range(4)
+
 
 class Selection(NamedTuple):
     """What events are drawn with: a sum tree (of length 0 when not in use) or lists."""
@@ -81,8 +85,19 @@ def refresh_singles(table: Table, state: State, i: int) -> bool:
 
 
 @inner
+def allowed(state: State, site: int, partner: int) -> bool:
+    """Whether State.closed lets an event happen at a site and its partner (or -1)."""
+    if not len(state.closed):
+        return True
+    gate = np.int64(state.closed[site])
+    return bool(gate == OPEN if partner < 0 else np.int64(state.closed[partner]) <= SHUT - 2 * gate)
+
+
+@inner
 def kept_pair_rate(table: Table, state: State, i: int, edge: int, slot: int) -> float:
-    """A pair rate of an exact species: as stored, or looked up where rates are quickly had."""
+    """A pair rate of an exact species: as stored, or looked up where rates are quickly had; 0 where none may happen."""
+    if len(state.closed) and not allowed(state, i, np.int64(table.target[edge])):
+        return 0.0
     if len(state.pair_rate):
         return state.pair_rate[edge, slot]
     j = np.int64(table.target[edge])
@@ -92,7 +107,9 @@ def kept_pair_rate(table: Table, state: State, i: int, edge: int, slot: int) -> 
 
 @inner
 def kept_single_rate(table: Table, state: State, i: int, slot: int) -> float:
-    """A one-site rate of an exact species."""
+    """A one-site rate of an exact species; 0 where none may happen."""
+    if not allowed(state, i, -1):
+        return 0.0
     if len(state.single_rate):
         return state.single_rate[i, slot]
     process = table.single_match[state.occupation[i], slot]
@@ -103,7 +120,7 @@ def kept_single_rate(table: Table, state: State, i: int, slot: int) -> float:
 def weight_of(table: Table, state: State, i: int) -> float:
     """The sum of all rates that start at one site, or a bound of it where rates are not kept."""
     a = state.occupation[i]
-    if len(state.closed) and state.closed[i]:
+    if len(state.closed) and state.closed[i] > RIM:
         return 0.0
     if not table.exact[a]:
         return weight_bound(table, state, i, a) if table.pair_slots[a] or table.single_slots[a] else 0.0
@@ -182,7 +199,7 @@ def total_rate(table: Table, state: State) -> float:
     total = 0.0
     for i in range(len(state.occupation)):
         a = state.occupation[i]
-        if len(state.closed) and state.closed[i]:
+        if len(state.closed) and state.closed[i] > RIM:
             continue
         if table.exact[a]:
             total += weight_of(table, state, i)
@@ -191,11 +208,11 @@ def total_rate(table: Table, state: State) -> float:
             j = np.int64(table.target[edge])
             for slot in range(table.pair_match.shape[3]):
                 process = table.pair_match[kind_of(table, edge), a, state.occupation[j], slot]
-                if process >= 0:
+                if process >= 0 and allowed(state, i, j):
                     total += pair_rate(table, state, process, i, j, edge)
         for slot in range(table.single_match.shape[1]):
             process = table.single_match[a, slot]
-            if process >= 0:
+            if process >= 0 and allowed(state, i, -1):
                 total += single_rate(table, state, process, i)
     return total
 

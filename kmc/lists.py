@@ -154,6 +154,21 @@ def put(lists: Lists, site: int, weight: float) -> bool:
     return True
 
 
+@inner
+def empty(lists: Lists) -> None:
+    """Take all members out; :func:`retotal` is due."""
+    for k in range(1, lists.used[0] + 1):
+        number = lists.used[k]
+        length = lists.length[number]
+        for place in range(length):
+            lists.where[lists.pool[lists.blocks[number, place >> _SHIFT], place & _MASK], 0] = -1
+        for block in range((length + _MASK) >> _SHIFT):
+            lists.free[lists.free_count[0]] = lists.blocks[number, block]
+            lists.free_count[0] += 1
+        lists.length[number] = 0
+    lists.used[0] = 0
+
+
 @kernel
 def refill(lists: Lists, numbers: NDArray[np.int32], order: NDArray[np.int32]) -> None:
     """Fill empty lists: ``order`` holds the members in the order in which they enter, ``numbers`` (N,) their lists."""

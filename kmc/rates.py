@@ -128,7 +128,7 @@ class State(NamedTuple):
     guess: Ints  # (AHEAD, 2) the site and edge that they will fall on, as far as is known
     guess_share: Floats  # (AHEAD,)
     turn: Ints  # (1,) draws so far
-    closed: NDArray[np.bool_]  # (N,) no event starts here; or (0,)
+    closed: NDArray[np.int8]  # (N,) where events may start and end, see keeping.allowed; or (0,)
 
 
 @inner

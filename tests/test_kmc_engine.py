@@ -223,6 +223,28 @@ def test_a_restored_run_goes_on_bit_by_bit(world):
         np.testing.assert_array_equal(value, derived(other)[name], err_msg=name)
 
 
+@pytest.mark.parametrize(("selector", "null_events"), WAYS)
+def test_a_run_that_is_stopped_anywhere_goes_on_as_if_it_was_not(selector, null_events):
+    """Five random stopping points, each restored into an engine that has been elsewhere; every array is the same."""
+    options = {"selector": selector, "null_events": null_events, "track": "ion", "flicker": True}
+    straight = gas(8, **options)
+    straight.run(until_s=np.inf, max_events=60_000)
+    end = straight.checkpoint()
+    if null_events == "auto":
+        assert straight.n_null > 30_000  # windows of draws were looked at
+    stops = np.sort(np.random.default_rng(3).integers(1, 60_000, 5))
+    engine = gas(8, **options)
+    for stop in stops:
+        engine.run(until_s=np.inf, max_events=int(stop) - engine.n_events)
+        other = gas(8, **options)
+        other.run(until_s=np.inf, max_events=777)
+        other.restore(engine.checkpoint())
+        engine = other
+    engine.run(until_s=np.inf, max_events=60_000 - engine.n_events)
+    for name, value in engine.checkpoint().items():
+        assert value.tobytes() == end[name].tobytes(), name
+
+
 def test_a_checkpoint_is_a_copy():
     engine = gas()
     saved = engine.checkpoint()
