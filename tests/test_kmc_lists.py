@@ -22,7 +22,7 @@ def put_all(table, sites, weights):
 def draw_many(table, random, counts):
     """Count how often each member is drawn."""
     for _ in range(1_000_000):
-        number, site, _ = lists.locate(table, lists.next_uniform(random), random, True)
+        _, site, _ = lists.locate(table, lists.next_uniform(random), random, True)
         counts[site] += 1
 
 

@@ -246,7 +246,7 @@ def test_a_checkpoint_of_another_layout_is_refused():
 def test_grids_have_the_least_surface():
     assert grid_for(64, (1.0, 1.0, 1.0), (True,) * 3) == (4, 4, 4)
     assert grid_for(4, (9.0, 1.0, 1.0), (True,) * 3) == (4, 1, 1)
-    assert grid_for(2, (5.0, 5.0, 2.0), (True, True, False)) in ((1, 1, 2), (2, 1, 1))
+    assert grid_for(2, (5.0, 5.0, 2.0), (True, True, False)) == (1, 2, 1)
     assert grid_for(1, (5.0, 5.0, 2.0), (True, True, False)) == (1, 1, 1)
 
 

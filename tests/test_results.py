@@ -138,10 +138,14 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
     with pytest.raises(ResultsError, match="holds a finished run of 'test'"):
         claim(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    (tmp_path / "fields.bp").mkdir()
+    for name in ("iv.png", "cut.png", "notes.txt"):
+        (tmp_path / name).write_text("old")
     path = claim(tmp_path, force=True)
+    assert sorted(left.name for left in tmp_path.iterdir()) == ["notes.txt", RUN_FILE]  # what is not of a run stays
     # The old run stays readable until the new one writes for the first time; what was derived from it is gone.
     assert Run.open(tmp_path).status == "complete"
-    assert [item.name for item in tmp_path.iterdir()] == [RUN_FILE]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["notes.txt", RUN_FILE]
     recorder(status="running").write(path)
     assert claim(tmp_path) == path
 

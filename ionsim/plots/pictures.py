@@ -13,6 +13,9 @@ from ionsim.plots.curves import iv_figure, transient_figure
 from ionsim.plots.cut import Cut, cut_figure
 from ionsim.plots.filament import filament_figure
 from ionsim.plots.style import save
+from ionsim.results.model import PICTURES
+
+IV, TRANSIENT, FILAMENT, CUT = PICTURES
 
 #: States of the main job in the order in which they are drawn.
 STATES = ("virgin", "formed", "reset", "set")
@@ -52,8 +55,8 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
             series["voltage_V"], series["current_A"], series["stage"], run.stages,
             compliance_A=compliances(run.input_toml), marks_V=run.summary, title=run.name,
         )  # fmt: skip
-        written.append(save(figure, folder / "iv.png"))
-        written.append(save(transient_figure(series, run.stages, title=run.name), folder / "transient.png"))
+        written.append(save(figure, folder / IV))
+        written.append(save(transient_figure(series, run.stages, title=run.name), folder / TRANSIENT))
     names = layer_names(run.input_toml)
     if run.sites is not None:
         states = {label: _vacancies(run, label) for label in _labels(run)}
@@ -65,7 +68,7 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
                 electrodes=(names[0], names[2]),
                 title=run.name,
             )
-            written.append(save(figure, folder / "filament.png"))
+            written.append(save(figure, folder / FILAMENT))
         cuts = _cuts(run)
         if cuts:
             box = _oxide_box(run.sites)
@@ -73,7 +76,7 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
                 cuts, (0.0, box[2]), lattice_nm=(0.0, box[0]), electrodes=(names[0], names[2]), oxide=names[1],
                 title=run.name,
             )  # fmt: skip
-            written.append(save(figure, folder / "cut.png"))
+            written.append(save(figure, folder / CUT))
     return written
 
 

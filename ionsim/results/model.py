@@ -10,6 +10,10 @@ import numpy as np
 FORMAT = "ionsim-run"
 SCHEMA_VERSION = 1
 RUN_FILE = "run.h5"
+
+#: Mesh fields (a folder), and what the pictures of a run are called.
+FIELDS_FOLDER = "fields.bp"
+PICTURES = ("iv.png", "transient.png", "filament.png", "cut.png")
 STATUSES = ("running", "complete", "failed")
 
 _PACKAGES = ("ionsim", "numpy", "scipy", "numba", "fenics-basix", "dolfinx-solver-real", "h5py", "ase", "gmsh")

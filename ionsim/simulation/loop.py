@@ -18,6 +18,7 @@ from ionsim.devices import Family, build
 from ionsim.drive import Drive
 from ionsim.errors import ResultsError
 from ionsim.results import Recorder, Run, Sites, Snapshot, claim, export
+from ionsim.results.model import FIELDS_FOLDER
 
 _T = TypeVar("_T")
 
@@ -124,7 +125,7 @@ class Simulation:
                 "seed": self.seed,
                 "wall_time_s": time.monotonic() - begin,
             }
-            self.family.write_fields(path.parent / "fields.bp", list(self._mesh_fields.values()))
+            self.family.write_fields(path.parent / FIELDS_FOLDER, list(self._mesh_fields.values()))
             self.recorder.status = "complete"
             return self._on_chief(lambda: self._finish(path))
         except BaseException:

@@ -127,9 +127,7 @@ def reservoir(comm: MPI.Comm) -> dict[str, Any]:
 def fields(comm: MPI.Comm) -> dict[str, Any]:
     """Fields of all sites or of owned ones, and barriers that do not hang on the ranks."""
     sites = lattice.simple_cubic((12, 6, 6), 0.3)
-    model = kmc.Model(
-        species=("empty", "A"), processes=[kmc.hop("A", "empty", 0.3, charge_e=1.0, spread_eV=0.05)]
-    )
+    model = kmc.Model(species=("empty", "A"), processes=[kmc.hop("A", "empty", 0.3, charge_e=1.0, spread_eV=0.05)])
     potential_V = np.random.default_rng(3).normal(0.0, 0.03, len(sites))
     engines = [ParallelEngine(sites, model, kmc.random(A=0.2), comm=comm, seed=5) for _ in range(2)]
     engines[0].set_fields(potential_V, 400.0)
