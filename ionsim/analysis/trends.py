@@ -8,11 +8,9 @@ temperature and initial vacancy content; the resistance of the formed device fal
 from __future__ import annotations
 
 import csv
+import functools
 import math
-import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+import kmc
 from ionsim.config import Device, VcmDevice
 from ionsim.config.waveforms import Sweep
 from ionsim.errors import DeviceFileError, ResultsError
@@ -140,29 +139,20 @@ def measure(
     """Run a trend of a device for all ``seeds``; ``on_done(value, seed, result)`` is called as runs finish.
 
     ``workers`` processes share the runs, with one thread each (1: in this process). Raises DeviceFileError as
-    :func:`values` does, and whatever a run raises.
+    :func:`values` does, and kmc.SeedError, which names value and seed, when a run fails.
     """
     points = values(trend, device)
     texts = {value: forming_device(trend, device, value).to_toml() for value in points}
     tasks = [(value, seed) for value in points for seed in seeds]
-    results: dict[tuple[float, int], float | None] = {}
-    # Not fork: forking a process in which MPI runs is undefined.
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(workers, mp_context=context) if workers > 1 else nullcontext() as pool:
-        if pool is None:
-            for value, seed in tasks:
-                results[value, seed] = form(texts[value], seed, trend.quantity)
-                on_done(value, seed, results[value, seed])
-        else:
-            runs = {pool.submit(form, texts[value], seed, trend.quantity): (value, seed) for value, seed in tasks}
-            try:
-                for run in as_completed(runs):
-                    results[runs[run]] = run.result()
-                    on_done(*runs[run], results[runs[run]])
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+    run = functools.partial(_form, texts, trend.quantity)
+    found = kmc.ensemble(run, tasks, workers=workers, on_done=lambda task, result: on_done(*task, result))
+    results = dict(zip(tasks, found, strict=True))
     return [Point(value, tuple(results[value, seed] for seed in seeds)) for value in points]
+
+
+def _form(texts: Mapping[float, str], quantity: str, task: tuple[float, int]) -> float | None:
+    value, seed = task
+    return form(texts[value], seed, quantity)
 
 
 def form(device_toml: str, seed: int, quantity: str) -> float | None:

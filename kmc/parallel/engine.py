@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from kmc import lists, tree
 from kmc.engine import Engine, Selector, _streams
 from kmc.errors import KmcError
-from kmc.keeping import BARRED, OPEN, RIM, Selection
+from kmc.keeping import BARRED, OPEN, Selection
 from kmc.model import Model
 from kmc.occupation import Filler
 from kmc.parallel import kernels
@@ -394,22 +394,18 @@ class ParallelEngine:
 
     def _switch(self, number: int) -> None:
         """Close the open sector, and open this one."""
-        engine, new = self._engine, self._sectors[number]
-        self._bar()
-        engine.state.closed[new.first : new.last] = OPEN
-        engine.state.closed[new.rim] = RIM
+        engine, new, old = self._engine, self._sectors[number], self._open
+        closed = engine.state.closed
+        closed[old.first : old.last] = BARRED
+        closed[new.first : new.last] = OPEN
         engine.select = self._selections[number]
         again = new.again_kept if engine.table.any_exact else new.again
         fits = kernels.enter(
-            engine.table, engine.state, engine.select, new.first, new.last, new.rim, again, not self._valid[number]
-        )
+            engine.table, engine.state, engine.select, old.rim, new.first, new.last, new.rim, again,
+            not self._valid[number],
+        )  # fmt: skip
         self._open, self._valid[number] = new, True
         self._settle(number, fits)
-
-    def _bar(self) -> None:
-        closed, old = self._engine.state.closed, self._open
-        closed[old.first : old.last] = BARRED
-        closed[old.rim] = BARRED
 
     def _note(self, number: int) -> None:
         """The engine may have made new lists in a run, or changed its mind on which rates to keep."""
@@ -430,8 +426,9 @@ class ParallelEngine:
 
     def _close(self) -> None:
         """Close all sectors, and show reservoirs as a whole."""
-        engine = self._engine
-        self._bar()
+        engine, old = self._engine, self._open
+        engine.state.closed[old.first : old.last] = BARRED
+        engine.state.closed[old.rim] = BARRED
         engine.select, self._open = self._closed, CLOSED
         if self._reservoirs.used.any():
             self._reservoirs.whole()

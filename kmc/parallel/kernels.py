@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from kmc import lists as composition
 from kmc.jit import kernel
-from kmc.keeping import Scratch, Selection, place, refresh_around, refresh_singles, weigh
+from kmc.keeping import BARRED, RIM, Scratch, Selection, place, refresh_around, refresh_singles, weigh
 from kmc.rates import Floats, Indices, Ints, State, Table, kind_of, pair_rate, single_rate
 
 Species = NDArray[np.int8]
@@ -65,13 +65,19 @@ def fill_inside(
 
 @kernel
 def enter(
-    table: Table, state: State, select: Selection, begin: int, end: int, rim: Indices, again: Indices, anew: bool
+    table: Table, state: State, select: Selection, old_rim: Indices, begin: int, end: int, rim: Indices,
+    again: Indices, anew: bool,
 ) -> bool:
-    """Renew what is drawn from in a sector that is open now, of sites ``begin`` to ``end`` and a rim.
+    """Close the old rim, open the new one, and renew what is drawn from in the new sector: sites ``begin`` to ``end``.
 
     Either only the sites ``again`` can have changed since it was open last, or it is to be filled anew. False when the
     lists need another scale.
-    """
+    """  # fmt: skip
+    for k in range(len(old_rim)):
+        if not begin <= old_rim[k] < end:
+            state.closed[old_rim[k]] = BARRED
+    for k in range(len(rim)):
+        state.closed[rim[k]] = RIM
     fits = True
     if anew:
         if len(select.tree):
