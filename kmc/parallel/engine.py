@@ -130,7 +130,7 @@ class ParallelEngine:
         self._bound = np.inf
         self._speeds = np.zeros(3)
         #: Seconds of the wall clock on this rank since the start, by what they went to.
-        self.spent_s = dict.fromkeys(("events", "switch", "exchange", "agree"), 0.0)
+        self.spent_s = dict.fromkeys(("events", "switch", "packing", "messages", "agree"), 0.0)
         self._measure()
 
     # -- what a user reads (all ranks call, all get the same) ---------------------------------------------------
@@ -352,14 +352,16 @@ class ParallelEngine:
                 engine.state.clock[:] = 0.0
                 engine.run(until_s=step_s)
                 self._note(number)
-            left = time.perf_counter()
+            left, messages_s = time.perf_counter(), post.spent_s
             if len(post.sent):
                 self._exchange(number)
             if shared:
                 self._reservoirs.merge()
-            ended = time.perf_counter()
-            for what, seconds in (("switch", entered - begun), ("events", left - entered), ("exchange", ended - left)):
-                self.spent_s[what] += seconds
+            messages_s = post.spent_s - messages_s
+            self.spent_s["switch"] += entered - begun
+            self.spent_s["events"] += left - entered
+            self.spent_s["messages"] += messages_s
+            self.spent_s["packing"] += time.perf_counter() - left - messages_s
         self._cycle += 1
         begun = time.perf_counter()
         self._agree(fastest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -172,11 +173,14 @@ class Post:
         self.received: Ints = np.zeros(len(halo.ranks), dtype=np.int64)
         #: Messages sent, and bytes in them.
         self.n_messages, self.n_bytes = 0, 0
+        #: Seconds in messages: sending, and waiting for the neighbours.
+        self.spent_s = 0.0
 
     def exchange(self, sector: int) -> None:
         """Send the packed words of a sector, and receive those of the neighbours."""
         from mpi4py import MPI
 
+        begun = time.perf_counter()
         halo, row = self._halo, self.row[sector]
         receives, sends = self._receives[sector], self._sends[sector]
         requests = [
@@ -192,3 +196,4 @@ class Post:
         self.received[:] = 0
         for m, state in zip(receives, states, strict=False):
             self.received[m] = state.Get_count(MPI.INT32_T)
+        self.spent_s += time.perf_counter() - begun

@@ -117,27 +117,31 @@ def link(comm: MPI.Comm, sizes: Sequence[int] = (8, 1024, 4096, 16384, 65536), t
 def predicted(
     one: dict[str, Any],
     ranks: int,
-    alpha_us: float,
-    beta_ns_per_byte: float,
+    link_of: dict[str, float],
     *,
     messages: float,
     bytes_per_message: float,
+    packing_us: float,
 ) -> dict[str, float]:
     """Time of a sector step on some ranks from that on one, and the speed per rank over that of one rank.
 
-    t_step = t_kmc + n_msg (alpha + beta bytes) + t_sync + t_agree: the events and the switch of sectors on one rank,
-    the messages, the wait for the slowest rank, and the agreement on the step, once a cycle. The number of events of a
-    step is Poisson distributed, so the slowest of R ranks takes sqrt(2 ln R / events) longer (of two: 1/sqrt(pi events)
-    of the mean).
+    t_step = t_kmc + t_pack + n_msg (alpha + beta bytes) + t_sync + t_agree: events and switch of sectors on one rank,
+    finding and taking over what changed, the messages, the wait for the slowest rank, and the agreement on the step,
+    once a cycle. The number of events of a step is Poisson distributed, so the slowest of R ranks takes
+    sqrt(2 ln R / events) longer (of two: 1/sqrt(pi events)). Memory that ranks share is not in it.
     """
-    switch, events = one["step_us"]["switch"][0], one["step_us"]["events"][0]
-    spread = events / np.sqrt(one["events_per_step"])
+    spent = one["step_us"]
+    alone = sum(part[0] for key, part in spent.items() if key != "agree") + spent["agree"][0] / one["sectors"]
+    spread = spent["events"][0] / np.sqrt(one["events_per_step"])
     slowest = 0.0 if ranks == 1 else spread / np.sqrt(np.pi) if ranks == 2 else spread * np.sqrt(2.0 * np.log(ranks))
-    message = messages * (alpha_us + 1e-3 * beta_ns_per_byte * bytes_per_message)
-    agree = 2.0 * np.ceil(np.log2(max(ranks, 1))) * alpha_us / one["sectors"]
-    alone = switch + events + one["step_us"]["exchange"][0] + one["step_us"]["agree"][0] / one["sectors"]
-    step = alone + message + slowest + agree
-    return {"step_us": step, "messages_us": message, "sync_us": slowest, "agree_us": agree, "efficiency": alone / step}
+    alpha, beta = link_of["alpha_us"], 1e-3 * link_of["beta_ns_per_byte"]
+    message = messages * (alpha + beta * bytes_per_message)
+    agree = 2.0 * np.ceil(np.log2(max(ranks, 1))) * alpha / one["sectors"]
+    step = alone + packing_us + message + slowest + agree
+    return {
+        "step_us": step, "alone_us": alone, "messages_us": message, "sync_us": slowest, "agree_us": agree,
+        "efficiency": alone / step,
+    }  # fmt: skip
 
 
 def main() -> None:
