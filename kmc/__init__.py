@@ -30,6 +30,7 @@ from kmc.occupation import random
 from kmc.parallel import ParallelEngine
 from kmc.rates import KB_EV
 from kmc.sites import SiteGraph
+from kmc.superbasin import Superbasin
 from kmc.tracers import Tracers
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Reservoir",
     "SeedError",
     "SiteGraph",
+    "Superbasin",
     "Tracers",
     "adsorption",
     "collective_correlation",

@@ -29,6 +29,8 @@ def save(engine: Engine) -> dict[str, Any]:
         exact=engine.table.exact.copy(), scale=listed.scale.copy(), list_of=listed.where[:, 0].copy(),
         members=lists.members(listed),
     )  # fmt: skip
+    if engine.superbasin is not None:
+        saved.update(engine.superbasin.checkpoint())
     return saved
 
 
@@ -42,6 +44,8 @@ def load(engine: Engine, saved: Mapping[str, Any]) -> None:
         fields=((1, 2), (count, 2)), reference=((0,), (count,)), weight=((0,), (count,)), bound=((1,),),
         exact=(engine.table.exact.shape,), scale=((2,),), list_of=(engine.select.lists.where[:, 0].shape,),
     )  # fmt: skip
+    if engine.superbasin is not None:
+        shapes.update({name: (value.shape,) for name, value in engine.superbasin.checkpoint().items()})
     for name, allowed in shapes.items():
         if name not in saved or np.shape(saved[name]) not in allowed:
             raise KmcError(f"checkpoint: {name!r} is missing or has another shape than {allowed[-1]}")
@@ -59,3 +63,5 @@ def load(engine: Engine, saved: Mapping[str, Any]) -> None:
     lists.refill(fresh, np.asarray(saved["list_of"], dtype=np.int32), np.asarray(saved["members"], dtype=np.int32))
     engine.select = keeping.Selection(engine.select.tree, fresh)
     engine._rebuild(fresh)
+    if engine.superbasin is not None:
+        engine.superbasin.restore(saved)

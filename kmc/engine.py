@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from kmc.rates import Floats, State
 from kmc.sites import SiteGraph
 from kmc.tracers import Tracers
 from kmc.xoshiro import new_state
+
+if TYPE_CHECKING:
+    from kmc.superbasin import Superbasin
 
 Selector = Literal["auto", "tree", "composition"]
 
@@ -148,6 +151,7 @@ class Engine:
         self._weight: Floats = np.zeros(0)
         self._bound = np.inf
         self._watch = self._watched(np.zeros(0, dtype=np.int8))
+        self.superbasin: Superbasin | None = None  # a Superbasin puts itself here
         self._rebuild()
 
     # -- what a user reads ------------------------------------------------------------------------------------
@@ -465,6 +469,8 @@ class Engine:
         if left < 0:
             raise KmcError(f"max_events is {max_events}; a number >= 0 is needed")
         advance = kernels.run_tree if self.selector == "tree" else kernels.run_lists
+        if self.superbasin is not None:
+            advance = self.superbasin.advance
         reason = kernels.EVENTS
         while left > 0 and reason in (kernels.EVENTS, kernels.WINDOW, kernels.SCALE):
             before = self.n_events

@@ -47,6 +47,13 @@ def inner(function: Callable[..., Any]) -> Any:
     )
 
 
+def part(function: Callable[..., Any]) -> Any:
+    """Compile a function that only other kernels call, and that is too large to be copied to where they do."""
+    return _stamped(
+        njit(cache=True, _nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    )
+
+
 def _stamped(dispatcher: Any) -> Any:
     index = getattr(dispatcher._cache, "_cache_file", None)  # None where caching is switched off
     if index is not None:

@@ -79,9 +79,15 @@ def _found(runs: list[dict[str, Any]], key: str) -> list[float]:
 
 def _draw(results: dict[float, list[dict[str, Any]]], out: Path) -> None:
     settings = list(results)
+    shown = {
+        key: name for key, name in QUANTITIES.items() if not all(np.isnan(_found(r, key)[0]) for r in results.values())
+    }
     with styled():
         figure = new_figure(7.2, 4.4)
-        for axes, (key, name) in zip(figure.subplots(2, 3).flat, QUANTITIES.items(), strict=True):
+        panels = figure.subplots(2, 3).flat
+        for axes in panels[len(shown) :]:
+            axes.remove()
+        for axes, (key, name) in zip(panels, shown.items(), strict=False):
             for value, runs in results.items():
                 found = _found(runs, key)
                 axes.plot([value] * len(found), found, "o", color=BLUE, markersize=3.0, alpha=0.7)
