@@ -46,6 +46,6 @@ def test_the_cases_that_the_page_names_exist():
         name for path in folder.glob("*.py") for name in re.findall(r'@case\("([^"]+)"\)', path.read_text("utf-8"))
     }
     section = PAGE.read_text(encoding="utf-8").partition("## What is verified")[2].partition("## ")[0]
-    named = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", section))
-    assert len(named) == 8
+    named = set(re.findall(r"`([a-z][a-z0-9]*(?:-[a-z0-9]+)*)`", section))
+    assert len(named) == 18
     assert named <= registered
