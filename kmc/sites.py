@@ -13,7 +13,16 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from kmc.errors import KmcError
-from kmc.jit import inner, kernel
+from kmc.jit import kernel
+from kmc.unit_cell import (
+    COINCIDENT_NM,
+    ROUNDING,
+    count_edges,
+    fill_edges,
+    on_the_cutoff,
+    steps_to_neighbours,
+    unit_cell,
+)
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -23,10 +32,6 @@ Ints = NDArray[np.int64]
 Ints32 = NDArray[np.int32]
 Unsigned = NDArray[np.unsignedinteger[Any]]
 
-#: Distances closer to the cutoff than this (relative) are taken as equal to it.
-_ROUNDING = 1e-12
-#: Sites nearer than this (nm) are at one place.
-_COINCIDENT_NM = 1e-6
 #: Hop vectors that agree to this (nm) share an entry of the table of vectors.
 _SAME_NM = 1e-9
 #: With more different vectors than this every edge gets its own; twice as many fit in 16 bits.
@@ -158,7 +163,7 @@ class SiteGraph:
                 sites at one place, a periodic direction so short that a site would be its own neighbour, or more than
                 2^31 - 1 sites or edges.
         """
-        edges, sites, cells = _unit_cell(a_nm, basis, repeat)
+        edges, sites, cells = unit_cell(a_nm, basis, repeat)
         _check_cutoff(cutoff_nm)
         cell, wraps = _box(sites, edges * cells, periodic, cutoff_nm)
         in_cell, count = len(sites), len(sites) * int(np.prod(cells.astype(object)))
@@ -166,7 +171,7 @@ class SiteGraph:
             raise KmcError(f"the lattice has {count} sites; at most {_MOST_EDGES} are possible")
         kinds = np.tile(_labels(sublattice, in_cell, "sublattice"), count // in_cell)
         regions = _labels(region, count, "region")
-        steps = _steps(edges, sites, cells, wraps, cutoff_nm)
+        steps = steps_to_neighbours(edges, sites, cells, wraps, cutoff_nm)
         forward = np.flatnonzero(np.arange(len(steps.back)) < steps.back)
         table = _shared(steps.vectors_nm[forward], max(_SAME_NM, 1e-12 * cutoff_nm))
         vector_of = np.zeros(len(steps.back), dtype=table.opposite.dtype)
@@ -174,11 +179,11 @@ class SiteGraph:
 
         start = np.zeros(count + 1, dtype=np.int64)
         open_ends = ~np.array(wraps)
-        _count_edges(cells, open_ends, steps.row, steps.cell, start)
+        count_edges(cells, open_ends, steps.row, steps.cell, start)
         n_edges = _check_edges(int(start[-1]))
         target, reverse = np.empty(n_edges, dtype=np.int32), np.empty(n_edges, dtype=np.int32)
         vector = np.empty(n_edges, dtype=vector_of.dtype)
-        _fill_edges(
+        fill_edges(
             cells, open_ends, steps.row, steps.cell, steps.site, steps.back, vector_of, start, target, reverse, vector
         )
         positions = np.empty((*cells, in_cell, 3))
@@ -292,13 +297,6 @@ def _check_edges(count: int) -> int:
     return count
 
 
-def _on_the_cutoff(cutoff_nm: float, i: int, j: int) -> KmcError:
-    return KmcError(
-        f"cutoff_nm is {cutoff_nm}, the distance of sites {i} and {j}: whether they are neighbours would hang on "
-        "rounding; choose a cutoff between two shells"
-    )
-
-
 def _labels(values: ArrayLike | None, count: int, name: str) -> NDArray[np.int16]:
     if values is None:
         return np.zeros(count, dtype=np.int16)
@@ -325,7 +323,7 @@ def _box(
     for axis in np.flatnonzero(wraps):
         if cell[axis] <= 0:
             raise KmcError(f"cell_nm[{axis}] is {cell[axis]}; a periodic direction needs a length above 0")
-        if cell[axis] <= cutoff_nm * (1.0 + _ROUNDING):
+        if cell[axis] <= cutoff_nm * (1.0 + ROUNDING):
             raise KmcError(
                 f"cell_nm[{axis}] is {cell[axis]}, within the cutoff of {cutoff_nm} nm: every site would be its own "
                 "neighbour; repeat the cell, or do not wrap that direction"
@@ -363,13 +361,13 @@ def _near(positions: Floats, images: Floats, parents: Ints32, cutoff_nm: float) 
     start, found = np.zeros(len(positions) + 1, dtype=np.int64), []
     for first in range(0, len(positions), _CHUNK):
         some = positions[first : first + _CHUNK]
-        near = cKDTree(some).sparse_distance_matrix(tree, cutoff_nm * (1.0 + _ROUNDING), output_type="ndarray")
+        near = cKDTree(some).sparse_distance_matrix(tree, cutoff_nm * (1.0 + ROUNDING), output_type="ndarray")
         near = near[near["i"] + first != near["j"]]
         near = near[np.lexsort((near["j"], near["i"]))]
-        edge = np.flatnonzero(near["v"] > cutoff_nm * (1.0 - _ROUNDING))
+        edge = np.flatnonzero(near["v"] > cutoff_nm * (1.0 - ROUNDING))
         if len(edge):
-            raise _on_the_cutoff(cutoff_nm, first + near["i"][edge[0]], parents[near["j"][edge[0]]])
-        if len(near) and near["v"].min() < _COINCIDENT_NM:
+            raise on_the_cutoff(cutoff_nm, first + near["i"][edge[0]], parents[near["j"][edge[0]]])
+        if len(near) and near["v"].min() < COINCIDENT_NM:
             i = first + int(near["i"][np.argmin(near["v"])])
             raise KmcError(f"site {i} at {positions[i]} nm coincides with another site")
         count = _check_edges(count + len(near))
@@ -489,135 +487,3 @@ def _write_hops(
                 for axis in range(3):
                     vectors[edge, axis] = images[image[edge], axis] - positions[i, axis]
                     vectors[reverse[edge], axis] = -vectors[edge, axis]
-
-
-def _unit_cell(a_nm: ArrayLike, basis: ArrayLike, repeat: Sequence[int]) -> tuple[Floats, Floats, Ints]:
-    """Edges (3,), sites (B, 3) and numbers of unit cells (3,), checked."""
-    edges, sites, cells = np.array(a_nm, dtype=float), np.array(basis, dtype=float), np.asarray(repeat)
-    if edges.shape != (3,) or not np.all(np.isfinite(edges)) or np.any(edges <= 0):
-        raise KmcError(f"a_nm is {edges.tolist()}; three finite lengths above 0 are needed")
-    if sites.ndim != 2 or sites.shape[1] != 3 or not len(sites):
-        raise KmcError(f"basis has shape {sites.shape}; (B, 3) with B > 0 is needed")
-    outside = ~((sites >= 0.0) & (sites < 1.0))
-    if np.any(outside):
-        raise KmcError(f"basis holds {sites[outside][0]}; fractions from 0 to below 1 are needed")
-    if cells.shape != (3,) or cells.dtype.kind not in "iu" or np.any(cells < 1):
-        raise KmcError(f"repeat is {repeat}; three whole numbers above 0 are needed")
-    return edges, sites, cells.astype(np.int64)
-
-
-class _Steps(NamedTuple):
-    """The edges that start in one unit cell, sorted by the site they start at, then by the number of the other."""
-
-    row: Ints  # (B + 1,) where the edges of each site of the cell start
-    cell: Ints  # (S, 3) how many cells away the other site is
-    site: Ints  # (S,) which site it is there
-    back: Ints  # (S,) the opposite edge
-    vectors_nm: Floats  # (S, 3)
-
-
-def _steps(edges: Floats, sites: Floats, cells: Ints, periodic: tuple[bool, bool, bool], cutoff_nm: float) -> _Steps:
-    """The edges from a unit cell, without those that no open lattice of so few cells has."""
-    reach = np.floor(cutoff_nm * (1.0 + _ROUNDING) / edges).astype(np.int64) + 1
-    reach = np.where(periodic, reach, np.minimum(reach, cells - 1))
-    away = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    per_site = []
-    for own in range(len(sites)):
-        vectors = (away + (sites - sites[own])) * edges
-        length = np.linalg.norm(vectors, axis=2)
-        length[len(away) // 2, own] = np.inf
-        edge = np.argwhere(np.abs(length - cutoff_nm) <= _ROUNDING * cutoff_nm)
-        if len(edge):
-            raise _on_the_cutoff(cutoff_nm, *_example(away[edge[0, 0], 0], own, edge[0, 1], len(sites), cells))
-        if length.min() < _COINCIDENT_NM:
-            step, other = divmod(int(np.argmin(length)), len(sites))
-            i, j = _example(away[step, 0], own, other, len(sites), cells)
-            raise KmcError(f"sites {i} and {j} coincide; basis holds two sites at one place")
-        step, site = np.nonzero(length < cutoff_nm)
-        per_site.append((away[step, 0], site, vectors[step, site]))
-    cell, site = np.concatenate([part[0] for part in per_site]), np.concatenate([part[1] for part in per_site])
-    origin = np.repeat(np.arange(len(sites)), [len(part[1]) for part in per_site])
-    number = {key: k for k, key in enumerate(zip(origin.tolist(), site.tolist(), *cell.T.tolist(), strict=True))}
-    back = [number[j, i, -x, -y, -z] for i, j, x, y, z in number]
-    row = np.concatenate(([0], np.cumsum(np.bincount(origin, minlength=len(sites)))))
-    vectors = np.concatenate([part[2] for part in per_site])
-    return _Steps(row, cell, site, np.array(back, dtype=np.int64), vectors)
-
-
-def _example(away: Ints, own: int, other: int, in_cell: int, cells: Ints) -> tuple[int, int]:
-    """The numbers of two sites that an edge of the unit cell joins."""
-    first = np.where(away < 0, cells - 1, 0)
-    here, there = (np.ravel_multi_index(tuple(cell), tuple(cells)) for cell in (first, (first + away) % cells))
-    return int(here) * in_cell + own, int(there) * in_cell + other
-
-
-@inner
-def _exists(cells: Ints, open_ends: NDArray[np.bool_], away: Ints, step: int, x: int, y: int, z: int) -> bool:
-    """Whether a step from this cell stays in the lattice."""
-    return not (
-        (open_ends[0] and (x + away[step, 0] < 0 or x + away[step, 0] >= cells[0]))
-        or (open_ends[1] and (y + away[step, 1] < 0 or y + away[step, 1] >= cells[1]))
-        or (open_ends[2] and (z + away[step, 2] < 0 or z + away[step, 2] >= cells[2]))
-    )
-
-
-@inner
-def _wrapped(place: int, cells: int) -> int:
-    """A place no more than one period outside, inside."""
-    return place + cells if place < 0 else place - cells if place >= cells else place
-
-
-@kernel
-def _count_edges(cells: Ints, open_ends: NDArray[np.bool_], row: Ints, away: Ints, start: Ints) -> None:
-    """Write where the edges of each site start."""
-    site = 0
-    for x in range(cells[0]):
-        for y in range(cells[1]):
-            for z in range(cells[2]):
-                for own in range(len(row) - 1):
-                    count = 0
-                    for step in range(row[own], row[own + 1]):
-                        if _exists(cells, open_ends, away, step, x, y, z):
-                            count += 1
-                    start[site + 1] = start[site] + count
-                    site += 1
-
-
-@kernel
-def _fill_edges(
-    cells: Ints,
-    open_ends: NDArray[np.bool_],
-    row: Ints,
-    away: Ints,
-    to: Ints,
-    back: Ints,
-    vector_of: Unsigned,
-    start: Ints,
-    target: Ints32,
-    reverse: Ints32,
-    vector: Unsigned,
-) -> None:
-    """Write the edges of every site."""
-    in_cell = len(row) - 1
-    edge = 0
-    for x in range(cells[0]):
-        for y in range(cells[1]):
-            for z in range(cells[2]):
-                for step in range(row[in_cell]):
-                    if not _exists(cells, open_ends, away, step, x, y, z):
-                        continue
-                    tx = _wrapped(x + away[step, 0], cells[0])
-                    ty = _wrapped(y + away[step, 1], cells[1])
-                    tz = _wrapped(z + away[step, 2], cells[2])
-                    there = to[step]
-                    site = ((tx * cells[1] + ty) * cells[2] + tz) * in_cell + there
-                    before = back[step] - row[there]  # edges of the other site before the opposite one
-                    if start[site + 1] - start[site] < row[there + 1] - row[there]:
-                        before = 0
-                        for other in range(row[there], back[step]):
-                            if _exists(cells, open_ends, away, other, tx, ty, tz):
-                                before += 1
-                    target[edge] = site
-                    reverse[edge] = start[site] + before
-                    vector[edge] = vector_of[step]
-                    edge += 1

@@ -65,8 +65,15 @@ def fill_inside(
 
 @kernel
 def enter(
-    table: Table, state: State, select: Selection, old_rim: Indices, begin: int, end: int, rim: Indices,
-    again: Indices, anew: bool,
+    table: Table,
+    state: State,
+    select: Selection,
+    old_rim: Indices,
+    begin: int,
+    end: int,
+    rim: Indices,
+    again: Indices,
+    anew: bool,
 ) -> bool:
     """Close the old rim, open the new one, and renew what is drawn from in the new sector: sites ``begin`` to ``end``.
 
