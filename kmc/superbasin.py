@@ -21,7 +21,8 @@ the end of the run comes first, the configuration at that time is drawn, given t
 run stops there. A configuration that would pass the limit of :meth:`kmc.Engine.watch` is an exit as well.
 
 **Error.** Sums of positive terms only, and rows scaled to 1: in exp(T h 2^k) a rounding error of about M x 1e-16 a
-doubling, relative to each probability, whatever the rates; for 32 configurations and rates 12 decades apart 2e-13.
+doubling, relative to each probability, whatever the rates (an estimate: 2e-13 for 32 configurations and rates 12
+decades apart; measured for a pair against 60 digits, 3e-14 of the exit time up to 12 decades).
 
 **Counts.** Events inside are not carried out, and stand in neither :attr:`kmc.Engine.counts` nor ``n_events`` (of which
 ``max_events`` and observers make use) nor ``flicker``; an exit does. Their expected number is booked, so that the sum

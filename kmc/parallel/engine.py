@@ -25,6 +25,7 @@ from kmc.occupation import Filler
 from kmc.parallel import kernels
 from kmc.parallel.disorder import spread_barriers
 from kmc.parallel.halo import Halo, Post, together, wait
+from kmc.parallel.inputs import checked, localised, touching
 from kmc.parallel.part import Part, part_of_graph
 from kmc.parallel.reservoirs import Reservoirs
 from kmc.parallel.sectors import CLOSED, Reach, localise, sectors
@@ -87,7 +88,7 @@ class ParallelEngine:
         null_events: bool | Literal["auto"] | Sequence[str] = "auto",
     ) -> None:
         self.comm, self.model = comm, model
-        self._share, self._rule, self._random_order = _checked(share, step, order)
+        self._share, self._rule, self._random_order = checked(share, step, order)
         part = sites if isinstance(sites, Part) else together(comm, lambda: part_of_graph(comm, sites))
         self.grid = part.grid
         halves = [n > 1 for n in part.grid] if split is None else [bool(flag) for flag in split]
@@ -105,12 +106,12 @@ class ParallelEngine:
         filled = self._filled(occupation, own)
         shifts = {name: self._localised(v, f"shift of {name!r}") for name, v in (barrier_shifts_eV or {}).items()}
         energies = {name: self._localised(v, f"energy of {name!r}") for name, v in (site_energies_eV or {}).items()}
-        touching = self._touching(contacts or {})
+        near = touching(self._local, contacts or {})
         engine = self._engine = together(
             comm,
             lambda: Engine(
                 local.sites, model, filled, seed=own, site_energies_eV=energies, barrier_shifts_eV=shifts,
-                contacts=touching, reservoir_counts=reservoir_counts, selector=selector, null_events=null_events,
+                contacts=near, reservoir_counts=reservoir_counts, selector=selector, null_events=null_events,
             ),
         )  # fmt: skip
         spread_barriers(engine, local, shifts, _child(root, _BARRIERS))
@@ -520,6 +521,9 @@ class ParallelEngine:
 
     # -- from what is given to local arrays ----------------------------------------------------------------------
 
+    def _localised(self, values: ArrayLike, what: str) -> Floats:
+        return localised(self.comm, self._local, self._count, self._halo, values, what)
+
     def _filled(self, occupation: ArrayLike | Filler, seed: np.random.SeedSequence) -> NDArray[np.int8]:
         """(n,) species of the local sites."""
         own = self._local.owned
@@ -535,57 +539,6 @@ class ParallelEngine:
             raise KmcError("occupation holds a value that is no species number")
         return filled.astype(np.int8)
 
-    def _localised(self, values: ArrayLike, what: str) -> Floats:
-        """(n,) or a number: this rank's share of an array of all sites or of owned sites, with the ghosts' values."""
-        array = np.asarray(values, dtype=float)
-        local = self._local
-        shapes = self.comm.allgather(array.shape)
-        if all(shape == () for shape in shapes):
-            return np.full(len(local.index), float(array))
-        if all(shape == (self._count,) for shape in shapes):
-            return array[local.index]
-
-        def spread() -> Floats:
-            if array.shape != (local.owned,):
-                raise KmcError(
-                    f"{what} has shape {array.shape}; a number, ({self._count},) for all sites or ({local.owned},) "
-                    "for those of this rank is needed"
-                )
-            out = np.zeros(len(local.index))
-            out[: local.owned] = array[local.order]
-            return out
-
-        out = together(self.comm, spread)
-        self._halo.fill(out)
-        return out
-
-    def _touching(self, contacts: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> dict[str, tuple[Ints, Floats]]:
-        """Contacts by local numbers: of this rank's sites."""
-        local = self._local
-        number = local.index[: local.owned]
-        by_number = np.argsort(number)
-        found = {}
-        for name, (members, lengths) in contacts.items():
-            index = np.asarray(members, dtype=np.int64)
-            length = np.broadcast_to(np.asarray(lengths, dtype=float), index.shape)
-            place = np.minimum(np.searchsorted(number, index, sorter=by_number), len(number) - 1)
-            here = number[by_number[place]] == index
-            found[name] = by_number[place[here]], length[here]
-        return found
-
 
 def _child(root: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, 0x70617261, *key), pool_size=root.pool_size)
-
-
-def _checked(share: float, step: str | float, order: str) -> tuple[float, str | float, bool]:
-    if not 0.0 < share < np.inf:
-        raise KmcError(f"share is {share}; a number of events above 0 is needed")
-    if isinstance(step, str):
-        if step not in ("fastest", "mean"):
-            raise KmcError(f"step is {step!r}; known are fastest, mean, or a length in s")
-    elif not 0.0 < step < np.inf:
-        raise KmcError(f"step is {step}; a length above 0 s is needed")
-    if order not in ("random", "cyclic"):
-        raise KmcError(f"order is {order!r}; known are cyclic, random")
-    return float(share), step if isinstance(step, str) else float(step), order == "random"

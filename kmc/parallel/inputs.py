@@ -1,0 +1,71 @@
+"""From what a user gives to the arrays of one rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kmc.errors import KmcError
+from kmc.parallel.halo import Halo, together
+from kmc.parallel.sectors import Local
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def localised(comm: MPI.Comm, local: Local, count: int, halo: Halo, values: ArrayLike, what: str) -> Floats:
+    """(n,) this rank's share of a number, of an array of all ``count`` sites or of owned ones; ghosts included."""
+    array = np.asarray(values, dtype=float)
+    shapes = comm.allgather(array.shape)
+    if all(shape == () for shape in shapes):
+        return np.full(len(local.index), float(array))
+    if all(shape == (count,) for shape in shapes):
+        return array[local.index]
+
+    def spread() -> Floats:
+        if array.shape != (local.owned,):
+            raise KmcError(
+                f"{what} has shape {array.shape}; a number, ({count},) for all sites or ({local.owned},) for those of "
+                "this rank is needed"
+            )
+        out = np.zeros(len(local.index))
+        out[: local.owned] = array[local.order]
+        return out
+
+    out = together(comm, spread)
+    halo.fill(out)
+    return out
+
+
+def touching(local: Local, contacts: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> dict[str, tuple[Ints, Floats]]:
+    """Contacts by local numbers: of this rank's sites."""
+    number = local.index[: local.owned]
+    by_number = np.argsort(number)
+    found = {}
+    for name, (members, lengths) in contacts.items():
+        index = np.asarray(members, dtype=np.int64)
+        length = np.broadcast_to(np.asarray(lengths, dtype=float), index.shape)
+        place = np.minimum(np.searchsorted(number, index, sorter=by_number), len(number) - 1)
+        here = number[by_number[place]] == index
+        found[name] = by_number[place[here]], length[here]
+    return found
+
+
+def checked(share: float, step: str | float, order: str) -> tuple[float, str | float, bool]:
+    """The settings of the sector step, as numbers; the last says whether sectors take turns at random."""
+    if not 0.0 < share < np.inf:
+        raise KmcError(f"share is {share}; a number of events above 0 is needed")
+    if isinstance(step, str):
+        if step not in ("fastest", "mean"):
+            raise KmcError(f"step is {step!r}; known are fastest, mean, or a length in s")
+    elif not 0.0 < step < np.inf:
+        raise KmcError(f"step is {step}; a length above 0 s is needed")
+    if order not in ("random", "cyclic"):
+        raise KmcError(f"order is {order!r}; known are cyclic, random")
+    return float(share), step if isinstance(step, str) else float(step), order == "random"
