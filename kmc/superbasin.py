@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc import superbasin_kernels
+from kmc import superbasin_chain, superbasin_kernels
 from kmc.errors import KmcError
 from kmc.keeping import Scratch, Selection
 from kmc.kernels import Watch, run_tree
@@ -77,9 +77,7 @@ class Superbasin:
             raise KmcError(f"gain is {gain!r}; a finite number above 0 is needed")
         self.max_states, self.gain = max_states, float(gain)
         self._names = [name for name, _, _ in engine.model.directions()]
-        self._basin = superbasin_kernels.new_basin(
-            max_states, self.gain, len(self._names), len(engine.model.reservoirs)
-        )
+        self._basin = superbasin_chain.new_basin(max_states, self.gain, len(self._names), len(engine.model.reservoirs))
         engine.superbasin = self
 
     @property

@@ -77,7 +77,9 @@ def test_rates_after_many_events_are_those_of_a_full_refresh(lattice, seed):
 WAYS = [("tree", False), ("composition", False), ("composition", "auto")]
 
 
-@pytest.mark.parametrize(("selector", "null_events"), WAYS)
+@pytest.mark.parametrize(
+    ("selector", "null_events"), [WAYS[0], pytest.param(*WAYS[1], marks=pytest.mark.slow), WAYS[2]]
+)
 def test_a_million_events_leave_everything_as_a_recomputation_has_it(selector, null_events):
     engine = gas(10, selector=selector, null_events=null_events, check_every=250_000)
     assert engine.run(until_s=np.inf, max_events=1_000_000) == "events"

@@ -178,7 +178,10 @@ def test_a_function_typed_by_hand_is_refused(tmp_path):
 
 def test_an_interrupt_ends_all_workers(tmp_path):
     (tmp_path / "script.py").write_text(
-        SCRIPT + "if __name__ == '__main__':\n    ensemble(build, [1, 2, 3], workers=2)"
+        SCRIPT + "if __name__ == '__main__':\n"
+        "    import signal\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it\n"
+        "    ensemble(build, [1, 2, 3], workers=2)"
     )
     process = subprocess.Popen([sys.executable, "script.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + TIMEOUT_S

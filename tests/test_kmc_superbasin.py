@@ -11,7 +11,7 @@ from small_device import small_device
 import kmc
 from ionsim.devices.vcm import Vcm
 from ionsim.drive import Circuit
-from kmc import superbasin_kernels
+from kmc import superbasin_chain
 
 pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy arr
 def chain(rate, leave):
     """A basin with these rates between configurations and out of them (1/s); every move is process 0."""
     states = len(leave)
-    basin = superbasin_kernels.new_basin(states, 1.0, 1, 0)
+    basin = superbasin_chain.new_basin(states, 1.0, 1, 0)
     basin.rate[:], basin.leave[:] = rate, leave
     origin, target = np.nonzero(rate)
     basin.first[:] = np.searchsorted(origin, np.arange(states + 1))
@@ -59,7 +59,7 @@ def exact_times(rate, leave):
 def test_the_mean_exit_time_is_that_of_linear_algebra(decades):
     rate, leave = ladder(decades)
     basin = chain(rate, leave)
-    mean_s, inside_Hz, possible = superbasin_kernels.solve(basin, len(leave))
+    mean_s, inside_Hz, possible = superbasin_chain.solve(basin, len(leave))
     exact = exact_times(rate, leave)
     assert possible
     np.testing.assert_allclose(basin.share, [float(time) for time in exact], rtol=1e-13)
@@ -77,7 +77,7 @@ def test_exit_times_of_a_pair_are_hypoexponential(fast_Hz):
     quick = 0.5 * (total + np.sqrt(total**2 - 4.0 * there * leave))
     slow = there * leave / quick
     for level in (1e-6, 0.01, 0.3, 0.8, 0.999):
-        time_s, left = superbasin_kernels.draw(basin, 2, level, np.inf)
+        time_s, left = superbasin_chain.draw(basin, 2, level, np.inf)
         stayed = -np.expm1(-slow * time_s) * quick + np.expm1(-quick * time_s) * slow
         assert left
         assert stayed / (quick - slow) == pytest.approx(level, rel=1e-10 if level > 1e-3 else 1e-6)
@@ -86,14 +86,14 @@ def test_exit_times_of_a_pair_are_hypoexponential(fast_Hz):
 def test_an_end_of_time_leaves_the_distribution_of_that_time():
     rate, leave = ladder(2)
     basin = chain(rate, leave)
-    mean_s, _, _ = superbasin_kernels.solve(basin, len(leave))
+    mean_s, _, _ = superbasin_chain.solve(basin, len(leave))
     generator = rate - np.diag(rate.sum(axis=1) + leave)
     for share in (1e-4, 0.02, 0.3, 1.0, 2.7):
         expected = expm(share * mean_s * generator)[0]
-        time_s, left = superbasin_kernels.draw(basin, len(leave), 1.0 - 1e-12, share * mean_s)
+        time_s, left = superbasin_chain.draw(basin, len(leave), 1.0 - 1e-12, share * mean_s)
         assert (time_s, left) == (share * mean_s, False)
         np.testing.assert_allclose(basin.now, expected, rtol=1e-10)
-        time_s, left = superbasin_kernels.draw(basin, len(leave), 0.5 * (1.0 - expected.sum()), share * mean_s)
+        time_s, left = superbasin_chain.draw(basin, len(leave), 0.5 * (1.0 - expected.sum()), share * mean_s)
         assert left
         assert time_s < share * mean_s
         reached = expm(time_s * generator)[0]
@@ -104,25 +104,25 @@ def test_the_booked_events_have_the_mean_number_of_events():
     """Averaged over all levels, with and without an end of time."""
     rate, leave = ladder(2)
     basin = chain(rate, leave)
-    mean_s, inside_Hz, _ = superbasin_kernels.solve(basin, len(leave))
+    mean_s, inside_Hz, _ = superbasin_chain.solve(basin, len(leave))
     levels = (np.arange(4000) + 0.5) / 4000
     for level in levels:
-        superbasin_kernels.draw(basin, len(leave), level, np.inf)
+        superbasin_chain.draw(basin, len(leave), level, np.inf)
     assert basin.events[0] / len(levels) == pytest.approx(inside_Hz * mean_s, rel=2e-3)
     span = 0.6 * mean_s
     generator = rate - np.diag(rate.sum(axis=1) + leave)
     times = np.linalg.solve(generator.T, expm(span * generator)[0] - np.eye(len(leave))[0])
     basin.events[:] = 0.0
     for level in levels:
-        superbasin_kernels.draw(basin, len(leave), level, span)
+        superbasin_chain.draw(basin, len(leave), level, span)
     assert basin.events[0] / len(levels) == pytest.approx(times @ rate.sum(axis=1), rel=2e-3)
 
 
 def test_a_set_without_exit_is_never_left():
     rate = np.array([[0.0, 2.0], [3.0, 0.0]])
     basin = chain(rate, np.zeros(2))
-    assert superbasin_kernels.solve(basin, 2)[0] == np.inf
-    assert superbasin_kernels.draw(basin, 2, 0.999, 40.0) == (40.0, False)
+    assert superbasin_chain.solve(basin, 2)[0] == np.inf
+    assert superbasin_chain.draw(basin, 2, 0.999, 40.0) == (40.0, False)
     np.testing.assert_allclose(basin.now, [0.6, 0.4], rtol=1e-12)
 
 

@@ -71,6 +71,7 @@ def test_a_device_that_cannot_form_is_refused():
         measure(TRENDS["thickness"], small_device({"drive": sweep}), [1])
 
 
+@pytest.mark.slow
 def test_processes_give_what_one_process_gives():
     device = small_device({"drive.step_V": 0.5, "drive.ramp_rate_V_per_s": 50.0})
     trend, seen = replace(TRENDS["temperature"], quantity="E_total_J"), []
