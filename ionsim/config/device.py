@@ -42,6 +42,9 @@ class Numerics(Section):
     )
     field_rtol: float = number(1e-8, "", "relative tolerance of the field solver", gt=0, le=1e-2)
     transient_heat: bool = setting(True, "heat with its capacity; false takes the steady state at each moment")
+    distributed_lattice: bool = setting(
+        False, "divide the lattice among the MPI ranks as the mesh is; else every rank advances all of it"
+    )
     freeze_temperature: bool = setting(False, "keep the ambient temperature everywhere")
     checkpoint_s: float = number(60.0, "s", "wall time between writes of the run file", gt=0, le=1e6)
 

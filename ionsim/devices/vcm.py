@@ -30,7 +30,7 @@ class Vcm:
     def __init__(self, device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm | None = None) -> None:
         self.device = device
         self.comm = MPI.COMM_WORLD if comm is None else comm
-        self.lattice = (crystal_lattice if device.structure is None else atoms_lattice)(device, seed)
+        self.lattice = (crystal_lattice if device.structure is None else atoms_lattice)(device, seed, self.comm)
         self.engine = self.lattice.engine
         self.species: tuple[str, ...] = self.lattice.species
         self.fields = vcm_fields(device, self.lattice, self.comm)
@@ -38,7 +38,7 @@ class Vcm:
         self.applied_V = self.device_V = self.current_A = 0.0
         self.limited = False
         self.peak_K = self._hottest_K = device.ambient_K
-        self._weight = np.zeros(len(self.engine.sites))
+        self._weight = np.zeros(len(self.lattice.sites))
         self._solved, self._n_events = self.engine.occupation.copy(), 0
         self._heat_time = self._dwell_end_s = 0.0
 
@@ -158,8 +158,8 @@ class Vcm:
         lattice = self.lattice
         return {
             "positions_nm": lattice.positions_nm,
-            "sublattice": self.engine.sites.sublattice,
-            "region": self.engine.sites.region,
+            "sublattice": lattice.sites.sublattice,
+            "region": lattice.sites.region,
             "cell_nm": np.array(lattice.box_nm),
             "species": lattice.species,
             "elements": lattice.elements,
@@ -200,12 +200,11 @@ class Vcm:
 
     def summary(self) -> dict[str, Any]:
         """Event counts by process, the share of them that was flicker, field refreshes and their errors."""
-        counts, flicker = self.engine.counts, self.engine.flicker
-        events = sum(counts.values())
+        counts = self.engine.counts
         return {
-            "n_events": events,
+            "n_events": sum(counts.values()),
             **{f"n_{name}": number for name, number in counts.items()},
-            "flicker_share": sum(flicker.values()) / events if events else None,
+            "flicker_share": self.lattice.flicker_share,
             "n_field_refreshes": self.fields.n_solves,
             **self.refresh.summary(kmc.KB_EV * self.device.ambient_K),
             "T_peak_K": self.peak_K,

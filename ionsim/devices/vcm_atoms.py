@@ -17,12 +17,13 @@ ones, y - x between unlike and y - 2 x between two neutral ones.
 from __future__ import annotations
 
 import numpy as np
+from mpi4py import MPI
 from numpy.typing import NDArray
 
 import kmc
 from ionsim.config.vcm import Frenkel, VcmDevice
 from ionsim.devices.vcm_crystal import NM_PER_ANGSTROM, vacancy_hop
-from ionsim.devices.vcm_lattice import IRREGULAR_MESH_NM, VcmLattice
+from ionsim.devices.vcm_lattice import IRREGULAR_MESH_NM, VcmLattice, lattice_engine
 from ionsim.errors import DeviceFileError
 from ionsim.structure import REGIONS, Stack, build_stack, read_stack, remove_oxygen
 from ionsim.structure.layers import INTERFACE_NM
@@ -44,7 +45,7 @@ _ELECTRODE_NM = 2.0
 Floats = NDArray[np.float64]
 
 
-def atoms_lattice(device: VcmDevice, seed: np.random.SeedSequence) -> VcmLattice:
+def atoms_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm = MPI.COMM_SELF) -> VcmLattice:
     """Build the lattice of a device with ``[structure]``.
 
     Mobile sites are the oxygen atoms and the interstitial sites from the bottom of the oxide to the top of the cap. The
@@ -72,8 +73,8 @@ def atoms_lattice(device: VcmDevice, seed: np.random.SeedSequence) -> VcmLattice
     vacant = np.isin(mobile, missing) | (stack.symbol[mobile] == VACANCY_IN_FILE)
     held = stack.symbol[mobile] == ION_IN_FILE
     generation, hop_shift = _of_layer(frenkel, layer)
-    engine = kmc.Engine(
-        sites, _model(device, frenkel), _occupation(sites, carriers, vacant, held, metal), seed=disorder,
+    engine = lattice_engine(
+        device, comm, sites, _model(device, frenkel), _occupation(sites, carriers, vacant, held, metal), disorder,
         site_energies_eV={
             NEUTRAL: frenkel.neutral_gain_eV * (1.5 - METAL_COUNTS * metal),
             ION: np.where(carriers, 0.0, generation - frenkel.recombination_barrier_eV),
@@ -83,9 +84,9 @@ def atoms_lattice(device: VcmDevice, seed: np.random.SeedSequence) -> VcmLattice
             GENERATION: np.where(carriers, 0.0, generation - frenkel.generation_oxide_eV),
             ION_HOP: np.where(carriers, 0.0, hop_shift),
         },
-        selector="tree", flicker=True,
     )  # fmt: skip
     return VcmLattice(
+        sites=sites,
         engine=engine,
         box_nm=(*stack.cell_nm, stack.thickness_nm),
         mesh_size_nm=IRREGULAR_MESH_NM,

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from mpi4py import MPI
 from numpy.typing import NDArray
 
 import kmc
 from ionsim.config.vcm import VcmDevice, WeakSpot
-from ionsim.devices.vcm_lattice import IRREGULAR_MESH_NM, VcmLattice
+from ionsim.devices.vcm_lattice import IRREGULAR_MESH_NM, VcmLattice, lattice_engine
 from ionsim.structure import oxygen_sublattice
 
 OXYGEN, VACANCY = SPECIES = ("oxygen", "vacancy")
@@ -24,7 +25,7 @@ HOP, RELEASE, RETURN = "vacancy_hop", "oxygen_release", "oxygen_return"
 NM_PER_ANGSTROM = 0.1
 
 
-def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence) -> VcmLattice:
+def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm = MPI.COMM_SELF) -> VcmLattice:
     """Build the lattice of a device without ``[structure]``; its vacancies stand at random sites drawn by ``seed``."""
     vacancy, exchange = device.vacancy, device.exchange
     film = oxygen_sublattice(
@@ -46,12 +47,14 @@ def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence) -> VcmLatti
     shifts = {HOP: spread_over(spots, positions, "hop_shift_eV")}
     if exchange is not None:
         shifts[RELEASE] = spread_over(spots, positions, "exchange_shift_eV")
-    engine = kmc.Engine(
-        kmc.SiteGraph.from_positions(positions, cutoff_nm=vacancy.hop_distance_nm), _model(device), occupation,
-        seed=disorder, site_energies_eV={VACANCY: spread_over(spots, positions, "site_energy_eV")},
-        barrier_shifts_eV=shifts, contacts=contacts, reservoir_counts=held, selector="tree", flicker=True,
+    sites = kmc.SiteGraph.from_positions(positions, cutoff_nm=vacancy.hop_distance_nm)
+    engine = lattice_engine(
+        device, comm, sites, _model(device), occupation, disorder,
+        site_energies_eV={VACANCY: spread_over(spots, positions, "site_energy_eV")},
+        barrier_shifts_eV=shifts, contacts=contacts, reservoir_counts=held,
     )  # fmt: skip
     return VcmLattice(
+        sites=sites,
         engine=engine,
         box_nm=(*film.cell_nm, film.thickness_nm),
         mesh_size_nm=film.spacing_nm if device.lattice.crystal == "cubic" else IRREGULAR_MESH_NM,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from mpi4py import MPI
+from numpy.typing import ArrayLike, NDArray
 
 import kmc
+from ionsim.config.vcm import VcmDevice
 
 Mask = NDArray[np.bool_]
 
@@ -22,19 +25,21 @@ class VcmLattice:
     """Mobile sites of an oxide film with their engine; z = 0 is the bottom of the oxide.
 
     Attributes:
-        engine: the sites, the species on them and the processes.
+        sites: the graph of all sites.
+        engine: the species on them and the processes; on all ranks alike, or divided among them.
         box_nm: lateral size of the lattice and thickness of the oxide.
         mesh_size_nm: cell size of the finite-element mesh in the oxide, unless the device file gives one.
         vacancies: species that are vacancies; they conduct and make up the filament.
         elements: chemical symbol of each species for other programs, ``X`` for a vacancy or an empty site.
-        sublattices, regions: names of the integer labels of ``engine.sites``.
+        sublattices, regions: names of the integer labels of ``sites``.
         carriers: (N,) sites that can hold a vacancy.
         counted: columns of the time series: how many sites hold one of these species.
         reservoir: name of the engine's reservoir at the top electrode's potential; its filling is the column
             ``n_reservoir``.
     """
 
-    engine: kmc.Engine
+    sites: kmc.SiteGraph
+    engine: kmc.Engine | kmc.ParallelEngine
     box_nm: tuple[float, float, float]
     mesh_size_nm: float
     vacancies: tuple[str, ...]
@@ -57,7 +62,7 @@ class VcmLattice:
     @property
     def positions_nm(self) -> NDArray[np.float64]:
         """(N, 3) positions of the sites."""
-        return self.engine.sites.positions_nm
+        return self.sites.positions_nm
 
     @property
     def charged_states(self) -> bool:
@@ -68,6 +73,13 @@ class VcmLattice:
         """(N,) which sites hold a vacancy in this occupation."""
         return np.asarray(self._vacant[occupation])
 
+    @property
+    def flicker_share(self) -> float | None:
+        """The share of events that undid the one before; None where it is not counted (divided lattice) or none was."""
+        if isinstance(self.engine, kmc.ParallelEngine) or not self.engine.n_events:
+            return None
+        return sum(self.engine.flicker.values()) / self.engine.n_events
+
     def counts(self) -> dict[str, float]:
         """The columns of :attr:`counted` and the reservoir's filling, now."""
         held = np.bincount(self.engine.occupation, minlength=len(self.species))
@@ -76,3 +88,18 @@ class VcmLattice:
         if self.reservoir is not None:
             columns["n_reservoir"] = float(self.engine.reservoir(self.reservoir))
         return columns
+
+
+def lattice_engine(
+    device: VcmDevice,
+    comm: MPI.Comm,
+    sites: kmc.SiteGraph,
+    model: kmc.Model,
+    occupation: ArrayLike,
+    seed: np.random.SeedSequence,
+    **given: Any,
+) -> kmc.Engine | kmc.ParallelEngine:
+    """An engine for the lattice: on every rank all of it, or divided among them (``numerics.distributed_lattice``)."""
+    if device.numerics.distributed_lattice:
+        return kmc.ParallelEngine(sites, model, occupation, comm=comm, seed=seed, **given)
+    return kmc.Engine(sites, model, occupation, seed=seed, selector="tree", flicker=True, **given)

@@ -1,5 +1,6 @@
 """The whole command on one and on two MPI ranks, really launched."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from ionsim.results import Run
 
 FILES = {"run.h5", "iv.csv", "summary.json", "sites.extxyz", "fields.bp"}
 SHORT = {"drive.stages": [{"name": "forming", "stop_V": 1.0}]}
+#: Wide enough to be cut in two.
+WIDE_LATTICE = {"lattice.width_nm": 4.1, "weak_spots.0.centre_nm": [2.05, 1.0]}
 TIMEOUT_S = 240
 
 beside = Path(sys.executable).with_name("mpiexec")
@@ -108,3 +111,46 @@ def test_a_disk_that_fails_in_the_middle_ends_all_ranks(tmp_path):
     assert code == 2
     assert err.count("cannot be written") == 1
     assert Run.open(tmp_path / "gone").status == "running"
+
+
+DIVIDED = {"numerics.distributed_lattice": True}
+
+
+def test_a_divided_lattice_makes_a_whole_run_and_loses_no_oxygen(tmp_path):
+    code, out, err = finish(start(tmp_path, 2, {**SHORT, **WIDE_LATTICE, **DIVIDED}))
+    assert code == 0, err
+    run = Run.open(tmp_path / "out")
+    series = run.series
+    assert (run.status, run.summary["flicker_share"]) == ("complete", None)
+    assert series["n_events"][-1] == run.summary["n_events"] > 0
+    released = series["events_oxygen_release"] - series["events_oxygen_return"]
+    np.testing.assert_array_equal(series["n_vacancies"] - series["n_vacancies"][0], released - released[0])
+    np.testing.assert_array_equal(series["n_reservoir"] - series["n_vacancies"], 0)
+    assert out.count("wrote ") == 1
+
+
+def test_a_lattice_that_is_too_small_to_be_divided_is_refused(tmp_path):
+    code, _, err = finish(start(tmp_path, 2, {**SHORT, **DIVIDED}))
+    assert code == 2
+    assert "the domains of 2 ranks are too small" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_a_divided_lattice_forms_like_a_whole_one():
+    """Means over 16 seeds, each with fields on two ranks, agree within 3 standard errors."""
+    script = Path(__file__).with_name("divided_lattice.py")
+    done = subprocess.run(
+        [MPIEXEC, "-n", "2", sys.executable, str(script), "16"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+    found = {mode: np.array(values, dtype=float) for mode, values in json.loads(done.stdout).items()}
+    for column, least in ((0, 0.5), (1, 5.0)):
+        divided, whole = found["divided"][:, column], found["whole"][:, column]
+        error = np.sqrt((divided.var(ddof=1) + whole.var(ddof=1)) / len(whole))
+        assert whole.mean() > least
+        assert abs(divided.mean() - whole.mean()) < 3.0 * error
