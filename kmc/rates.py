@@ -290,10 +290,9 @@ def process_bound(table: Table, state: State, process: int, i: int) -> float:
         return table.constant[process]
     a, b = table.before[process, 0], table.before[process, 1]
     c, d = table.after[process, 0], table.after[process, 1]
-    least = np.inf
+    least, lowest, hottest = np.inf, np.inf, temperature_at(state, i)  # of energy change, barrier, temperature
     for edge in range(table.start[i], table.start[i + 1] if b >= 0 else table.start[i] + 1):
         change, barrier = table.energy[process] - table.swing[process], table.barrier[process]
-        kelvin = temperature_at(state, i)
         if len(table.site_energy):
             change += table.site_energy[i, c] - table.site_energy[i, a]
         if b >= 0:
@@ -307,12 +306,12 @@ def process_bound(table: Table, state: State, process: int, i: int) -> float:
             if table.polarisation[process] > 0.0:
                 field = abs(potential_at(state, i) - potential_at(state, j)) / table.length_nm[edge]
                 barrier -= table.polarisation[process] * field
-            kelvin = 0.5 * (kelvin + temperature_at(state, j))
+            hottest = max(hottest, temperature_at(state, j))
         elif table.site_row[process] >= 0:
             barrier += table.site_barrier[table.site_row[process], i]
-        height = max(barrier + 0.5 * change, change, 0.0)
-        least = min(least, height / kelvin)
-    limit = min(table.prefactor[process] * np.exp(-least / KB_EV), table.max_rate[process])
+        least, lowest = min(least, change), min(lowest, barrier)
+    height = max(lowest + 0.5 * least, least, 0.0)
+    limit = min(table.prefactor[process] * np.exp(-height / (KB_EV * hottest)), table.max_rate[process])
     return _ROUNDED_UP * (0.5 * limit if table.mirrored[process] else limit)
 
 

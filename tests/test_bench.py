@@ -16,7 +16,7 @@ SPEED = {"events_per_s": 2e6, "slowest": 1e6, "fastest": 3e6, "trials_per_event"
 NUMBERS = {
     "parts": dict.fromkeys(("random_ns", "log_ns", "exp_ns", "read_ns", "chained_read_ns", "memory_MB"), 2.0),
     "free_hops": {**SPEED, "exact_hops_per_time": 1002.0},
-    "hops_in_fields": SPEED,
+    "hops_in_fields": {**SPEED, "first_events_per_s": 1e6},
     "bond_counting": {
         **dict.fromkeys(("auto", "null_events", "composition", "rejection_free"), SPEED),
         "first_hops_per_time": 136e3,

@@ -104,6 +104,8 @@ def _hops(run: Runner, effort: Effort, parts: dict[str, Any]) -> Iterator[Line]:
             yield Line(Record(f"{name}, draws an event", trials))
             yield Line(Record(f"{name}, cost of a draw", taken_ns / trials, "ns"))
             yield Line(Record(f"{name}, cost of an event over its floor", taken_ns / floor_ns))
+        first = fields["first_events_per_s"]
+        yield Line(Record(f"M1 in fields, {fraction:.0%}, right after new fields", first, "events/s"))
         error = free["hops_per_time"] / free["exact_hops_per_time"] - 1.0
         yield Line(Record.below(f"M1, {fraction:.0%}, hops per unit of time against 12 N (1 - c)", error, 5e-3))
 
