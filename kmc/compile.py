@@ -138,9 +138,13 @@ def fixed_rates(table: Table, uniform_potential: bool, uniform_K: float | None) 
 
 def varies(table: Table, uniform_potential: bool, uniform_temperature: bool) -> bool:
     """Whether bounds of rates differ from site to site in these fields."""
-    static = len(table.site_energy) > 0 or bool(np.any(table.edge_row >= 0) or np.any(table.site_row >= 0))
     moves = bool(np.any(table.moved) or np.any(table.polarisation))
-    return static or not uniform_temperature or (moves and not uniform_potential)
+    return not sites_alike(table) or not uniform_temperature or (moves and not uniform_potential)
+
+
+def sites_alike(table: Table) -> bool:
+    """Whether no energy or barrier of its own tells one site or edge from another."""
+    return len(table.site_energy) == 0 and bool(np.all(table.edge_row < 0) and np.all(table.site_row < 0))
 
 
 def memo_size(table: Table) -> int:
@@ -148,9 +152,8 @@ def memo_size(table: Table) -> int:
 
     One by process, kind of edge, and the neighbours of either site.
     """
-    alike = len(table.site_energy) == 0 and bool(np.all(table.edge_row < 0) and np.all(table.site_row < 0))
     size = len(table.before) * len(table.shell) * float(table.memo_base) ** 2
-    return int(size) if alike and table.has_pair_energy and size <= _MOST_MEMO else 0
+    return int(size) if sites_alike(table) and table.has_pair_energy and size <= _MOST_MEMO else 0
 
 
 def _shell_degree(sites: SiteGraph, kind: NDArray[np.uint8], kind_shell: NDArray[np.int64]) -> int:

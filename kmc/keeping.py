@@ -356,6 +356,18 @@ def refresh_contacts(table: Table, state: State, select: Selection, reservoir: i
     return fits
 
 
+@inner
+def put_species(table: Table, state: State, select: Selection, scratch: Scratch, site: int, species: int) -> bool:
+    """Put a species on a site from outside; the lists' total is due. False when they need another scale."""
+    was = np.int64(state.occupation[site])
+    if species == was:
+        return True
+    place(table, state, site, species)
+    if table.any_exact:
+        return refresh_around(table, state, select, site, -1, was, -1, scratch)
+    return weigh(table, state, select, site)
+
+
 @kernel
 def assign(
     table: Table, state: State, select: Selection, scratch: Scratch, sites: Indices, species: NDArray[np.int8]
@@ -363,15 +375,7 @@ def assign(
     """Put species on sites from outside; False when the lists need another scale."""
     fits = True
     for k in range(len(sites)):
-        site = np.int64(sites[k])
-        was = np.int64(state.occupation[site])
-        if species[k] == was:
-            continue
-        place(table, state, site, species[k])
-        if table.any_exact:
-            fits &= refresh_around(table, state, select, site, -1, was, -1, scratch)
-        else:
-            fits &= weigh(table, state, select, site)
+        fits &= put_species(table, state, select, scratch, np.int64(sites[k]), np.int64(species[k]))
     if not len(select.tree):
         composition.retotal(select.lists)
     return fits

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from kmc import lists as composition
 from kmc.jit import kernel
-from kmc.keeping import BARRED, RIM, Scratch, Selection, place, refresh_around, refresh_singles, weigh
+from kmc.keeping import BARRED, RIM, Scratch, Selection, put_species, refresh_singles, weigh
 from kmc.rates import Floats, Indices, Ints, State, Table, kind_of, pair_rate, single_rate
 
 Species = NDArray[np.int8]
@@ -176,15 +176,8 @@ def absorb(
             word = np.int64(words[n])
             site = np.int64(shared[row[m] + (word >> SPECIES_BITS)])
             species = word & ((1 << SPECIES_BITS) - 1)
-            was = np.int64(state.occupation[site])
             known[site] = species
-            if species == was:
-                continue
-            place(table, state, site, species)
-            if table.any_exact:
-                fits &= refresh_around(table, state, select, site, -1, was, -1, scratch)
-            else:
-                fits &= weigh(table, state, select, site)
+            fits &= put_species(table, state, select, scratch, site, species)
     if not len(select.tree):
         composition.retotal(select.lists)
     return fits
