@@ -27,7 +27,7 @@ def save(engine: Engine) -> dict[str, Any]:
     saved.update(
         reference=engine._watch.reference.copy(), weight=engine._weight.copy(), bound=np.array([engine._bound]),
         exact=engine.table.exact.copy(), scale=listed.scale.copy(), list_of=listed.where[:, 0].copy(),
-        members=lists.members(listed),
+        members=lists.members(listed), room=listed.room.copy(), missed=listed.missed.copy(),
     )  # fmt: skip
     if engine.superbasin is not None:
         saved.update(engine.superbasin.checkpoint())
@@ -43,6 +43,7 @@ def load(engine: Engine, saved: Mapping[str, Any]) -> None:
     shapes.update(
         fields=((1, 2), (count, 2)), reference=((0,), (count,)), weight=((0,), (count,)), bound=((1,),),
         exact=(engine.table.exact.shape,), scale=((2,),), list_of=(engine.select.lists.where[:, 0].shape,),
+        room=((lists.LISTS,),), missed=((1,),),
     )  # fmt: skip
     if engine.superbasin is not None:
         shapes.update({name: (value.shape,) for name, value in engine.superbasin.checkpoint().items()})
@@ -60,7 +61,11 @@ def load(engine: Engine, saved: Mapping[str, Any]) -> None:
     engine._weight, engine._bound = np.array(saved["weight"], dtype=float), float(saved["bound"][0])
     engine._watch = engine._watched(np.array(saved["reference"], dtype=np.int8))
     fresh = lists.new_lists(len(saved["list_of"]), float(saved["scale"][0]))
-    lists.refill(fresh, np.asarray(saved["list_of"], dtype=np.int32), np.asarray(saved["members"], dtype=np.int32))
+    fresh.missed[:] = saved["missed"]
+    lists.refill(
+        fresh, np.asarray(saved["list_of"], dtype=np.int32), np.asarray(saved["members"], dtype=np.int32),
+        np.asarray(saved["room"], dtype=np.int64),
+    )  # fmt: skip
     engine.select = keeping.Selection(engine.select.tree, fresh)
     engine._rebuild(fresh)
     if engine.superbasin is not None:

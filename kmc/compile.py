@@ -83,8 +83,8 @@ def compile_table(
         capacity=np.array([float(r.capacity) for r in model.reservoirs]),
         filling=np.array([r.filling_eV for r in model.reservoirs]),
         exact=np.zeros(0, dtype=bool), exact_from=np.zeros(0, dtype=bool), exact_to=np.zeros(0, dtype=bool),
-        exact_single=np.zeros(0, dtype=bool), kept_pair=np.zeros((0, 0), dtype=bool), any_exact=True, degree=degree,
-        regular=bool(np.all(np.diff(sites.start) == degree)),
+        exact_single=np.zeros(0, dtype=bool), kept_pair=np.zeros((0, 0), dtype=bool), any_exact=True,
+        exact_pairs=True, degree=degree, regular=bool(np.all(np.diff(sites.start) == degree)),
         shell_degree=shell_degree, memo_base=(shell_degree + 1) ** pair_energy.shape[1],
         pair_slots=np.zeros(0, dtype=np.int64), single_slots=np.zeros(0, dtype=np.int64),
         slot_share=np.zeros(0),
@@ -110,6 +110,7 @@ def with_exact(table: Table, exact: NDArray[np.bool_]) -> Table:
     return table._replace(
         exact=exact, exact_from=flags[0], exact_to=flags[1], exact_single=flags[2],
         kept_pair=(table.pair_match[..., 0] >= 0).any(axis=0) & exact[:, None], any_exact=bool(flags.any()),
+        exact_pairs=bool(flags[:2].any()),
         pair_slots=pair_slots.astype(np.int64), single_slots=single_slots.astype(np.int64),
         slot_share=1.0 / np.maximum(table.degree * pair_slots + single_slots, 1),
     )  # fmt: skip

@@ -147,6 +147,7 @@ def look_ahead(table: Table, state: State, lists: Lists, turn: int) -> None:
     """
     new = turn & (AHEAD - 1)
     _, site, share = composition.locate(lists, state.ahead[new, 0], state.random, False)
+    site = max(site, 0)
     state.guess[new, 0], state.guess[new, 1] = site, -1
     fetch_soon(state.occupation, site)
     fetch_soon(lists.where, site)
@@ -156,10 +157,18 @@ def look_ahead(table: Table, state: State, lists: Lists, turn: int) -> None:
         fetch_soon(state.fields, site)
     if table.has_pair_energy:
         fetch_soon(state.neighbour_count, site)
+    step = (turn + 10) & (AHEAD - 1)
     if table.any_exact:
+        if not table.exact_pairs:
+            fetch_soon(table.target, first_edge(table, state.guess[step, 0]))
+            site = state.guess[(turn + 4) & (AHEAD - 1), 0]
+            for edge in range(first_edge(table, site), table.start[site + 1]):
+                neighbour = np.int64(table.target[edge])
+                fetch_soon(state.occupation, neighbour)
+                fetch_soon(lists.where, neighbour)
+                fetch_soon(state.neighbour_count, neighbour)
         return
     state.guess_share[new] = share
-    step = (turn + 10) & (AHEAD - 1)
     site = state.guess[step, 0]
     species = np.int64(state.occupation[site])
     across = table.pair_slots[species]

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kmc import checkpoint, drawing, keeping, kernels, lists, nulls, tree
+from kmc import checkpoint, drawing, keeping, kernels, lists, nulls, start, tree
 from kmc.compile import compile_table, fixed_rates, memo_size, sites_alike, varies, with_exact
 from kmc.errors import KmcError
 from kmc.model import Model, hint
 from kmc.occupation import Filler
-from kmc.rates import Floats, State
+from kmc.rates import Floats
 from kmc.sites import SiteGraph
 from kmc.tracers import Tracers
-from kmc.xoshiro import new_state
 
 if TYPE_CHECKING:
     from kmc.superbasin import Superbasin
@@ -26,9 +25,9 @@ Selector = Literal["auto", "tree", "composition"]
 #: Events between two looks at signals (Ctrl-C): about a second.
 _CHUNK = 1_000_000
 
-#: Up to so many sites the default is a tree, about as quick as lists with all rates kept (0.84 and 0.93 million events
-#: a second on 4,000 sites of free hops). Null events are quicker where bounds are tight, but must be asked for there.
-_SMALL = 4096
+#: Up to so many sites, and with all rates kept, the default is a tree: up to a quarter quicker than lists there, a
+#: quarter slower on 3,600 sites (Ising model).
+_SMALL = 512
 
 #: Rates that are kept agree with recomputed ones to this.
 _ROUNDING = 1e-12
@@ -50,8 +49,8 @@ class Engine:
         contacts: reservoir -> (sites (M,), distance to it (M,) nm): which sites exchange with it; one site may touch
             several reservoirs.
         reservoir_counts: reservoir -> particles in it at the start.
-        selector: how a site is drawn: "tree" (a sum tree), "composition" (lists by powers of two, O(1)), or "auto": a
-            tree up to 4,096 sites.
+        selector: how a site is drawn: "tree" (a sum tree), "composition" (lists by powers of two, O(1)), or "auto":
+            lists, unless all rates are kept (``null_events=False``) on at most 512 sites.
         null_events: with lists, species whose rates are not kept: a draw chooses one of their possible moves and
             accepts it with its rate over a bound. False: none; True: all that can be bounded; names: these; "auto":
             all at first, and no longer those of which most draws come to nothing. The clock is exact in any case.
@@ -79,7 +78,7 @@ class Engine:
         flicker: bool = False,
         check_every: int | None = None,
     ) -> None:
-        events_seed, disorder_seed, filling_seed = _streams(seed)
+        events_seed, disorder_seed, filling_seed = start.streams(seed)
         self.sites, self.model = sites, model
         self._names = [name for name, _, _ in model.directions()]
         followed = (track,) if isinstance(track, str) else tuple(track)
@@ -89,62 +88,22 @@ class Engine:
             sites, model, site_energies=site_energies_eV or {}, barrier_shifts=barrier_shifts_eV or {},
             contacts=contacts or {}, tracked=followed, seed=disorder_seed,
         )  # fmt: skip
-        count, rows, species = len(sites), len(self._names), len(model.species)
-        if callable(occupation):
-            given = np.asarray(occupation(model, count, np.random.default_rng(filling_seed)))
-        else:
-            given = np.asarray(occupation)
-        if given.shape != (count,) or given.dtype.kind not in "iub":
-            raise KmcError(f"occupation must be ({count},) integers, not {given.shape} of {given.dtype}")
-        if given.min() < 0 or given.max() >= species:
-            raise KmcError(f"occupation holds {given.min()}..{given.max()}; species are numbered 0..{species - 1}")
-        filled = given.astype(np.int8)
+        count = len(sites)
+        filled = start.occupation(model, count, occupation, filling_seed)
         if selector not in ("auto", "tree", "composition"):
             raise KmcError(f"selector is {selector!r}; known are auto, composition, tree")
         if selector == "auto":
-            selector = "tree" if count <= _SMALL and null_events in ("auto", False) else "composition"
+            selector = "tree" if count <= _SMALL and null_events is False else "composition"
         self.selector: str = selector
         self._retunes = null_events == "auto"
         if check_every is not None and check_every < 1:
             raise KmcError(f"check_every is {check_every}; a number of events >= 1 is needed")
         self._check_every = check_every
         self.table = with_exact(self.table, nulls.kept_at_first(model, null_events, selector == "tree"))
-        particle = np.full(count if followed else 0, -1, dtype=np.int32)
-        start = np.flatnonzero(self.table.tracked[filled]) if followed else np.zeros(0, dtype=np.int64)
-        particle[start] = np.arange(len(start))
-        self.state = State(
-            occupation=filled,
-            fields=np.array([[0.0, 300.0]]),
-            neighbour_count=np.zeros((count, self.table.pair_energy.shape[1]), dtype=np.int16),
-            pair_rate=np.zeros((0, 0)),
-            single_rate=np.zeros((0, 0)),
-            fixed_rate=np.full(rows, np.nan),
-            memo=np.zeros(0),
-            bound=np.zeros((1, species, 2)),
-            reservoir_count=np.zeros(len(model.reservoirs), dtype=np.int64),
-            reservoir_potential=np.zeros(len(model.reservoirs)),
-            clock=np.zeros(2),
-            events=np.zeros(1, dtype=np.int64),
-            nulls=np.zeros(species, dtype=np.int64),
-            window=nulls.first_window(species),
-            counts=np.zeros(rows, dtype=np.int64),
-            flicker=np.zeros(rows, dtype=np.int64),
-            last_event=np.zeros(count if flicker else 0, dtype=np.int64),
-            previous=filled.copy() if flicker else np.zeros(0, dtype=np.int8),
-            particle=particle,
-            tracer_site=start.astype(np.int64),
-            displacement_nm=np.zeros((len(start), 3)),
-            hops=np.zeros(len(start), dtype=np.int64),
-            random=new_state(events_seed),
-            ahead=np.zeros((drawing.AHEAD, 2)),
-            guess=np.zeros((drawing.AHEAD, 2), dtype=np.int64),
-            guess_share=np.zeros(drawing.AHEAD),
-            turn=np.zeros(1, dtype=np.int64),
-            closed=np.zeros(0, dtype=np.int8),
-        )
+        self.state = start.state(self.table, model, filled, events_seed, followed=bool(followed), flicker=flicker)
         if self.selector != "tree":
             drawing.fill_ahead(self.state)
-        self._tracer_species = filled[start].copy()
+        self._tracer_species = filled[self.state.tracer_site].copy()
         for name, number in (reservoir_counts or {}).items():
             row = self._reservoir(name)
             if not 0 <= number <= self.table.capacity[row]:
@@ -178,7 +137,7 @@ class Engine:
     @property
     def n_null(self) -> int:
         """Draws so far that came to nothing (they took time, as they should)."""
-        return int(self.state.nulls.sum())
+        return int(self.state.nulls.sum() + self.select.lists.missed[0])
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -402,6 +361,7 @@ class Engine:
         """New lists whose scale is the largest weight that there is."""
         scale = keeping.largest_weight(self.table, self.state)
         fresh = lists.new_lists(len(self.sites), scale if 0.0 < scale < np.inf else 1.0)
+        fresh.missed[:] = self.select.lists.missed
         self.select = keeping.Selection(self.select.tree, fresh)
         keeping.refresh_all(self.table, self.state, self.select)
 
@@ -530,10 +490,3 @@ class Engine:
         if name not in names:
             raise KmcError(f"no reservoir is called {name!r}; known are {hint(name, names)}")
         return names.index(name)
-
-
-def _streams(seed: int | np.random.SeedSequence) -> list[np.random.SeedSequence]:
-    """Three streams of a seed; a sequence is left as it is, so that used twice it gives the same streams twice."""
-    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    key = (*sequence.spawn_key, 0x6B6D63)  # apart from children that the caller spawns
-    return np.random.SeedSequence(sequence.entropy, spawn_key=key, pool_size=sequence.pool_size).spawn(3)

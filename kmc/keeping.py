@@ -266,6 +266,20 @@ def next_tick(scratch: Scratch) -> None:
 
 
 @inner
+def _refresh_singles_around(table: Table, state: State, select: Selection, site: int, partner: int) -> bool:
+    """Kept rates, all of them of one site, that a change of species on a site can have changed."""
+    fits = True
+    if refresh_singles(table, state, site):
+        fits &= weigh(table, state, select, site)
+    for edge in range(first_edge(table, site), table.start[site + 1]):
+        if table.shell[kind_of(table, edge)] >= 0:
+            neighbour = np.int64(table.target[edge])
+            if neighbour != partner and refresh_singles(table, state, neighbour):
+                fits &= weigh(table, state, select, neighbour)
+    return fits
+
+
+@inner
 def refresh_around(
     table: Table, state: State, select: Selection, i: int, j: int, was_i: int, was_j: int, scratch: Scratch
 ) -> bool:
@@ -274,6 +288,9 @@ def refresh_around(
     Edges whose two species have no kept process, and had none before the event, are passed over unread. False when
     the lists need another scale.
     """
+    if not table.exact_pairs:
+        fits = _refresh_singles_around(table, state, select, i, j)
+        return fits and (j < 0 or _refresh_singles_around(table, state, select, j, i))
     next_tick(scratch)
     tick = scratch.tick[0]
     mark_touched(scratch, i)

@@ -218,6 +218,9 @@ def run_lists(
         state.ahead[here, 0], state.ahead[here, 1] = next_uniform(state.random), next_uniform(state.random)
         if far:
             look_ahead(table, state, lists, turn)
+        if site < 0:
+            lists.missed[0] += 1
+            continue
         species = np.int64(state.occupation[site])
         if table.exact[species]:
             edge, process, left = choose_kept(table, state, site, share * lists.limit[number])

@@ -56,6 +56,6 @@ def close_window(table: Table, state: State) -> NDArray[np.bool_]:
     came_to_nothing = state.nulls - window[3:]
     window[1] = min(2 * window[1], _LONGEST)
     window[0], window[2], window[3:] = window[1], state.events[0], state.nulls
-    touched = 2.0 * (1 + table.degree if table.has_pair_energy else 1)
-    keeping = touched * np.where(table.pair_slots > 0, 2 * table.degree, 1)
+    touched = 1 + table.degree if table.has_pair_energy else 1
+    keeping = np.where(table.pair_slots > 0, 2 * touched * 2 * table.degree, touched)
     return np.asarray(~table.exact & (came_to_nothing > (_EVENT + _KEEPING * keeping) * events))

@@ -84,6 +84,7 @@ class Table(NamedTuple):
     exact_single: NDArray[np.bool_]  # (S,) exact, with a process of one site
     kept_pair: NDArray[np.bool_]  # (S, S) a pair process with an exact first species acts on the two
     any_exact: bool
+    exact_pairs: bool  # of a pair process, some first species is exact
     degree: int  # most edges of a site
     regular: bool  # all sites have so many
     shell_degree: int  # most neighbours of a site in the shells of pair energies

@@ -60,7 +60,7 @@ def test_rates_after_many_events_are_those_of_a_full_refresh(lattice, seed):
     world = World(lattice, seed)
     engine = world.engine()
     engine.set_fields(temperature_K=HOT_K)
-    for events in [1] * 400 + [4000] * 10:
+    for events in [1] * 400 + [4000] * 20:
         assert engine.run(until_s=np.inf, max_events=events) == "events"
         kept = {name: value.copy() for name, value in derived(engine).items()}
         engine.refresh()
@@ -440,7 +440,7 @@ def test_a_frozen_lattice_says_so():
 
 
 def test_a_process_too_slow_for_a_double_is_frozen():
-    engine = kmc.Engine(line(8), GAS, [0] * 7 + [1])
+    engine = kmc.Engine(line(8), GAS, [0] * 7 + [1], selector="tree")
     engine.set_fields(temperature_K=4.9)
     assert 0.0 < engine.total_rate_Hz < 1e-290
     assert engine.run(until_s=1e9) == "frozen"

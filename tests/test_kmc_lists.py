@@ -65,7 +65,10 @@ def test_members_come_and_go_without_getting_lost():
         used = table.used[1 : 1 + table.used[0]]
         assert np.all(np.diff(used) < 0)
         assert sorted(used) == sorted(set(table.where[weights > 0.0, 0]))
-        assert table.total[0] == pytest.approx(np.sum(table.limit[table.where[weights > 0.0, 0]]), rel=1e-12)
+        assert table.total[0] == pytest.approx(np.sum(table.limit * table.room), rel=1e-12)
+        spare = table.room - table.length
+        assert np.all((spare >= 0) & (spare <= 2 * (table.length >> 6) + 1))
+        np.testing.assert_array_equal(table.length, np.bincount(table.where[weights > 0.0, 0], minlength=lists.LISTS))
     in_blocks = sum(-(-int(length) // lists.BLOCK) for length in table.length)
     assert table.free_count[0] == len(table.free) - in_blocks
     put_all(table, np.arange(count), np.zeros(count))
@@ -78,7 +81,7 @@ def test_refilled_lists_are_the_same_in_every_order():
     table = filled(10.0 ** generator.uniform(-5, 5, 700))
     put_all(table, generator.permutation(700)[:400], 10.0 ** generator.uniform(-5, 5, 400))
     again = lists.new_lists(700, 1.0)
-    lists.refill(again, table.where[:, 0].copy(), lists.members(table))
+    lists.refill(again, table.where[:, 0].copy(), lists.members(table), table.room)
     for name in ("where", "length", "used", "total"):
         np.testing.assert_array_equal(getattr(again, name), getattr(table, name), err_msg=name)
     np.testing.assert_array_equal(lists.members(again), lists.members(table))

@@ -71,6 +71,7 @@ def test_a_part_built_alone_is_that_of_the_whole_graph(two):
 
 def test_a_restart_on_two_ranks_gives_the_same_bytes(two):
     assert all(rank["free hops"]["restart"] for rank in two)
+    assert [rank["stops"] for rank in two] == [[True] * 5] * 2
 
 
 def test_hops_on_two_ranks_are_those_that_theory_asks_for(two):

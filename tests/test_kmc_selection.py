@@ -172,7 +172,8 @@ def crowd(seed=1):
         ],
         reservoirs=[kmc.Reservoir("cap", 10)],
     )
-    return kmc.Engine(sites, model, generator.integers(0, 3, count), seed=seed, contacts={"cap": (np.arange(20), 0.1)})
+    return kmc.Engine(sites, model, generator.integers(0, 3, count), seed=seed, contacts={"cap": (np.arange(20), 0.1)},
+                      selector="tree")  # fmt: skip
 
 
 def test_events_are_chosen_in_proportion_to_their_rates():

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import lists, tree
-from kmc.engine import Engine, Selector, _streams
+from kmc.engine import Engine, Selector
 from kmc.errors import KmcError
 from kmc.keeping import BARRED, OPEN, Selection
 from kmc.model import Model
 from kmc.occupation import Filler
-from kmc.parallel import kernels
+from kmc.parallel import checkpoint, kernels
 from kmc.parallel.disorder import spread_barriers
 from kmc.parallel.halo import Halo, Post, together, wait
 from kmc.parallel.inputs import checked, localised, touching
@@ -30,6 +30,7 @@ from kmc.parallel.part import Part, part_of_graph
 from kmc.parallel.reservoirs import Reservoirs
 from kmc.parallel.sectors import CLOSED, Reach, localise, sectors
 from kmc.sites import SiteGraph
+from kmc.start import streams
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -463,20 +464,7 @@ class ParallelEngine:
 
         Every rank keeps its own; they belong to this number of ranks and this grid.
         """
-        saved = self._engine.checkpoint()
-        saved.update(
-            parallel_clock=self._clock.copy(), parallel_cycle=np.array([self._cycle]), parallel_key=self._key.copy(),
-            parallel_speeds=self._speeds.copy(), parallel_layout=self._layout(),
-            parallel_reservoirs=self._reservoirs.count.copy(), parallel_reference=self._reference.copy(),
-            parallel_weight=self._weight.copy(), parallel_bound=np.array([self._bound]),
-            parallel_valid=np.array(self._valid),
-        )  # fmt: skip
-        for number, select in enumerate(self._selections):
-            order = lists.members(select.lists)
-            saved[f"parallel_members_{number}"] = order
-            saved[f"parallel_list_{number}"] = select.lists.where[order, 0].copy()
-            saved[f"parallel_scale_{number}"] = select.lists.scale.copy()
-        return saved
+        return checkpoint.save(self)
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Go back to a :meth:`checkpoint` of an engine with the same arguments on the same number of ranks.
@@ -484,35 +472,7 @@ class ParallelEngine:
         Raises:
             KmcError: on all ranks, when an array of any is missing or does not fit.
         """
-
-        def check() -> None:
-            layout = self._layout()
-            if not np.array_equal(saved.get("parallel_layout", ()), layout):
-                theirs = np.asarray(saved.get("parallel_layout", ())).tolist()
-                raise KmcError(
-                    f"checkpoint: ranks, rank, grid, sites, owned sites, sectors are {theirs}; here {layout.tolist()}"
-                )
-            self._engine.restore(saved)
-
-        together(self.comm, check)
-        self._clock[:] = saved["parallel_clock"]
-        self._cycle = int(saved["parallel_cycle"][0])
-        self._key = np.array(saved["parallel_key"], dtype=np.uint64)
-        self._speeds[:] = saved["parallel_speeds"]
-        self._reservoirs.count[:] = saved["parallel_reservoirs"]
-        self._reference = np.array(saved["parallel_reference"], dtype=np.int8)
-        self._weight = np.array(saved["parallel_weight"], dtype=float)
-        self._bound = float(saved["parallel_bound"][0])
-        self._known[:] = self._engine.state.occupation
-        self._closed, self._exact = self._engine.select, self._engine.table.exact
-        self._valid = [bool(flag) and self._engine.selector != "tree" for flag in saved["parallel_valid"]]
-        for number in range(len(self._sectors)):
-            select = self._empty(float(saved[f"parallel_scale_{number}"][0]))
-            order = np.asarray(saved[f"parallel_members_{number}"], dtype=np.int32)
-            numbers = np.full(len(self._local.index), -1, dtype=np.int32)
-            numbers[order] = saved[f"parallel_list_{number}"]
-            lists.refill(select.lists, numbers, order)
-            self._selections[number] = select
+        checkpoint.load(self, saved)
 
     def _layout(self) -> Ints:
         return np.array(
@@ -530,7 +490,7 @@ class ParallelEngine:
 
         def fill() -> Any:
             if callable(occupation):
-                return occupation(self.model, own, np.random.default_rng(_streams(seed)[2]))
+                return occupation(self.model, own, np.random.default_rng(streams(seed)[2]))
             return np.asarray(occupation)
 
         given = together(self.comm, fill)

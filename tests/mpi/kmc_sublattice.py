@@ -124,6 +124,44 @@ def reservoir(comm: MPI.Comm) -> dict[str, Any]:
     return {"held": held, "totals": totals, "clean": clean(engine)}
 
 
+def stops(comm: MPI.Comm) -> list[bool]:
+    """Stopped at five places, gone on with in new engines: every array of the last checkpoint, byte by byte."""
+    sites = lattice.simple_cubic((12, 6, 6), 0.3)
+    model = kmc.Model(
+        species=("empty", "A"),
+        processes=[
+            kmc.hop("A", "empty", 0.05, prefactor_Hz=10.0, charge_e=1.0, spread_eV=0.02),
+            kmc.exchange("in", "A", "empty", "tank", 0.05, prefactor_Hz=2.0),
+        ],
+        pair_energies=[kmc.PairEnergy("A", "A", -0.03)],
+        reservoirs=[kmc.Reservoir("tank", 60, filling_eV=0.05)],
+    )
+    potential_V = np.random.default_rng(3).normal(0.0, 0.03, len(sites))
+
+    def start() -> ParallelEngine:
+        engine = ParallelEngine(
+            sites, model, kmc.random(A=0.2), comm=comm, seed=5,
+            contacts={"tank": (np.arange(0, len(sites), 5), 0.1)}, reservoir_counts={"tank": 30},
+        )  # fmt: skip
+        engine.set_fields(potential_V, 400.0)
+        return engine
+
+    until_s, same = 40.0, []
+    straight = start()
+    straight.run(until_s=until_s)
+    wanted = straight.checkpoint()
+    for events in np.random.default_rng(8).integers(1, straight.n_events, 5).tolist():
+        stopped = start()
+        reason = stopped.run(until_s=until_s, max_events=events)
+        resumed = start()
+        resumed.restore(stopped.checkpoint())
+        resumed.run(until_s=until_s)
+        found = resumed.checkpoint()
+        equal = [np.asarray(found[name]).tobytes() == np.asarray(wanted[name]).tobytes() for name in wanted]
+        same.append(reason == "events" and found.keys() == wanted.keys() and all(equal))
+    return same
+
+
 def fields(comm: MPI.Comm) -> dict[str, Any]:
     """Fields of all sites or of owned ones, and barriers that do not hang on the ranks."""
     sites = lattice.simple_cubic((12, 6, 6), 0.3)
@@ -183,6 +221,7 @@ def main(folder: Path) -> None:
         "kawasaki kept": kawasaki(comm, False),
         "kawasaki nulls": kawasaki(comm, True),
         "reservoir": reservoir(comm),
+        "stops": stops(comm),
         "fields": fields(comm),
         "refusals": refusals(comm),
     }

@@ -1,0 +1,75 @@
+"""What an engine starts from: its random streams, what stands on its sites, and all that changes in a run."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kmc import drawing, nulls
+from kmc.errors import KmcError
+from kmc.model import Model
+from kmc.occupation import Filler, Occupation
+from kmc.rates import State, Table
+from kmc.xoshiro import new_state
+
+
+def streams(seed: int | np.random.SeedSequence) -> list[np.random.SeedSequence]:
+    """Three streams of a seed; a sequence is left as it is, so that used twice it gives the same streams twice."""
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    key = (*sequence.spawn_key, 0x6B6D63)  # apart from children that the caller spawns
+    return np.random.SeedSequence(sequence.entropy, spawn_key=key, pool_size=sequence.pool_size).spawn(3)
+
+
+def occupation(model: Model, count: int, given: ArrayLike | Filler, seed: np.random.SeedSequence) -> Occupation:
+    """(count,) species of the sites, given or filled in.
+
+    Raises:
+        KmcError: for another shape, numbers that are not whole, or species that the model does not have.
+    """
+    array = np.asarray(given(model, count, np.random.default_rng(seed)) if callable(given) else given)
+    if array.shape != (count,) or array.dtype.kind not in "iub":
+        raise KmcError(f"occupation must be ({count},) integers, not {array.shape} of {array.dtype}")
+    if array.min() < 0 or array.max() >= len(model.species):
+        last = len(model.species) - 1
+        raise KmcError(f"occupation holds {array.min()}..{array.max()}; species are numbered 0..{last}")
+    return array.astype(np.int8)
+
+
+def state(
+    table: Table, model: Model, filled: Occupation, seed: np.random.SeedSequence, *, followed: bool, flicker: bool
+) -> State:
+    """Clock and counters at zero, 0 V and 300 K; what is kept from event to event is still to be filled."""
+    count, rows, species = len(filled), len(table.before), len(model.species)
+    particle = np.full(count if followed else 0, -1, dtype=np.int32)
+    tracer_site = np.flatnonzero(table.tracked[filled]) if followed else np.zeros(0, dtype=np.int64)
+    particle[tracer_site] = np.arange(len(tracer_site))
+    return State(
+        occupation=filled,
+        fields=np.array([[0.0, 300.0]]),
+        neighbour_count=np.zeros((count, table.pair_energy.shape[1]), dtype=np.int16),
+        pair_rate=np.zeros((0, 0)),
+        single_rate=np.zeros((0, 0)),
+        fixed_rate=np.full(rows, np.nan),
+        memo=np.zeros(0),
+        bound=np.zeros((1, species, 2)),
+        reservoir_count=np.zeros(len(model.reservoirs), dtype=np.int64),
+        reservoir_potential=np.zeros(len(model.reservoirs)),
+        clock=np.zeros(2),
+        events=np.zeros(1, dtype=np.int64),
+        nulls=np.zeros(species, dtype=np.int64),
+        window=nulls.first_window(species),
+        counts=np.zeros(rows, dtype=np.int64),
+        flicker=np.zeros(rows, dtype=np.int64),
+        last_event=np.zeros(count if flicker else 0, dtype=np.int64),
+        previous=filled.copy() if flicker else np.zeros(0, dtype=np.int8),
+        particle=particle,
+        tracer_site=tracer_site.astype(np.int64),
+        displacement_nm=np.zeros((len(tracer_site), 3)),
+        hops=np.zeros(len(tracer_site), dtype=np.int64),
+        random=new_state(seed),
+        ahead=np.zeros((drawing.AHEAD, 2)),
+        guess=np.zeros((drawing.AHEAD, 2), dtype=np.int64),
+        guess_share=np.zeros(drawing.AHEAD),
+        turn=np.zeros(1, dtype=np.int64),
+        closed=np.zeros(0, dtype=np.int8),
+    )
