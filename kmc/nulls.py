@@ -15,7 +15,7 @@ from kmc.rates import Ints, State, Table
 _FIRST, _LONGEST = 16_384, 1_048_576
 
 #: Costs in draws: of keeping one more rate up to date, and of an event without that (measured, rough).
-_KEEPING, _EVENT = 0.4, 3.0
+_KEEPING, _EVENT = 0.4, 1.0
 
 
 def kept_at_first(model: Model, null_events: bool | str | Sequence[str], planted: bool) -> NDArray[np.bool_]:
@@ -56,6 +56,9 @@ def close_window(table: Table, state: State) -> NDArray[np.bool_]:
     came_to_nothing = state.nulls - window[3:]
     window[1] = min(2 * window[1], _LONGEST)
     window[0], window[2], window[3:] = window[1], state.events[0], state.nulls
-    touched = 1 + table.degree if table.has_pair_energy else 1
-    keeping = np.where(table.pair_slots > 0, 2 * touched * 2 * table.degree, touched)
-    return np.asarray(~table.exact & (came_to_nothing > (_EVENT + _KEEPING * keeping) * events))
+    share = came_to_nothing / max(int(came_to_nothing.sum()), 1)  # of what a species has to do with events: a guess
+    touched = share.copy()
+    if table.has_pair_energy:
+        touched += table.degree * np.bincount(state.occupation, minlength=len(share)) / len(state.occupation)
+    keeping = np.where(table.pair_slots > 0, 4 * table.degree * touched, touched)
+    return np.asarray(~table.exact & (came_to_nothing > (_EVENT * share + _KEEPING * keeping) * events))

@@ -99,3 +99,13 @@ def test_nothing_moves_when_rates_are_frozen():
     still = rows(family(FROZEN), STEPS[:3])
     assert [row["n_events"] for row in still] == [0.0] * 3
     assert still[-1]["n_refreshes"] == still[0]["n_refreshes"]
+
+
+def test_flickering_sets_are_left_in_one_step_where_that_is_asked_for():
+    device = family({"numerics.superbasin_states": 8})
+    rows(device, STEPS[:2])
+    summary = device.summary()
+    assert device.engine.superbasin.max_states == 8
+    assert summary["n_visits"] >= 0
+    assert summary["n_events_inside"] >= 0.0
+    assert "n_visits" not in family().summary()

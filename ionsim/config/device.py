@@ -45,6 +45,9 @@ class Numerics(Section):
     distributed_lattice: bool = setting(
         False, "divide the lattice among the MPI ranks as the mesh is; else every rank advances all of it"
     )
+    superbasin_states: int | None = number(
+        None, "", "most configurations of a flickering set left in one exact step; else no such steps", ge=2, le=256
+    )
     freeze_temperature: bool = setting(False, "keep the ambient temperature everywhere")
     checkpoint_s: float = number(60.0, "s", "wall time between writes of the run file", gt=0, le=1e6)
 

@@ -201,8 +201,11 @@ class Vcm:
     def summary(self) -> dict[str, Any]:
         """Event counts by process, the share of them that was flicker, field refreshes and their errors."""
         counts = self.engine.counts
+        visits = None if isinstance(self.engine, kmc.ParallelEngine) else self.engine.superbasin
+        inside = {} if visits is None else {"n_visits": visits.n_visits, "n_events_inside": sum(visits.events.values())}
         return {
             "n_events": sum(counts.values()),
+            **inside,
             **{f"n_{name}": number for name, number in counts.items()},
             "flicker_share": self.lattice.flicker_share,
             "n_field_refreshes": self.fields.n_solves,

@@ -102,4 +102,7 @@ def lattice_engine(
     """An engine for the lattice: on every rank all of it, or divided among them (``numerics.distributed_lattice``)."""
     if device.numerics.distributed_lattice:
         return kmc.ParallelEngine(sites, model, occupation, comm=comm, seed=seed, **given)
-    return kmc.Engine(sites, model, occupation, seed=seed, selector="tree", flicker=True, **given)
+    engine = kmc.Engine(sites, model, occupation, seed=seed, selector="tree", flicker=True, **given)
+    if device.numerics.superbasin_states is not None:
+        kmc.Superbasin(engine, max_states=device.numerics.superbasin_states)
+    return engine
