@@ -3,7 +3,7 @@
 from kmc.engine import Engine
 from kmc.ensemble import SeedError, ensemble, seeds
 from kmc.errors import KmcError
-from kmc.model import METROPOLIS, Model, PairEnergy, Process, Reservoir, adsorption, exchange, hop, reaction, turn
+from kmc.model import Model, PairEnergy, Reservoir
 from kmc.observers import (
     Call,
     ClusterSeries,
@@ -28,6 +28,7 @@ from kmc.observers import (
 )
 from kmc.occupation import random
 from kmc.parallel import ParallelEngine
+from kmc.process import METROPOLIS, Process, adsorption, electrode, exchange, hop, reaction, turn
 from kmc.rates import KB_EV
 from kmc.sites import SiteGraph
 from kmc.superbasin import Superbasin
@@ -60,6 +61,7 @@ __all__ = [
     "adsorption",
     "collective_correlation",
     "collective_diffusion",
+    "electrode",
     "ensemble",
     "exchange",
     "find_clusters",

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc.errors import KmcError
-from kmc.model import EXCHANGE, PAIR, Model, PairEnergy, Process, hint
+from kmc.model import Model, PairEnergy
+from kmc.process import PAIR, Process, hint
 from kmc.rates import KB_EV, Floats, Table
 from kmc.sites import SiteGraph
 
@@ -55,7 +56,8 @@ def compile_table(
     names = [r.name for r in model.reservoirs]
     contact_start, contact_site, distance = _contacts(count, names, contacts)
     reservoir = np.array([names.index(p.reservoir) if p.reservoir else -1 for _, p, _ in events], dtype=np.int64)
-    step = np.array([(-1 if rev else 1) if p.kind == EXCHANGE else 0 for _, p, rev in events], dtype=np.int64)
+    step = np.array([(-p.particles if rev else p.particles) for _, p, rev in events], dtype=np.int64)
+    step[reservoir < 0] = 0
     paired = before[:, 1] >= 0
     pair_charge = charge[after] - charge[before]  # the second column means nothing for one-site processes
     polarisable = any(p.polarisation_e_nm > 0.0 and p.kind == PAIR for p in model.processes)
@@ -70,7 +72,7 @@ def compile_table(
         has_pair_energy=bool(np.any(pair_energy)), charge=charge, site_energy=site_energy,
         pair_match=_pair_match(model, events, before, kind_length), single_match=single_match,
         before=before, after=after, swaps=paired & (before[:, 0] == after[:, 1]) & (before[:, 1] == after[:, 0]),
-        moved=np.where(paired, 0.5 * (pair_charge[:, 0] - pair_charge[:, 1]), 0.0),
+        moved=np.where(paired, _moved(events, pair_charge), 0.0),
         barrier=np.array([p.barrier_eV for _, p, _ in events]),
         energy=energy,
         prefactor=np.array([p.prefactor_Hz for _, p, _ in events]),
@@ -161,6 +163,15 @@ def _shell_degree(sites: SiteGraph, kind: NDArray[np.uint8], kind_shell: NDArray
     """Most neighbours of a site over edges with pair energies."""
     acting = np.concatenate(([0], np.cumsum(kind_shell[kind] >= 0)))
     return int(np.diff(acting[sites.start]).max(initial=0))
+
+
+def _moved(events: Events, gained: Floats) -> Floats:
+    """(P,) charge that goes from the second to the first site; ``gained`` (P, 2) is what both sites gain.
+
+    What they gain together comes half from either where electrons are local; all from the second where it is a metal.
+    """
+    partner = np.array([p.electrons == "partner" for _, p, _ in events])
+    return np.where(partner, gained[:, 0], 0.5 * (gained[:, 0] - gained[:, 1]))
 
 
 def _constant(process: Process, reverse: bool) -> float:

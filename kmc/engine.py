@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from kmc import checkpoint, drawing, keeping, kernels, lists, nulls, start, tree
 from kmc.compile import compile_table, fixed_rates, memo_size, sites_alike, varies, with_exact
 from kmc.errors import KmcError
-from kmc.model import Model, hint
+from kmc.model import Model
 from kmc.occupation import Filler
+from kmc.process import hint
 from kmc.rates import Floats
 from kmc.sites import SiteGraph
 from kmc.tracers import Tracers

@@ -145,7 +145,7 @@ def happen(
                 fits &= refresh_beside(table, state, select, partner, was_partner, site, was)
                 fits &= weigh(table, state, select, partner)
             fits &= weigh(table, state, select, site)
-        if table.reservoir[process] >= 0:
+        if table.step[process] != 0:
             fits &= refresh_contacts(table, state, select, table.reservoir[process])
     else:
         fits = weigh(table, state, select, site)

@@ -1,4 +1,4 @@
-"""A model as TOML: every constructor of :mod:`kmc.model` is a ``kind`` of process, its arguments are the keys.
+"""A model as TOML: every constructor of :mod:`kmc.process` is a ``kind`` of process, its arguments are the keys.
 
 ::
 
@@ -8,7 +8,7 @@
     ion = 1.0
 
     [[process]]
-    kind = "hop"               # hop, reaction, turn, adsorption or exchange
+    kind = "hop"               # hop, reaction, turn, adsorption, exchange or electrode
     species = "ion"
     into = "empty"
     barrier_eV = 0.5           # -inf for Metropolis rates
@@ -35,13 +35,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_type_hints
 
-from kmc import model
+from kmc import process as kinds
 from kmc.errors import KmcError
-from kmc.model import EXCHANGE, SINGLE, Model, PairEnergy, Process, Reservoir, hint
+from kmc.model import Model, PairEnergy, Reservoir
+from kmc.process import EXCHANGE, SINGLE, Process, hint
 
 #: The kinds of a process. What :func:`adsorption` builds is written as a reaction or a turn at a constant rate.
 KINDS: dict[str, Callable[..., Process]] = {
-    make.__name__: make for make in (model.hop, model.reaction, model.turn, model.adsorption, model.exchange)
+    make.__name__: make
+    for make in (kinds.hop, kinds.reaction, kinds.turn, kinds.adsorption, kinds.exchange, kinds.electrode)
 }
 
 #: Keys that hold species.
@@ -156,7 +158,7 @@ def _process(table: Mapping[str, Any], path: str, species: Sequence[str], reserv
         raise KmcError(f"{path}.kind: missing; one of {', '.join(KINDS)} is needed")
     if not isinstance(kind, str) or kind not in KINDS:
         _refuse(f"{path}.kind", kind, f"unknown kind; known are {hint(str(kind), tuple(KINDS))}")
-    if kind == "exchange" and isinstance(table.get("reservoir"), str):
+    if kind in ("exchange", "electrode") and isinstance(table.get("reservoir"), str):
         _known(f"{path}.reservoir", table["reservoir"], reservoirs, "reservoir")
     given = {key: value for key, value in table.items() if key != "kind"}
     process: Process = _build(KINDS[kind], given, path, species, f"a process of the kind {kind!r}")
@@ -220,7 +222,7 @@ def _arguments(process: Process) -> tuple[str, dict[str, Any]]:
         return "hop", {**values, "species": process.before[0], "into": process.before[1]}
     if process.kind not in (SINGLE, EXCHANGE):
         return "reaction", values
-    kind = "turn" if process.kind == SINGLE else "exchange"
+    kind = "turn" if process.kind == SINGLE else "exchange" if process.particles else "electrode"
     return kind, {**values, "before": process.before[0], "after": process.after[0]}
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc.errors import KmcError
-from kmc.model import EXCHANGE, Model
+from kmc.model import Model
+from kmc.process import EXCHANGE
 from kmc.rates import Ints, State, Table
 
 #: Draws in the first and the longest window after which null events are looked at.

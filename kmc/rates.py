@@ -12,7 +12,8 @@ k = nu min(1, exp(-dU/kT)).
 
 dU holds site energies, pair energies and the work on moved charge. Only potential differences enter: charge that a
 reaction makes or destroys comes from electrons at the local potential (of the site, or the mean of the pair's), charge
-that an exchange makes comes from the reservoir's. So a constant added to every potential changes nothing.
+that an exchange makes comes from the reservoir's (an electrode reaction's from the electrode's), and where an ion is
+reduced at a metal it comes from the metal's, the second site's. So a constant added to every potential changes nothing.
 """
 
 from typing import NamedTuple
@@ -271,7 +272,8 @@ def single_rate(table: Table, state: State, process: int, i: int) -> float:
     weight = 1.0
     if r >= 0:
         filled = state.reservoir_count[r] / table.capacity[r]
-        weight = 1.0 - filled if table.step[process] > 0 else filled
+        step = table.step[process]
+        weight = 1.0 - filled if step > 0 else filled if step < 0 else 1.0
         if table.polarisation[process] > 0.0:
             field = abs(potential_at(state, i) - state.reservoir_potential[r]) / table.contact_nm[i, r]
             barrier -= table.polarisation[process] * field

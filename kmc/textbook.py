@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from kmc import lattice
 from kmc.engine import Engine
-from kmc.model import Model, PairEnergy, Reservoir, adsorption, exchange, hop, reaction
+from kmc.model import Model, PairEnergy, Reservoir
 from kmc.occupation import Filler, random
+from kmc.process import adsorption, exchange, hop, reaction
 from kmc.rates import KB_EV
 from kmc.sites import SiteGraph
 

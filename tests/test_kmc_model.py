@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kmc
-from kmc.model import METROPOLIS, Process, adsorption, exchange, reaction, turn
+from kmc.process import METROPOLIS, Process, adsorption, exchange, reaction, turn
 
 SPECIES = ("empty", "vacancy", "ion")
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import kmc
-from kmc.model import METROPOLIS, Model, PairEnergy, adsorption, hop, reaction, turn
+from kmc.model import Model, PairEnergy
+from kmc.process import METROPOLIS, adsorption, hop, reaction, turn
 
 KT = kmc.KB_EV * 300.0
 EMPTY, A, B = range(3)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import kmc
-from kmc.model import METROPOLIS, Model, PairEnergy, Reservoir, adsorption, exchange, hop, reaction, turn
+from kmc.model import Model, PairEnergy, Reservoir
 from kmc.model_file import KINDS
+from kmc.process import METROPOLIS, adsorption, exchange, hop, reaction, turn
 
 VACANCIES = Model(
     species=("O", "V", "V0", "empty", "Oi"),
@@ -95,7 +96,7 @@ def test_every_constructor_is_a_kind():
         rate_Hz = 10_000_000_000
         """)
     assert model == ZGB
-    assert set(KINDS) == {"hop", "reaction", "turn", "adsorption", "exchange"}
+    assert set(KINDS) == {"hop", "reaction", "turn", "adsorption", "exchange", "electrode"}
 
 
 HOP = '[[process]]\nkind = "hop"\nspecies = "ion"\ninto = "empty"\nbarrier_eV = 0.5\n'

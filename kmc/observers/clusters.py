@@ -11,10 +11,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, maximum_flow
 
 from kmc.errors import KmcError
-from kmc.model import hint
 from kmc.observers.cadence import Cadence
 from kmc.observers.files import species_mask
 from kmc.observers.observer import Observed, Observer
+from kmc.process import hint
 from kmc.sites import SiteGraph
 
 Mask = NDArray[np.bool_]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc.errors import KmcError
-from kmc.model import hint
 from kmc.observers.cadence import Cadence
 from kmc.observers.files import Existing, start_file
 from kmc.observers.observer import Observed, Observer
+from kmc.process import hint
 
 
 class Counts(Observer):

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from kmc.engine import Engine
-from kmc.model import PAIR
 from kmc.parallel.sectors import Local
+from kmc.process import PAIR
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]

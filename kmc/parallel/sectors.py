@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc.errors import KmcError
-from kmc.model import PAIR, Model
+from kmc.model import Model
 from kmc.parallel import kernels
 from kmc.parallel.halo import Halo
 from kmc.parallel.part import Part, cuts
+from kmc.process import PAIR
 from kmc.sites import SiteGraph
 
 if TYPE_CHECKING:
