@@ -25,7 +25,8 @@ def save(engine: Engine) -> dict[str, Any]:
     saved = {name: value.copy() for name, value in engine.state._asdict().items() if name not in DERIVED}
     listed = engine.select.lists
     saved.update(
-        reference=engine._watch.reference.copy(), weight=engine._weight.copy(), bound=np.array([engine._bound]),
+        reference=engine._watch.reference.copy(), group=engine._group.copy(),
+        weight=engine._weight.copy(), bound=np.array([engine._bound]),
         exact=engine.table.exact.copy(), scale=listed.scale.copy(), list_of=listed.where[:, 0].copy(),
         members=lists.members(listed), room=listed.room.copy(), missed=listed.missed.copy(),
     )  # fmt: skip
@@ -41,7 +42,8 @@ def load(engine: Engine, saved: Mapping[str, Any]) -> None:
         name: (value.shape,) for name, value in engine.state._asdict().items() if name not in DERIVED
     }
     shapes.update(
-        fields=((1, 2), (count, 2)), reference=((0,), (count,)), weight=((0,), (count,)), bound=((1,),),
+        fields=((1, 2), (count, 2)), reference=((0,), (count,)), group=(engine._group.shape,),
+        weight=((0,), (count,)), bound=((1,),),
         exact=(engine.table.exact.shape,), scale=((2,),), list_of=(engine.select.lists.where[:, 0].shape,),
         room=((lists.LISTS,),), missed=((1,),),
     )  # fmt: skip
@@ -59,6 +61,7 @@ def load(engine: Engine, saved: Mapping[str, Any]) -> None:
             value[...] = saved[name]
     engine.table = with_exact(engine.table, np.array(saved["exact"], dtype=bool))
     engine._weight, engine._bound = np.array(saved["weight"], dtype=float), float(saved["bound"][0])
+    engine._group = np.array(saved["group"], dtype=np.int8)
     engine._watch = engine._watched(np.array(saved["reference"], dtype=np.int8))
     fresh = lists.new_lists(len(saved["list_of"]), float(saved["scale"][0]))
     fresh.missed[:] = saved["missed"]

@@ -112,6 +112,7 @@ class Engine:
             self.state.reservoir_count[row] = number
         self._weight: Floats = np.zeros(0)
         self._bound = np.inf
+        self._group = start.groups(model, ())
         self._watch = self._watched(np.zeros(0, dtype=np.int8))
         self.superbasin: Superbasin | None = None  # a Superbasin puts itself here
         self._rebuild()
@@ -375,13 +376,16 @@ class Engine:
 
     # -- the watch --------------------------------------------------------------------------------------------
 
-    def watch(self, weight: ArrayLike, bound: float, since: ArrayLike | None = None) -> None:
+    def watch(
+        self, weight: ArrayLike, bound: float, since: ArrayLike | None = None, alike: Sequence[Sequence[str]] = ()
+    ) -> None:
         """Stop :meth:`run` when the configuration has moved too far from a reference.
 
         Args:
             weight: (N,) what a change at a site counts (for fields: how much it could move the potential, V).
             bound: run stops when the root of the sum of weight^2 over changed sites exceeds this.
             since: (N,) the occupation to compare with (that of the last field solution); what it is now by default.
+            alike: groups of species that count as one: a change from one to another of a group is none.
 
         Raises:
             KmcError: for a wrong shape, or a weight or bound that is negative or not a number.
@@ -396,18 +400,19 @@ class Engine:
         if reference.shape != shape:
             raise KmcError(f"watch: since has shape {reference.shape}; {shape} is needed")
         self._weight, self._bound = array, float(bound)
-        self._watch = self._watched(reference)
+        self._group = start.groups(self.model, alike)
+        self._watch = self._watched(self._group[reference])
 
     @property
     def drift(self) -> float:
         """The watched quantity now: the root of the sum of weight^2 over sites that changed (see :meth:`watch`)."""
         if not len(self._watch.reference):
             return 0.0
-        changed = self.state.occupation != self._watch.reference
+        changed = self._group[self.state.occupation] != self._watch.reference
         return float(np.sqrt(np.sum(self._weight[changed] ** 2)))
 
     def _watched(self, reference: NDArray[np.int8]) -> kernels.Watch:
-        return kernels.new_watch(self.state.occupation, reference, self._weight, self._bound)
+        return kernels.new_watch(self.state.occupation, reference, self._group, self._weight, self._bound)
 
     # -- time -------------------------------------------------------------------------------------------------
 

@@ -38,26 +38,30 @@ _SMALL = 1e-200
 class Watch(NamedTuple):
     """How far the configuration has moved from a reference: whole numbers, so that there and back is exactly zero."""
 
-    reference: NDArray[np.int8]  # (N,) species; (0,) when nothing is watched
-    weight: Ints  # (N,) what a site counts where its species differs from the reference
+    reference: NDArray[np.int8]  # (N,) what stood there, as numbers of ``group``; (0,) when nothing is watched
+    group: NDArray[np.int8]  # (S,) a number for each species; those with the same number count as alike
+    weight: Ints  # (N,) what a site counts where it differs from the reference
     moved: Ints  # (1,) the sum over such sites
     limit: int  # a run stops when it is passed
 
 
-def new_watch(occupation: NDArray[np.int8], reference: NDArray[np.int8], weight: Floats, bound: float) -> Watch:
+def new_watch(
+    occupation: NDArray[np.int8], reference: NDArray[np.int8], group: NDArray[np.int8], weight: Floats, bound: float
+) -> Watch:
     """A watch in fixed point: (weight/bound)^2 in units of 2^-40, rounded up; nothing is watched without a reference.
 
     Args:
         occupation: (N,) species now.
-        reference: (N,) or (0,).
+        reference: (N,) or (0,), numbers of groups.
+        group: (S,) the group of each species.
         weight: (N,) what a site counts.
         bound: of the root of the sum of weight^2 over sites that differ.
     """
     if not len(reference):
-        return Watch(reference, np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), _ONE)
+        return Watch(reference, group, np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), _ONE)
     share = np.minimum(weight / bound, 2.0) ** 2 if bound > 0.0 else np.where(weight > 0.0, 2.0, 0.0)
     fixed = np.ceil(share * _ONE).astype(np.int64)
-    return Watch(reference, fixed, np.array([fixed[occupation != reference].sum()]), _ONE)
+    return Watch(reference, group, fixed, np.array([fixed[group[occupation] != reference].sum()]), _ONE)
 
 
 @inner
@@ -126,15 +130,15 @@ def happen(
     if partner >= 0:
         was_partner = np.int64(state.occupation[partner])
     if len(watch.reference):
-        if was != watch.reference[site]:
+        if watch.group[was] != watch.reference[site]:
             watch.moved[0] -= watch.weight[site]
-        if partner >= 0 and was_partner != watch.reference[partner]:
+        if partner >= 0 and watch.group[was_partner] != watch.reference[partner]:
             watch.moved[0] -= watch.weight[partner]
     execute(table, state, site, partner, process, edge)
     if len(watch.reference):
-        if state.occupation[site] != watch.reference[site]:
+        if watch.group[state.occupation[site]] != watch.reference[site]:
             watch.moved[0] += watch.weight[site]
-        if partner >= 0 and state.occupation[partner] != watch.reference[partner]:
+        if partner >= 0 and watch.group[state.occupation[partner]] != watch.reference[partner]:
             watch.moved[0] += watch.weight[partner]
     if table.any_exact:
         if table.has_pair_energy:

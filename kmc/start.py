@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from kmc import drawing, nulls
 from kmc.errors import KmcError
@@ -73,3 +75,12 @@ def state(
         turn=np.zeros(1, dtype=np.int64),
         closed=np.zeros(0, dtype=np.int8),
     )
+
+
+def groups(model: Model, alike: Sequence[Sequence[str]]) -> NDArray[np.int8]:
+    """(S,) a number for each species, the same for those that are ``alike``; see :meth:`kmc.Engine.watch`."""
+    number = np.arange(len(model.species), dtype=np.int8)
+    for group in alike:
+        members = [model.index(name, "watch: alike") for name in group]
+        number[members] = members[0]
+    return number

@@ -131,9 +131,9 @@ def _moved_after(table: Table, watch: Watch, basin: Basin, i: int, site: int, pa
         for which in range(2):
             x = site if which == 0 else partner
             if x >= 0:
-                if table.before[process, which] != watch.reference[x]:
+                if watch.group[table.before[process, which]] != watch.reference[x]:
                     moved -= watch.weight[x]
-                if table.after[process, which] != watch.reference[x]:
+                if watch.group[table.after[process, which]] != watch.reference[x]:
                     moved += watch.weight[x]
     return moved
 

@@ -40,15 +40,15 @@ def test_the_lattice_is_the_oxygen_sublattice_with_vacancies_drawn_by_the_seed()
     np.testing.assert_array_equal(lattice.positions_nm, film.positions_nm)
     assert lattice.box_nm == (*film.cell_nm, film.thickness_nm)
     assert lattice.species == ("oxygen", "vacancy")
-    assert lattice.vacancies == ("vacancy",)
+    assert lattice.conductors == ("vacancy",)
     assert lattice.carriers.all()
-    assert not lattice.charged_states
+    assert lattice.alike == (("vacancy",), ("oxygen",))
     number = round(0.02 * len(film.positions_nm))
     assert lattice.counts() == {"n_vacancies": number, "n_reservoir": number}
     again, other = (crystal_lattice(device, np.random.SeedSequence(seed)).engine.occupation for seed in (1, 2))
     np.testing.assert_array_equal(lattice.engine.occupation, again)
     assert not np.array_equal(again, other)
-    assert lattice.vacant(again).sum() == number
+    assert lattice.conducting(again).sum() == number
 
 
 def test_weak_spots_shift_barriers_and_energies_of_their_sites():

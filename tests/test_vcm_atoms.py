@@ -195,7 +195,7 @@ def test_the_charge_follows_the_rule_in_equilibrium():
     lattice = lattice_of(device)
     engine = lattice.engine
     engine.set_fields(np.linspace(0.0, 1.0, len(engine.sites)), 300.0)  # electrons are local: no effect
-    vacant = lattice.vacant(engine.occupation)
+    vacant = lattice.conducting(engine.occupation)
     metal = engine.table.site_energy[:, SPECIES.index(NEUTRAL)] < 0.0
     count = np.array([vacant[engine.sites.neighbours(i)].sum() for i in range(len(vacant))])
     rule = metal | (count >= 2)
@@ -213,7 +213,7 @@ def test_the_charge_follows_the_rule_in_equilibrium():
     energy = 0.3 * (1.5 - count - 2.0 * metal)[vacant]
     expected = 1.0 / (1.0 + np.exp(energy / (kmc.KB_EV * 300.0)))
     assert np.abs(share - expected).max() < 0.02
-    assert np.array_equal(lattice.vacant(engine.occupation), vacant)
+    assert np.array_equal(lattice.conducting(engine.occupation), vacant)
 
 
 def test_changes_of_charge_need_no_new_fields():
@@ -248,7 +248,7 @@ class TestFields:
 
     def test_current_is_power_over_voltage_and_heat_is_kept(self, family):
         fields = family.fields
-        vacant = family.lattice.vacant(family.engine.occupation)
+        vacant = family.lattice.conducting(family.engine.occupation)
         fields.solve_potential(vacant)
         state = fields.conduction.solve({"top": 1.0, "bottom": 0.0})
         assert state.power_W == pytest.approx(fields.conductance_S, rel=1e-9)

@@ -3,7 +3,16 @@
 from ionsim.coupling.fields import LatticeFields
 from ionsim.coupling.heat_path import HeatPath
 from ionsim.coupling.lattice_mesh import lattice_mesh
+from ionsim.coupling.metal import MetalNetwork
 from ionsim.coupling.network import Network, tunnelling_decay_nm
 from ionsim.coupling.refresh import RefreshControl
 
-__all__ = ["HeatPath", "LatticeFields", "Network", "RefreshControl", "lattice_mesh", "tunnelling_decay_nm"]
+__all__ = [
+    "HeatPath",
+    "LatticeFields",
+    "MetalNetwork",
+    "Network",
+    "RefreshControl",
+    "lattice_mesh",
+    "tunnelling_decay_nm",
+]

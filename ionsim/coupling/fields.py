@@ -21,7 +21,8 @@ import fem
 import meshes
 from ionsim.coupling.heat_path import HeatPath, heat_way
 from ionsim.coupling.lattice_mesh import INTERFACE_NM
-from ionsim.coupling.network import Network, active_bonds, change_weights
+from ionsim.coupling.metal import MetalNetwork
+from ionsim.coupling.network import Network, change_weights
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -51,6 +52,8 @@ class LatticeFields:
         electrical_S_per_m: conductivity by region (vacancies excluded).
         heat: the thermal side.
         rtol: relative tolerance of the linear solvers.
+        skin_S_per_m: conductivity of cells of the oxide with a conductor at a corner, where it differs from the others
+            (an interface at which charge has to be transferred).
 
     Attributes (after :meth:`solve_potential` and :meth:`solve_heat`):
         unit_potential: (N,) potential at the sites for 1 V on the top electrode.
@@ -66,11 +69,12 @@ class LatticeFields:
         cell: meshes.LabelledMesh,
         positions_nm: Floats,
         thickness_nm: float,
-        network: Network,
+        network: Network | MetalNetwork,
         *,
         electrical_S_per_m: Mapping[str, float],
         heat: HeatPath,
         rtol: float,
+        skin_S_per_m: float | None = None,
     ) -> None:
         self.network, self.heat_path, self.cell = network, heat, cell
         self.comm: MPI.Comm = cell.mesh.comm
@@ -88,14 +92,17 @@ class LatticeFields:
         self._felt = self._sampling(positions_nm)
         self._carriers = np.flatnonzero(network.carriers)
         carriers_nm = positions_nm[self._carriers]
+        # Electrons pass where charge transfer stands in the way of ions: behind it are their feet.
+        beside = 0.0 if skin_S_per_m is None else INTERFACE_NM
         self._contacts = {
-            "bottom": self._contact(network.bottom_S, carriers_nm, 0.0),
-            "top": self._contact(network.top_S, carriers_nm, thickness_nm),
+            "bottom": self._contact(network.bottom_S, carriers_nm, -beside),
+            "top": self._contact(network.top_S, carriers_nm, thickness_nm + beside),
         }
         self._way = heat_way(self.heat.space, carriers_nm, heat)
         self._oxide_sites = self._sites_of_cells()
+        self._skin_S_per_m, self._oxide_S_per_m = skin_S_per_m, float(electrical_S_per_m["oxide"])
         self._full_S = float(network.conductance_S.max(initial=0.0))
-        self._kappa = (float(heat.thermal_W_per_mK["oxide"]), heat.vacancy_rich_W_per_mK)
+        self._kappa = (float(heat.thermal_W_per_mK["oxide"]), heat.filament_W_per_mK)
         self.unit_potential: Floats = positions_nm[:, 2] / thickness_nm
         self.temperature_K: Floats = np.full(len(positions_nm), heat.ambient_K)
         self.peak_K = heat.ambient_K
@@ -158,35 +165,36 @@ class LatticeFields:
 
     # -- solving ----------------------------------------------------------------------------------------------
 
-    def solve_potential(self, vacant: Mask) -> None:
+    def solve_potential(self, conducting: Mask) -> None:
         """Solve the conduction problem of this configuration for 1 V; collective."""
         net = self.network
-        share = net.shares(vacant)
-        first, second, strength = active_bonds(net.start, net.target, net.conductance_S, vacant, share)
+        if self._skin_S_per_m is not None:
+            at_metal = self._oxide_sites @ conducting.astype(float) > 0.0
+            self.conduction.set_conductivity({"oxide": np.where(at_metal, self._skin_S_per_m, self._oxide_S_per_m)})
+        first, second, strength, shares = net.bonds(conducting)
         apart = self._site_dofs[first] != self._site_dofs[second]  # sites on one node are one conductor already
         first, second, strength = first[apart], second[apart], strength[apart]
-        sites = np.flatnonzero(vacant)
+        sites = np.flatnonzero(conducting)
         ends = [contact[sites].tocoo() for contact in self._contacts.values()]
+        parts = [end.data * shares[side][sites[end.row]] for side, end in zip(self._contacts, ends, strict=True)]
         touching = np.concatenate([sites[end.row] for end in ends])
         heads = np.concatenate([self._site_dofs[first], self._site_dofs[touching]])
         tails = np.concatenate([self._site_dofs[second], *(end.col for end in ends)])
-        self.conduction.set_bonds(
-            heads, tails, np.concatenate([strength, *(end.data * share[sites[end.row]] for end in ends)])
-        )
+        self.conduction.set_bonds(heads, tails, np.concatenate([strength, *parts]))
         state = self.conduction.solve({"top": 1.0, "bottom": 0.0})
         self.conductance_S = state.currents_A["top"]
         self.unit_potential = self._felt.sample(state.potential_V)
         self._cell_heat_W = state.nodal_power_W
         # Half of a bond's heat belongs to either end; that of a bond to an electrode to its site.
         between, rest = np.split(state.bond_power_W, [len(first)])
-        count = len(vacant)
+        count = len(conducting)
         heated = np.concatenate([first, second, touching])
         self._site_heat_W = np.zeros(count)
         np.add.at(self._site_heat_W, heated, np.concatenate([0.5 * between, 0.5 * between, rest]))
         self._steady_V = None
         self.n_solves += 1
 
-    def solve_heat(self, vacant: Mask, device_V: float, elapsed_s: float | None) -> None:
+    def solve_heat(self, conducting: Mask, device_V: float, elapsed_s: float | None) -> None:
         """Temperature ``elapsed_s`` after the last one (None: steady) with the Joule heat at ``device_V``; collective.
 
         After many thermal time constants the steady state is the exact answer, and with an unchanged configuration its
@@ -200,7 +208,7 @@ class LatticeFields:
             self._sample_temperature()
             return
         low, high = self._kappa
-        self.heat.set_thermal({"oxide": low + (high - low) * (self._oxide_sites @ vacant.astype(float))})
+        self.heat.set_thermal({"oxide": low + (high - low) * (self._oxide_sites @ conducting.astype(float))})
         source, sign = self._cell_heat_W.copy(), 1 if device_V >= 0.0 else -1
         self._way.add_to(source, self._site_heat_W[self._carriers], sign)
         source *= device_V * device_V
@@ -217,11 +225,11 @@ class LatticeFields:
         self.temperature_K = self._felt.sample(self.heat.temperature_K)
         self.peak_K = halo.maximum(float(self.heat.temperature_K[: halo.owned].max(initial=0.0)))
 
-    def weights(self, vacant: Mask, device_V: float, weight: Floats) -> None:
+    def weights(self, conducting: Mask, device_V: float, weight: Floats) -> None:
         """Fill ``weight`` (N,) with how far the potential could move if a site changed, V."""
         net = self.network
         change_weights(
-            net.start, net.target, net.conductance_S, net.bottom_S, net.top_S, vacant,
+            net.start, net.target, net.conductance_S, net.bottom_S, net.top_S, conducting,
             self.unit_potential * device_V, device_V, self._full_S, weight,
         )  # fmt: skip
 

@@ -40,7 +40,7 @@ class HeatPath:
             electrode) with density exp(-s/length)/length. 0: where it is dissipated.
         thermal_W_per_mK: conductivity by region.
         capacity_J_per_m3K: volumetric heat capacity by region.
-        vacancy_rich_W_per_mK: conductivity of oxide whose sites are all vacant; linear in between.
+        filament_W_per_mK: conductivity of oxide whose sites all conduct; linear in between.
         boundary_W_per_m2K: conductance of the oxide's boundaries, "bottom" and "top".
         ambient_K: temperature of the outer electrode surfaces.
         spread_nm: None: heat is deposited at eight points of each site's path; a radius: along the whole path, first
@@ -50,7 +50,7 @@ class HeatPath:
     relaxation_nm: float
     thermal_W_per_mK: Mapping[str, float]
     capacity_J_per_m3K: Mapping[str, float]
-    vacancy_rich_W_per_mK: float
+    filament_W_per_mK: float
     boundary_W_per_m2K: Mapping[str, float]
     ambient_K: float
     spread_nm: float | None = None

@@ -26,15 +26,17 @@ def lattice_mesh(
     size_nm: float,
     growth: float,
     comm: MPI.Comm | None = None,
+    on_sites: bool = False,
 ) -> meshes.LabelledMesh:
     """Hexahedra with the lattice box (0..box_nm) in the middle of a domain ``domain_width_nm`` wide.
 
     Where the sites form a tensor lattice (as many sites as distinct x, y and z multiplied) every site is a node;
-    elsewhere the box gets nodes no farther apart than ``size_nm``. Electrodes: keys "bottom", "cap", "top".
+    elsewhere the box gets nodes no farther apart than ``size_nm``, unless ``on_sites`` asks for nodes on all planes of
+    sites as well. Electrodes: keys "bottom", "cap", "top".
     Regions: "bottom", "bottom_interface", "oxide", "top_interface", "cap", "top"; surfaces "bottom", "top", "side".
     """
     planes = [_distinct(positions_nm[:, axis]) for axis in range(3)]
-    if len(planes[0]) * len(planes[1]) * len(planes[2]) != len(positions_nm):
+    if not on_sites and len(planes[0]) * len(planes[1]) * len(planes[2]) != len(positions_nm):
         planes = [np.linspace(0.0, box_nm[a], max(2, round(box_nm[a] / size_nm) + 1)) for a in range(3)]
     x_nm, y_nm = (_widen(planes[a], box_nm[a], domain_width_nm, growth) for a in range(2))
     thickness = box_nm[2]

@@ -8,7 +8,9 @@ finite-element matrix (one potential, one current).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -24,6 +26,21 @@ def tunnelling_decay_nm(trap_depth_eV: float, effective_mass: float) -> float:
     """Decay length xi of the amplitude under a barrier of this depth, nm (WKB; mass in electron masses)."""
     momentum = np.sqrt(2.0 * effective_mass * electron_mass * trap_depth_eV * elementary_charge)
     return float(1e9 * hbar / momentum)
+
+
+class Bonds(NamedTuple):
+    """Conductors of a configuration.
+
+    Attributes:
+        first, second: (B,) the sites that each bond joins.
+        strength_S: (B,) their conductances.
+        shares: electrode -> (N,) which share of its full conductance to the electrode each site has.
+    """
+
+    first: Ints
+    second: Ints
+    strength_S: Floats
+    shares: Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,12 @@ class Network:
             self.metallic_neighbours, share,
         )  # fmt: skip
         return share
+
+    def bonds(self, vacant: NDArray[np.bool_]) -> Bonds:
+        """The bonds that conduct, and the share of its contacts that each vacancy has."""
+        share = self.shares(vacant)
+        first, second, strength = active_bonds(self.start, self.target, self.conductance_S, vacant, share)
+        return Bonds(first, second, strength, {"bottom": share, "top": share})
 
 
 @njit(cache=True)

@@ -4,7 +4,9 @@ import numpy as np
 from mpi4py import MPI
 
 from ionsim.config import Device
+from ionsim.config.ecm import EcmDevice
 from ionsim.config.vcm import VcmDevice
+from ionsim.devices.ecm import Ecm
 from ionsim.devices.protocol import Family
 from ionsim.devices.vcm import Vcm
 from ionsim.errors import DeviceFileError
@@ -14,4 +16,6 @@ def build(device: Device, seed: np.random.SeedSequence, comm: MPI.Comm) -> Famil
     """Build the simulation of a device. Raises DeviceFileError for a family without one."""
     if isinstance(device, VcmDevice):
         return Vcm(device, seed, comm)
-    raise DeviceFileError(f"family: {device.family!r} cannot be simulated yet; allowed: 'vcm'")
+    if isinstance(device, EcmDevice):
+        return Ecm(device, seed, comm)
+    raise DeviceFileError(f"family: {device.family!r} cannot be simulated yet; allowed: 'ecm', 'vcm'")

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 import kmc
 from ionsim.config.vcm import Frenkel, VcmDevice
+from ionsim.devices.filament_lattice import IRREGULAR_MESH_NM, FilamentLattice, lattice_engine
 from ionsim.devices.vcm_crystal import NM_PER_ANGSTROM, vacancy_hop
-from ionsim.devices.vcm_lattice import IRREGULAR_MESH_NM, VcmLattice, lattice_engine
 from ionsim.errors import DeviceFileError
 from ionsim.structure import REGIONS, Stack, build_stack, read_stack, remove_oxygen
 from ionsim.structure.layers import INTERFACE_NM
@@ -45,7 +45,7 @@ _ELECTRODE_NM = 2.0
 Floats = NDArray[np.float64]
 
 
-def atoms_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm = MPI.COMM_SELF) -> VcmLattice:
+def atoms_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm = MPI.COMM_SELF) -> FilamentLattice:
     """Build the lattice of a device with ``[structure]``.
 
     Mobile sites are the oxygen atoms and the interstitial sites from the bottom of the oxide to the top of the cap. The
@@ -85,12 +85,12 @@ def atoms_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.Com
             ION_HOP: np.where(carriers, 0.0, hop_shift),
         },
     )  # fmt: skip
-    return VcmLattice(
+    return FilamentLattice(
         sites=sites,
         engine=engine,
         box_nm=(*stack.cell_nm, stack.thickness_nm),
         mesh_size_nm=IRREGULAR_MESH_NM,
-        vacancies=(VACANCY, NEUTRAL),
+        conductors=(VACANCY, NEUTRAL),
         elements=("O", "X", "X", "X", "O"),
         sublattices=("oxygen", "interstitial"),
         regions=REGIONS,

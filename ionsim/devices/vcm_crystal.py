@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import kmc
 from ionsim.config.vcm import VcmDevice, WeakSpot
-from ionsim.devices.vcm_lattice import IRREGULAR_MESH_NM, VcmLattice, lattice_engine
+from ionsim.devices.filament_lattice import IRREGULAR_MESH_NM, FilamentLattice, lattice_engine
 from ionsim.structure import oxygen_sublattice
 
 OXYGEN, VACANCY = SPECIES = ("oxygen", "vacancy")
@@ -25,7 +25,7 @@ HOP, RELEASE, RETURN = "vacancy_hop", "oxygen_release", "oxygen_return"
 NM_PER_ANGSTROM = 0.1
 
 
-def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm = MPI.COMM_SELF) -> VcmLattice:
+def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm = MPI.COMM_SELF) -> FilamentLattice:
     """Build the lattice of a device without ``[structure]``; its vacancies stand at random sites drawn by ``seed``."""
     vacancy, exchange = device.vacancy, device.exchange
     film = oxygen_sublattice(
@@ -53,18 +53,19 @@ def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.C
         site_energies_eV={VACANCY: spread_over(spots, positions, "site_energy_eV")},
         barrier_shifts_eV=shifts, contacts=contacts, reservoir_counts=held,
     )  # fmt: skip
-    return VcmLattice(
+    return FilamentLattice(
         sites=sites,
         engine=engine,
         box_nm=(*film.cell_nm, film.thickness_nm),
         mesh_size_nm=film.spacing_nm if device.lattice.crystal == "cubic" else IRREGULAR_MESH_NM,
-        vacancies=(VACANCY,),
+        conductors=(VACANCY,),
         elements=("O", "X"),
         sublattices=("oxygen",),
         regions=("oxide",),
         carriers=np.ones(len(positions), dtype=bool),
         counted={"n_vacancies": (VACANCY,)},
-        reservoir=None if exchange is None else CAP,
+        electrodes={} if exchange is None else {CAP: "top"},
+        counted_reservoirs=() if exchange is None else (CAP,),
     )
 
 

@@ -6,10 +6,10 @@ from mpi4py import MPI
 
 from ionsim.config.vcm import VcmDevice
 from ionsim.coupling import HeatPath, LatticeFields, Network, lattice_mesh, tunnelling_decay_nm
-from ionsim.devices.vcm_lattice import VcmLattice
+from ionsim.devices.filament_lattice import FilamentLattice
 
 
-def vcm_fields(device: VcmDevice, lattice: VcmLattice, comm: MPI.Comm) -> LatticeFields:
+def vcm_fields(device: VcmDevice, lattice: FilamentLattice, comm: MPI.Comm) -> LatticeFields:
     """Potential and temperature on the sites of a lattice between the layers of the device; collective."""
     layers, heat, conduction = device.layers, device.heat, device.conduction
     thickness_nm = lattice.box_nm[2]
@@ -38,7 +38,7 @@ def vcm_fields(device: VcmDevice, lattice: VcmLattice, comm: MPI.Comm) -> Lattic
         relaxation_nm=heat.relaxation_length_nm,
         thermal_W_per_mK=of_regions("thermal_W_per_mK"),
         capacity_J_per_m3K=of_regions("capacity_J_per_m3K"),
-        vacancy_rich_W_per_mK=heat.vacancy_rich_W_per_mK,
+        filament_W_per_mK=heat.vacancy_rich_W_per_mK,
         boundary_W_per_m2K={"bottom": heat.boundary_bottom_W_per_m2K, "top": heat.boundary_top_W_per_m2K},
         ambient_K=device.ambient_K,
         spread_nm=heat.spread_nm,

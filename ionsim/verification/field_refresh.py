@@ -69,7 +69,7 @@ class Watched:
 
     def _error_V(self) -> float:
         """Root mean square (V) over the vacancies of the potential in the rates against that of a solve now."""
-        vacant = self.twin.lattice.vacant(self.engine.occupation)
+        vacant = self.twin.lattice.conducting(self.engine.occupation)
         self.twin.fields.solve_potential(vacant)
         change = (self.twin.fields.unit_potential - self.device.fields.unit_potential)[vacant]
         return float(np.sqrt(np.mean(change**2)) * abs(self.device.device_V))

@@ -33,7 +33,7 @@ def lattice_fields(relaxation_nm: float = 12.0, rtol: float = 1e-12) -> LatticeF
         relaxation_nm=relaxation_nm,
         thermal_W_per_mK={**dict.fromkeys(_METALS, 15.0), "oxide": 0.8},
         capacity_J_per_m3K={**dict.fromkeys(_METALS, 3e6), "oxide": 2.8e6},
-        vacancy_rich_W_per_mK=5.0,
+        filament_W_per_mK=5.0,
         boundary_W_per_m2K={"bottom": 5e8, "top": 1e9},
         ambient_K=AMBIENT_K,
     )

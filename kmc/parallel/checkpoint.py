@@ -22,7 +22,8 @@ def save(engine: ParallelEngine) -> dict[str, Any]:
         parallel_clock=engine._clock.copy(), parallel_cycle=np.array([engine._cycle]), parallel_key=engine._key.copy(),
         parallel_speeds=engine._speeds.copy(), parallel_layout=engine._layout(),
         parallel_reservoirs=engine._reservoirs.count.copy(), parallel_reference=engine._reference.copy(),
-        parallel_weight=engine._weight.copy(), parallel_bound=np.array([engine._bound]),
+        parallel_weight=engine._weight.copy(), parallel_group=engine._group.copy(),
+        parallel_bound=np.array([engine._bound]),
         parallel_valid=np.array(engine._valid),
     )  # fmt: skip
     for number, select in enumerate(engine._selections):
@@ -54,6 +55,7 @@ def load(engine: ParallelEngine, saved: Mapping[str, Any]) -> None:
     engine._reservoirs.count[:] = saved["parallel_reservoirs"]
     engine._reference = np.array(saved["parallel_reference"], dtype=np.int8)
     engine._weight = np.array(saved["parallel_weight"], dtype=float)
+    engine._group = np.array(saved["parallel_group"], dtype=np.int8)
     engine._bound = float(saved["parallel_bound"][0])
     engine._known[:] = engine._engine.state.occupation
     engine._closed, engine._exact = engine._engine.select, engine._engine.table.exact

@@ -30,7 +30,7 @@ from kmc.parallel.part import Part, part_of_graph
 from kmc.parallel.reservoirs import Reservoirs
 from kmc.parallel.sectors import CLOSED, Reach, localise, sectors
 from kmc.sites import SiteGraph
-from kmc.start import streams
+from kmc.start import groups, streams
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -129,6 +129,7 @@ class ParallelEngine:
         self._cycle = 0
         self._reference: NDArray[np.int8] = np.zeros(0, dtype=np.int8)
         self._weight: Floats = np.zeros(0)
+        self._group = groups(model, ())
         self._bound = np.inf
         self._speeds = np.zeros(3)
         #: Seconds of the wall clock on this rank since the start, by what they went to.
@@ -266,7 +267,9 @@ class ParallelEngine:
         """Put a species on a site of the whole graph."""
         self.assign([site], [self.model.index(species)])
 
-    def watch(self, weight: ArrayLike, bound: float, since: ArrayLike | None = None) -> None:
+    def watch(
+        self, weight: ArrayLike, bound: float, since: ArrayLike | None = None, alike: Sequence[Sequence[str]] = ()
+    ) -> None:
         """Stop :meth:`run` when the configuration has moved too far, as :meth:`kmc.Engine.watch` does.
 
         Looked at after every cycle only: ``bound`` is passed by what one cycle does. Arrays are (N,) or (owned,).
@@ -275,12 +278,14 @@ class ParallelEngine:
         if not bound >= 0.0 or not np.all(np.isfinite(array) & (array >= 0.0)):
             raise KmcError(f"watch: weights and the bound ({bound}) must be finite numbers >= 0")
         reference = self._engine.state.occupation if since is None else self._localised(since, "since").astype(np.int8)
-        self._weight, self._reference, self._bound = array, reference[: self._local.owned].copy(), float(bound)
+        self._group = groups(self.model, alike)
+        self._weight, self._bound = array, float(bound)
+        self._reference = self._group[reference[: self._local.owned]]
 
     @property
     def drift(self) -> float:
         """The watched quantity now: the root of the sum of weight^2 over sites that changed."""
-        own = kernels.moved(self._engine.state.occupation, self._reference, self._weight)
+        own = kernels.moved(self._group[self._engine.state.occupation], self._reference, self._weight)
         return float(np.sqrt(self.comm.allreduce(float(own))))
 
     # -- time ----------------------------------------------------------------------------------------------------

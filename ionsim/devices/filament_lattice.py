@@ -1,4 +1,4 @@
-"""What the VCM family needs of a lattice of mobile oxygen, whatever it is made of: one shape for all kinds."""
+"""What a filament family needs of its lattice, whatever it is made of: one shape for all kinds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
 import kmc
-from ionsim.config.vcm import VcmDevice
+from ionsim.config import Device
 
 Mask = NDArray[np.bool_]
 
@@ -21,38 +21,41 @@ IRREGULAR_MESH_NM = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class VcmLattice:
-    """Mobile sites of an oxide film with their engine; z = 0 is the bottom of the oxide.
+class FilamentLattice:
+    """Mobile sites of a film with their engine; z = 0 is the bottom of the film.
 
     Attributes:
         sites: the graph of all sites.
         engine: the species on them and the processes; on all ranks alike, or divided among them.
-        box_nm: lateral size of the lattice and thickness of the oxide.
-        mesh_size_nm: cell size of the finite-element mesh in the oxide, unless the device file gives one.
-        vacancies: species that are vacancies; they conduct and make up the filament.
+        box_nm: lateral size of the lattice and thickness of the film.
+        mesh_size_nm: cell size of the finite-element mesh in the film, unless the device file gives one.
+        conductors: species that conduct and make up the filament (vacancies, metal atoms).
         elements: chemical symbol of each species for other programs, ``X`` for a vacancy or an empty site.
         sublattices, regions: names of the integer labels of ``sites``.
-        carriers: (N,) sites that can hold a vacancy.
+        feelers: species on which the error of the potential is measured; the conductors unless given.
+        carriers: (N,) sites that can hold a conductor.
         counted: columns of the time series: how many sites hold one of these species.
-        reservoir: name of the engine's reservoir at the top electrode's potential; its filling is the column
-            ``n_reservoir``.
+        electrodes: the engine's reservoirs -> "top" or "bottom": at which electrode's potential they are.
+        counted_reservoirs: those that fill and empty; what they hold together is the column ``n_reservoir``.
     """
 
     sites: kmc.SiteGraph
     engine: kmc.Engine | kmc.ParallelEngine
     box_nm: tuple[float, float, float]
     mesh_size_nm: float
-    vacancies: tuple[str, ...]
+    conductors: tuple[str, ...]
     elements: tuple[str, ...]
     sublattices: tuple[str, ...]
     regions: tuple[str, ...]
     carriers: Mask
     counted: Mapping[str, tuple[str, ...]]
-    reservoir: str | None = None
-    _vacant: Mask = field(init=False, repr=False)
+    electrodes: Mapping[str, str] = field(default_factory=dict)
+    counted_reservoirs: tuple[str, ...] = ()
+    feelers: tuple[str, ...] = ()
+    _conducts: Mask = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_vacant", np.isin(np.array(self.species), self.vacancies))
+        object.__setattr__(self, "_conducts", np.isin(np.array(self.species), self.conductors))
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -65,13 +68,22 @@ class VcmLattice:
         return self.sites.positions_nm
 
     @property
-    def charged_states(self) -> bool:
-        """Whether a vacancy has several states, so that not every change at a carrier makes or breaks a conductor."""
-        return len(self.vacancies) > 1
+    def alike(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The species that conduct and those that do not: a change within either leaves the fields as they are."""
+        return self.conductors, tuple(name for name in self.species if name not in self.conductors)
 
-    def vacant(self, occupation: NDArray[np.int8]) -> Mask:
-        """(N,) which sites hold a vacancy in this occupation."""
-        return np.asarray(self._vacant[occupation])
+    def feeling(self, occupation: NDArray[np.int8]) -> Mask:
+        """(N,) which sites hold a species on which the error of the potential is measured."""
+        names = self.feelers or self.conductors
+        return np.isin(occupation, [self.species.index(name) for name in names])
+
+    def conducting(self, occupation: NDArray[np.int8]) -> Mask:
+        """(N,) which sites hold a conductor in this occupation."""
+        return np.asarray(self._conducts[occupation])
+
+    def reservoir_V(self, top_V: float) -> dict[str, float]:
+        """Potentials of the engine's reservoirs with this voltage on the top electrode, the bottom one at 0."""
+        return {name: top_V if side == "top" else 0.0 for name, side in self.electrodes.items()}
 
     @property
     def flicker_share(self) -> float | None:
@@ -85,13 +97,13 @@ class VcmLattice:
         held = np.bincount(self.engine.occupation, minlength=len(self.species))
         number = dict(zip(self.species, held.tolist(), strict=True))
         columns = {name: float(sum(number[species] for species in group)) for name, group in self.counted.items()}
-        if self.reservoir is not None:
-            columns["n_reservoir"] = float(self.engine.reservoir(self.reservoir))
+        if self.counted_reservoirs:
+            columns["n_reservoir"] = float(sum(self.engine.reservoir(name) for name in self.counted_reservoirs))
         return columns
 
 
 def lattice_engine(
-    device: VcmDevice,
+    device: Device,
     comm: MPI.Comm,
     sites: kmc.SiteGraph,
     model: kmc.Model,

@@ -1,0 +1,147 @@
+"""Metal atoms on a lattice as a conductor: equipotential clusters, quantised constrictions, tunnelling across gaps.
+
+Neighbouring atoms share a bond of bulk metal, so a cluster is an equipotential. It takes the potential of an electrode
+that it touches; one that touches none floats, with no net current into it (a bipolar electrode), because only the film
+and tunnelling connect it. Electrons tunnel from an atom to an electrode that it does not touch, with the WKB decay of
+:func:`ionsim.coupling.tunnelling_decay_nm`.
+
+Where metal bridges the electrodes, the narrowest cross-section of N atoms (the smallest vertex cut, exact) carries
+whole channels: each of its atoms is joined to what lies behind it with one conductance quantum in all. So there N G0
+stand in series with the rest, whose spreading resistance the field solution gives (R. Landauer, 10.1147/rd.13.0223; one
+channel for an atom of a monovalent metal, Scheer et al., 10.1038/28112).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.constants import physical_constants
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+import kmc
+from ionsim.coupling.network import Bonds
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+G0_S: float = physical_constants["conductance quantum"][0]
+
+
+@dataclass(frozen=True)
+class MetalNetwork:
+    """Bonds of metal atoms with each other and with two electrodes; the counterpart of :class:`Network`.
+
+    Attributes:
+        sites: the graph; its neighbours are the neighbours of a metal atom.
+        conductance_S: (E,) of a bond between neighbours, by edge of the graph: bulk metal.
+        bottom_S, top_S: (N,) conductance from an atom on this site to each electrode: bulk where it touches, else that
+            of tunnelling, 0 beyond the cutoff.
+        contacts: electrode -> (N,) sites that touch it.
+        carriers: (N,) sites that can hold an atom: all.
+    """
+
+    sites: kmc.SiteGraph
+    conductance_S: Floats
+    bottom_S: Floats
+    top_S: Floats
+    contacts: dict[str, Mask]
+    carriers: Mask
+
+    @classmethod
+    def build(
+        cls,
+        sites: kmc.SiteGraph,
+        thickness_nm: float,
+        *,
+        bulk_S: float,
+        spacing_nm: float,
+        decay_nm: float,
+        cutoff_nm: float,
+    ) -> MetalNetwork:
+        """A film up to z = ``thickness_nm`` with planes ``spacing_nm`` apart, the outer ones half of that inside.
+
+        Args:
+            sites: the lattice.
+            thickness_nm: of the film.
+            bulk_S: conductance of two neighbouring atoms, and of an atom and an electrode that it touches.
+            spacing_nm: distance of the lattice planes.
+            decay_nm: decay length of the tunnelling amplitude.
+            cutoff_nm: an atom farther than this from an electrode's surface has no bond to it.
+        """
+        z_nm = sites.positions_nm[:, 2]
+
+        def to_electrode(distance: Floats, touches: Mask) -> Floats:
+            tunnelling = G0_S * np.exp(-2.0 * (distance - 0.5 * spacing_nm) / decay_nm)
+            return np.where(touches, bulk_S, np.where(distance <= cutoff_nm, tunnelling, 0.0))
+
+        contacts = {"bottom": z_nm < spacing_nm, "top": z_nm > thickness_nm - spacing_nm}
+        return cls(
+            sites, np.full(sites.n_edges, bulk_S), to_electrode(z_nm, contacts["bottom"]),
+            to_electrode(thickness_nm - z_nm, contacts["top"]), contacts, np.ones(len(sites), dtype=bool),
+        )  # fmt: skip
+
+    @property
+    def start(self) -> Ints:
+        """(N + 1,) where a site's bonds begin."""
+        return self.sites.start
+
+    @property
+    def target(self) -> NDArray[np.int32]:
+        """(E,) the other site of each bond."""
+        return self.sites.target
+
+    def bonds(self, metal: Mask) -> Bonds:
+        """The conductors of a configuration; see this module's text."""
+        first, second = self._pairs(metal)
+        strength = np.full(len(first), self.conductance_S[0] if len(self.conductance_S) else 0.0)
+        shares = {"bottom": np.ones(len(metal)), "top": np.ones(len(metal))}
+        cut = kmc.narrowest_cut(self.sites, metal, self.contacts)
+        if cut.size:
+            self._constrict(metal, cut.sites, first, second, strength, shares)
+        return Bonds(first, second, strength, shares)
+
+    def channels(self, metal: Mask) -> int:
+        """Atoms of the narrowest cross-section between the electrodes; 0 where metal does not join them."""
+        return kmc.narrowest_cut(self.sites, metal, self.contacts).size
+
+    def _pairs(self, metal: Mask) -> tuple[Ints, Ints]:
+        """Neighbouring atoms, each pair once."""
+        members = np.flatnonzero(metal)
+        degree = self.start[members + 1] - self.start[members]
+        first = np.repeat(members, degree)
+        edge = np.arange(degree.sum()) + np.repeat(self.start[members] - (np.cumsum(degree) - degree), degree)
+        second = self.target[edge].astype(np.int64)
+        once = metal[second] & (first < second)
+        return first[once], second[once]
+
+    def _constrict(
+        self, metal: Mask, cut: Ints, first: Ints, second: Ints, strength: Floats, shares: dict[str, Floats]
+    ) -> None:
+        """Give each atom of the cut one conductance quantum toward what it is joined to on the top electrode's side."""
+        in_cut = np.zeros(len(metal), dtype=bool)
+        in_cut[cut] = True
+        above = self._beyond(metal & ~in_cut, first, second)
+        up = in_cut[first] & above[second]
+        down = in_cut[second] & above[first]
+        touching = in_cut & self.contacts["top"]
+        paths = (
+            np.bincount(first[up], minlength=len(metal)) + np.bincount(second[down], minlength=len(metal)) + touching
+        )
+        bulk = float(self.conductance_S[0])
+        # Behind a bond of bulk metal stands the cluster, so the bond itself is the channel's share.
+        strength[up] = np.minimum(G0_S / paths[first[up]], bulk)
+        strength[down] = np.minimum(G0_S / paths[second[down]], bulk)
+        shares["top"][touching] = np.minimum(G0_S / paths[touching] / bulk, 1.0)
+
+    def _beyond(self, metal: Mask, first: Ints, second: Ints) -> Mask:
+        """(N,) atoms that hang together with the top electrode."""
+        kept = metal[first] & metal[second]
+        count = len(metal)
+        graph = coo_array((np.ones(int(kept.sum()), dtype=np.int8), (first[kept], second[kept])), shape=(count, count))
+        labels = connected_components(graph, directed=False)[1]
+        reached = np.unique(labels[metal & self.contacts["top"]])
+        return np.asarray(metal & np.isin(labels, reached))
