@@ -83,8 +83,10 @@ class EcmConduction(Section):
 
 
 class EcmHeat(Section):
-    """How Joule heat leaves the stack."""
+    """Joule heat: where electrons leave it, and how it leaves the stack."""
 
+    relaxation_length_nm: float = number(30.0, "nm", "energy relaxation length of electrons", gt=0, le=1e4)
+    spread_nm: float = number(0.3, "nm", "radius of a site's heat along the path", ge=0, le=5)
     boundary_bottom_W_per_m2K: float = number(1e8, "W/(m^2 K)", "conductance to the inert electrode", gt=0, le=1e13)
     boundary_top_W_per_m2K: float = number(1e8, "W/(m^2 K)", "conductance to the active electrode", gt=0, le=1e13)
 

@@ -64,12 +64,13 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
     electrical["oxide"] = conduction.electrolyte_S_per_m
     electrical["bottom_interface"] = electrical["top_interface"] = conduction.transfer_S_per_m2 * INTERFACE_NM * 1e-9
     path = HeatPath(
-        relaxation_nm=0.0,
+        relaxation_nm=heat.relaxation_length_nm,
         thermal_W_per_mK=of_regions("thermal_W_per_mK"),
         capacity_J_per_m3K=of_regions("capacity_J_per_m3K"),
         filament_W_per_mK=device.material(layers.active.material).value("thermal_W_per_mK"),
         boundary_W_per_m2K={"bottom": heat.boundary_bottom_W_per_m2K, "top": heat.boundary_top_W_per_m2K},
         ambient_K=device.ambient_K,
+        spread_nm=heat.spread_nm,
     )
     # A cell of the film at metal holds the interface and its own electrolyte in series.
     series = 1.0 / (conduction.transfer_S_per_m2 * lattice.mesh_size_nm * 1e-9) + 1.0 / conduction.electrolyte_S_per_m

@@ -95,7 +95,7 @@ def layer_names(input_toml: str) -> tuple[str, str, str]:
         found = [layers[key]["material"] for key in keys if "material" in layers.get(key, {})]
         return str(found[0]) if found else keys[-1]
 
-    return material("bottom"), material("oxide"), material("cap", "top")
+    return material("bottom"), material("oxide", "electrolyte"), material("cap", "active", "top")
 
 
 def _labels(run: RunLike) -> list[str]:

@@ -1,0 +1,163 @@
+"""Metal in a film: a floating sphere is a dipole, a bridge has whole channels, and redox balance is Nernst's."""
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+import fem
+import ionsim
+import kmc
+import meshes
+from ionsim.config.ecm import EcmDevice
+from ionsim.coupling.metal import G0_S
+from ionsim.devices.ecm import ecm_fields, metal_network
+from ionsim.devices.ecm_lattice import ecm_lattice
+from ionsim.verification.record import Record, case
+
+_BOX_NM, _RADIUS_NM, _SIGMA = 24.0, 3.0, 1e-3
+
+
+def _sphere(size_nm: float) -> tuple[float, float, float]:
+    """Dipole moment over E R^3, spread of the sphere's potential and net current into it, both relative.
+
+    The sphere is made of the nodes inside it, joined by bonds 1e8 times as good as the film. Its moment is that of the
+    currents from its nodes into the film, over 4 pi sigma (J. D. Jackson, Classical Electrodynamics, section 2.5), less
+    what its images behind the walls add (a cubic array of spheres, Clausius and Mossotti).
+    """
+    axis = np.linspace(-0.5 * _BOX_NM, 0.5 * _BOX_NM, round(_BOX_NM / size_nm) + 1)
+    layers = {"film": (float(axis[0]), float(axis[-1]))}
+    problem = fem.Conduction(
+        meshes.tensor_box(axis, axis, axis, layers, MPI.COMM_SELF), {"film": _SIGMA}, fem.SolverSettings(rtol=1e-9)
+    )
+    nodes = problem.space.tabulate_dof_coordinates()
+    number = np.full((len(axis),) * 3, -1)
+    place = np.round((nodes + 0.5 * _BOX_NM) / size_nm).astype(int)
+    inside = np.linalg.norm(nodes, axis=1) <= _RADIUS_NM + 1e-9
+    number[tuple(place[inside].T)] = np.flatnonzero(inside)
+    first, second = [], []
+    for direction in range(3):
+        low, high = np.moveaxis(number, direction, 0)[:-1], np.moveaxis(number, direction, 0)[1:]
+        both = (low >= 0) & (high >= 0)
+        first.append(low[both])
+        second.append(high[both])
+    bulk_S = 1e8 * _SIGMA * size_nm * 1e-9
+    heads, tails = np.concatenate(first), np.concatenate(second)
+    problem.set_bonds(heads, tails, np.full(len(heads), bulk_S))
+    state = problem.solve({"top": 1.0, "bottom": 0.0})
+    field = -1.0 / _BOX_NM  # down, from the top electrode
+    cube_nm3 = 0.75 / np.pi * np.count_nonzero(inside) * size_nm**3  # R^3 of a sphere with as much metal
+    potential = state.potential_V - 0.5
+    metal = np.flatnonzero(inside)
+    problem.set_bonds((), (), ())
+    leaving = problem.operator.apply(state.potential_V)[metal]  # into the film
+    moment = float(np.sum(leaving * nodes[metal, 2])) / (4.0 * np.pi * _SIGMA * 1e-9)
+    through = 0.5 * float(np.abs(leaving).sum())
+    return (
+        moment / (field * cube_nm3) * (1.0 - 4.0 * np.pi / 3.0 * cube_nm3 / _BOX_NM**3),
+        float(np.ptp(potential[metal])) / abs(field * 2.0 * _RADIUS_NM),
+        abs(float(leaving.sum())) / max(through, 1e-300),
+    )
+
+
+@case("floating-sphere")
+def floating_sphere() -> list[Record]:
+    """A metal sphere of bonds in a uniform field: the dipole moment E R^3, one potential, no net current."""
+    sizes_nm = (0.5, 0.4)
+    coarse, fine = (_sphere(size_nm) for size_nm in sizes_nm)
+    # The metal's surface runs through its outer nodes: a radius that is short by a share of a cell.
+    (first, second), (low, high) = sizes_nm, (coarse[0] ** (1 / 3), fine[0] ** (1 / 3))
+    slope = (low - high) / (first - second)
+    limit = (high - slope * second) ** 3
+    return [
+        Record("dipole moment over E R^3, cells of 0.5 nm", coarse[0]),
+        Record("dipole moment over E R^3, cells of 0.4 nm", fine[0]),
+        Record("what is missing at the radius, cells", -slope * _RADIUS_NM),
+        Record.below("extrapolated to small cells, relative error", limit - 1.0, 0.03),
+        Record.below("spread of the sphere's potential over the drop without it", fine[1], 1e-6),
+        Record.below("net current into the sphere over the current through it", fine[2], 1e-4),
+    ]
+
+
+@case("metal-channels")
+def metal_channels() -> list[Record]:
+    """A bridge N atoms wide conducts N quanta in series with its leads; one atom less than a bridge only tunnels."""
+    device = _wire_device()
+    lattice = ecm_lattice(device, np.random.SeedSequence(1))
+    network = metal_network(device, lattice)
+    fields = ecm_fields(device, lattice, network, MPI.COMM_SELF)
+    records = []
+    for radius_nm in (0.1, 0.25, 0.45):
+        metal = _wire(lattice.positions_nm, lattice.box_nm, radius_nm)
+        fields.solve_potential(metal)
+        atoms = network.channels(metal)
+        serial = 1.0 / (1.0 / fields.conductance_S - 1.0 / (atoms * G0_S))
+        records += [
+            Record(f"conductance of a bridge of {atoms} atoms, quanta", fields.conductance_S / G0_S),
+            Record.below(f"bridge of {atoms} atoms, share of what is not the constriction",
+                         fields.conductance_S / serial, 0.1),
+        ]  # fmt: skip
+    metal = _wire(lattice.positions_nm, lattice.box_nm, 0.1)
+    middle = np.abs(lattice.positions_nm[:, 2] - 0.5 * lattice.box_nm[2]) < 0.3
+    fields.solve_potential(metal & ~middle)
+    records.append(Record.below("a gap of three planes, quanta", fields.conductance_S / G0_S, 1e-3))
+    return records
+
+
+def _wire_device() -> EcmDevice:
+    changes = {
+        "layers.electrolyte.thickness_nm": 2.0, "lattice.width_nm": 2.0, "lattice.depth_nm": 2.0,
+        "mesh.domain_width_nm": 8.0, "soft_spots": [],
+    }  # fmt: skip
+    device = ionsim.load("ag_sio2_memory").replace(changes)
+    assert isinstance(device, EcmDevice)
+    return device
+
+
+def _wire(positions_nm: NDArray[np.float64], box_nm: tuple[float, float, float], radius_nm: float) -> NDArray[np.bool_]:
+    """Sites within a radius of the film's normal through a site (two neighbouring columns for the thinnest)."""
+    step = np.unique(np.round(positions_nm[:, 0], 6))[1]
+    centre = step * round(0.5 * box_nm[0] / step) + 0.25 * step
+    offset = positions_nm[:, :2] - centre
+    return np.asarray(np.hypot(offset[:, 0], offset[:, 1]) <= radius_nm + 0.75 * step)
+
+
+@case("nernst")
+def nernst() -> list[Record]:
+    """Redox of a metal with ions in balance with it: 59.2 mV a decade of concentration at 298.15 K, over the charge."""
+    records = []
+    for charge in (1.0, 2.0):
+        kt_eV = kmc.KB_EV * 298.15
+        decades, potentials_V = [], np.array([-0.06, 0.0, 0.06]) / charge
+        for seed, potential_V in enumerate(potentials_V):
+            engine = _half_cell(charge, potential_V, seed)
+            engine.run(until_s=1e-10)
+            held = []
+            for _ in range(100):
+                engine.run(until_s=engine.time_s + 4e-12)
+                held.append(engine.number("ion"))
+            theta = float(np.mean(held)) / len(engine.sites)
+            decades.append(np.log10(theta / (1.0 - theta)))
+        slope_mV = 1e3 * float(np.polyfit(decades, potentials_V, 1)[0])
+        exact_mV = 1e3 * kt_eV * np.log(10.0) / charge
+        records += [
+            Record(f"potential against concentration, charge {charge:g}", slope_mV, "mV/decade"),
+            Record.below(f"the same, charge {charge:g}, relative error", slope_mV / exact_mV - 1.0, 0.02),
+        ]
+    return records
+
+
+def _half_cell(charge_e: float, potential_V: float, seed: int) -> kmc.Engine:
+    """4,000 sites of a film, each in contact with the metal, which dissolves as ions at 0.06 eV."""
+    model = kmc.Model(
+        species=("empty", "ion"),
+        processes=[
+            kmc.electrode("injection", "empty", "ion", "metal", 0.05, energy_eV=0.06, reverse_name="absorption"),
+            kmc.hop("ion", "empty", 0.05, charge_e=charge_e),
+        ],
+        reservoirs=[kmc.Reservoir("metal", 1)],
+    )  # fmt: skip
+    sites = kmc.SiteGraph.from_lattice((0.3,) * 3, [[0.0, 0.0, 0.0]], (20, 20, 10), cutoff_nm=0.35)
+    contacts = {"metal": (np.arange(len(sites)), 0.15)}
+    engine = kmc.Engine(sites, model, np.zeros(len(sites), dtype=int), seed=seed, contacts=contacts)
+    engine.set_fields(0.0, 298.15, {"metal": potential_V})
+    return engine
