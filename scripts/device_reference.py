@@ -1,4 +1,4 @@
-"""Writes docs/device-file.md from the schema of device files: every key, its unit, default, range and meaning.
+"""Writes the pages of device files in docs/ from the schema of device files: every key, its unit, default, range and meaning.
 
 python scripts/device_reference.py            # write the page
 python scripts/device_reference.py --check    # exit code 1 when the page is not up to date
@@ -15,12 +15,12 @@ import typer
 from pydantic.fields import FieldInfo
 
 from ionsim import materials
-from ionsim.config import Device, VcmDevice, schema
+from ionsim.config import Device, EcmDevice, VcmDevice, schema
 from ionsim.config.base import Section
 from ionsim.config.toml import value_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "device-file.md"
-FAMILY = "vcm"
+ECM_PAGE = PAGE.with_name("device-file-ecm.md")
 HEADER = ("key", "unit", "default", "allowed", "meaning", "where the default comes from")
 
 INTRODUCTION = """\
@@ -67,22 +67,32 @@ Below, *required* keys have no default, and *none* means that an optional key is
 """
 
 
-def page() -> str:
-    """The whole page."""
-    parts = [INTRODUCTION]
-    for heading, text, section, prefix in tables():
-        rows = [row for name, field in section.model_fields.items() if (row := _row(prefix, name, field))]
+ECM_INTRODUCTION = """\
+# Device files of the family `ecm`
+
+<!-- Written by scripts/device_reference.py from the schema; edit that, then run it. -->
+
+What holds for every device file stands in [device-file.md](device-file.md), what the numbers mean in
+[ecm-model.md](ecm-model.md). `ionsim examples --copy ag_sio2_memory` gives a complete file to start from.
+"""
+
+
+def page(family: type[Device] = VcmDevice) -> str:
+    """The whole page of a family."""
+    parts = [INTRODUCTION if family is VcmDevice else ECM_INTRODUCTION]
+    for heading, text, section, prefix in tables(family):
+        rows = [row for key, field in section.model_fields.items() if (row := _row(prefix, key, field, family))]
         parts.append(f"## {heading}\n\n{text}\n")
         if rows:
             parts.append(_markdown([HEADER, *rows]))
     return "\n".join(parts)
 
 
-def tables() -> Iterator[tuple[str, str, type[Section], str]]:
+def tables(family: type[Device] = VcmDevice) -> Iterator[tuple[str, str, type[Section], str]]:
     """Heading, sentence, section and key prefix of every table of the file: the family's own tables first."""
-    yield "Top of the file", "Keys before the first table.", VcmDevice, ""
-    yield from _below(VcmDevice, "", [name for name in VcmDevice.model_fields if name not in Device.model_fields])
-    yield from _below(VcmDevice, "", Device.model_fields)
+    yield "Top of the file", "Keys before the first table.", family, ""
+    yield from _below(family, "", [name for name in family.model_fields if name not in Device.model_fields])
+    yield from _below(family, "", Device.model_fields)
 
 
 def _below(
@@ -122,13 +132,14 @@ def _sentence(section: type[Section], field: FieldInfo, repeated: bool) -> str:
     return text
 
 
-def _row(prefix: str, name: str, field: FieldInfo) -> tuple[str, ...] | None:
+def _row(prefix: str, name: str, field: FieldInfo, family: type[Device] = VcmDevice) -> tuple[str, ...] | None:
     """The row of a key; None for a key that is a table of its own."""
     if any(schema.is_section(_inner(member)) for member in schema.alternatives(field.annotation)):
         return None
     unit = schema.unit_of(field)
     phrase = schema.allowed(field).removesuffix(f" ({field.description})").removesuffix(f", in {unit}")
-    source = materials.default_source(FAMILY, f"{prefix}{name}") or ""
+    name_of_family = get_args(family.model_fields["family"].annotation)[0]
+    source = materials.default_source(name_of_family, f"{prefix}{name}") or ""
     return f"`{name}`", unit, _default(field), phrase, field.description or "", source
 
 
@@ -155,13 +166,14 @@ def _markdown(rows: list[tuple[str, ...]]) -> str:
 
 def main(check: bool = False) -> None:
     """Write the page, or say whether it is up to date."""
-    text = page()
-    if not check:
-        PAGE.write_text(text, encoding="utf-8", newline="\n")
-        typer.echo(f"wrote {PAGE}")
-    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
-        typer.echo(f"{PAGE} is not up to date; run python scripts/device_reference.py", err=True)
-        sys.exit(1)
+    for path, family in ((PAGE, VcmDevice), (ECM_PAGE, EcmDevice)):
+        text = page(family)
+        if not check:
+            path.write_text(text, encoding="utf-8", newline="\n")
+            typer.echo(f"wrote {path}")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            typer.echo(f"{path} is not up to date; run python scripts/device_reference.py", err=True)
+            sys.exit(1)
 
 
 if __name__ == "__main__":

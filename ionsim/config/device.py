@@ -99,7 +99,7 @@ class Device(Section):
     def _from_data(cls, data: Mapping[str, Any], folder: Path, origin: str) -> "Device":
         family = data.get("family")
         if not isinstance(family, str) or family not in Device.families:
-            choices = ", ".join(repr(name) for name in Device.families)
+            choices = ", ".join(repr(name) for name in sorted(Device.families))
             message = "missing; one of " if family is None else "must be one of "
             hint = nearest(str(family), Device.families)
             raise report([Problem("family", f"{message}{choices}{hint}", family)], origin)

@@ -67,7 +67,10 @@ class Transfer(Section):
 
     barrier_eV: float = number(0.40, "eV", "symmetric barrier", ge=0, le=5)
     spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once", ge=0, le=2)
-    max_rate_Hz: float | None = number(None, "Hz", "cap that slows both directions alike", gt=0, le=1e16)
+    max_rate_Hz: float | None = number(None, "Hz", "cap at electrodes that slows both directions alike", gt=0, le=1e16)
+    max_metal_rate_Hz: float | None = number(
+        None, "Hz", "cap at pieces of metal that slows both directions alike", gt=0, le=1e16
+    )
 
 
 class EcmConduction(Section):

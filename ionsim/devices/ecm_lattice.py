@@ -93,7 +93,7 @@ def _model(device: EcmDevice) -> kmc.Model:
         kmc.electrode("injection", EMPTY, ION, ACTIVE, transfer.barrier_eV, reverse_name="absorption", **redox),
         kmc.reaction(
             "reduction", (ION, ATOM), (ATOM, ATOM), transfer.barrier_eV, reverse_name="oxidation", electrons="partner",
-            **redox,
+            **{**redox, "max_rate_Hz": transfer.max_metal_rate_Hz or np.inf},
         ),
         kmc.electrode(
             "plating_active", ION, ATOM, ACTIVE, transfer.barrier_eV, reverse_name="stripping_active", **redox

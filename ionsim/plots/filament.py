@@ -1,4 +1,4 @@
-"""The filament in three dimensions: vacancies coloured by what they are connected to."""
+"""The filament in three dimensions: its members (vacancies, atoms) coloured by what they are connected to."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ def filament_figure(
     neighbour_nm: float = NEIGHBOUR_NM,
     radius_nm: float = 0.12,
     electrodes: tuple[str, str] = ("bottom", "top"),
+    members: str = "vacancies",
     title: str = "",
 ) -> Figure:
-    """One panel for each state, all with the same camera: vacancies in the oxide box between two electrodes.
+    """One panel for each state, all with the same camera: the filament in the box between two electrodes.
 
-    ``states`` maps a label to vacancy positions (M, 3) in nm with 0 <= z <= Lz; ``box_nm`` is (Lx, Ly, Lz). Colours say
-    whether a vacancy belongs to a cluster (neighbours within ``neighbour_nm``) that touches the bottom electrode, the
-    top one, both, or none; ``electrodes`` names bottom and top.
+    ``states`` maps a label to positions of its ``members`` (M, 3) in nm with 0 <= z <= Lz; ``box_nm`` is (Lx, Ly, Lz).
+    Colours say whether one belongs to a cluster (neighbours within ``neighbour_nm``) that touches the bottom
+    electrode, the top one, both, or none; ``electrodes`` names bottom and top.
     """
     with styled():
         columns = min(max(len(states), 1), 4)
@@ -54,7 +55,7 @@ def filament_figure(
             _draw(axes, positions, classes, np.asarray(box_nm, dtype=float), radius_nm, electrodes, first=letter == 0)
             axes.set_title(f"({chr(97 + letter)}) {label}", fontweight="bold", pad=12)
             axes.annotate(
-                f"{len(positions)} vacancies", (0.5, 1.0), xycoords="axes fraction", xytext=(0, 2),
+                f"{len(positions)} {members}", (0.5, 1.0), xycoords="axes fraction", xytext=(0, 2),
                 textcoords="offset points", ha="center", va="bottom", fontsize=8, color=MUTED,
             )  # fmt: skip
         for axes in panels[len(states) :]:

@@ -59,13 +59,14 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
         written.append(save(transient_figure(series, run.stages, title=run.name), folder / TRANSIENT))
     names = layer_names(run.input_toml)
     if run.sites is not None:
-        states = {label: _vacancies(run, label) for label in _labels(run)}
+        states = {label: _filament(run, label) for label in _labels(run)}
         if states:
             figure = filament_figure(
                 states,
                 _oxide_box(run.sites),
                 periodic=run.sites.periodic,
                 electrodes=(names[0], names[2]),
+                members="atoms" if "atom" in run.sites.filament else "vacancies",
                 title=run.name,
             )
             written.append(save(figure, folder / FILAMENT))
@@ -95,7 +96,7 @@ def layer_names(input_toml: str) -> tuple[str, str, str]:
         found = [layers[key]["material"] for key in keys if "material" in layers.get(key, {})]
         return str(found[0]) if found else keys[-1]
 
-    return material("bottom"), material("oxide", "electrolyte"), material("cap", "active", "top")
+    return material("bottom"), material("electrolyte", "oxide"), material("cap", "active", "top")
 
 
 def _labels(run: RunLike) -> list[str]:
@@ -103,7 +104,7 @@ def _labels(run: RunLike) -> list[str]:
     return known or list(run.snapshots)[:4]
 
 
-def _vacancies(run: RunLike, label: str) -> np.ndarray:
+def _filament(run: RunLike, label: str) -> np.ndarray:
     codes = [list(run.sites.species).index(name) for name in run.sites.filament]
     return np.asarray(run.sites.positions_nm)[np.isin(run.snapshots[label].occupation, codes)]
 

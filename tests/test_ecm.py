@@ -1,0 +1,187 @@
+"""The ECM family: sites, energies and processes of the lattice, metal as a conductor, and a cell that forms."""
+
+import numpy as np
+import pytest
+
+import ionsim
+import kmc
+from ionsim.coupling.metal import G0_S, MetalNetwork
+from ionsim.devices.ecm import Ecm
+from ionsim.devices.ecm_lattice import ecm_lattice
+from ionsim.drive import Circuit
+from ionsim.errors import DeviceFileError
+
+SMALL = {
+    "layers.electrolyte.thickness_nm": 1.6, "lattice.width_nm": 1.6, "lattice.depth_nm": 1.6,
+    "soft_spots": [{"centre_nm": [0.8, 0.8], "radius_nm": 0.6, "hop_shift_eV": -0.12}],
+    "mesh.domain_width_nm": 6.0, "numerics.potential_error_kT": 4.0,
+}  # fmt: skip
+EMPTY, ION, ATOM = range(3)
+
+
+def small(changes=None):
+    return ionsim.load("ag_sio2_memory").replace({**SMALL, **(changes or {})})
+
+
+def built(occupation=None):
+    lattice = ecm_lattice(small(), np.random.SeedSequence(1))
+    if occupation is not None:
+        lattice.engine.assign(*occupation)
+    return lattice
+
+
+def test_sites_are_those_of_silver():
+    lattice = built()
+    atoms_per_nm3 = len(lattice.sites) / np.prod(np.add(lattice.box_nm, (0.2043, 0.2043, 0.0)))
+    assert atoms_per_nm3 == pytest.approx(4.0 / 0.40862**3, rel=0.02)
+    assert np.diff(lattice.sites.start).max() == 12
+    assert lattice.sites.length_nm == pytest.approx(0.40862 / np.sqrt(2.0))
+
+
+def middle_site(lattice):
+    offset = np.linalg.norm(lattice.positions_nm - 0.5 * np.array(lattice.box_nm), axis=1)
+    return int(np.argmin(offset))
+
+
+def neighbours(lattice, site):
+    return lattice.sites.target[lattice.sites.start[site] : lattice.sites.start[site + 1]].astype(int)
+
+
+@pytest.mark.parametrize("beside", [1, 3, 6])
+def test_an_ion_gains_the_bonds_that_it_forms_when_it_is_reduced(beside):
+    """Bond counting: at a kink (six bonds) an atom costs the strain alone, as in the electrode."""
+    device, lattice = small(), built()
+    site = middle_site(lattice)
+    around = neighbours(lattice, site)[:beside]
+    lattice.engine.assign([site, *around], [ION] + [ATOM] * beside)
+    changes = [change for here, _, _, change in lattice.engine.rates("reduction") if here == site]
+    wanted = device.atom.strain_eV + (6 - beside) * device.atom.bond_eV - device.ion.energy_eV
+    assert changes == pytest.approx([wanted] * len(changes))
+
+
+def test_every_process_balances_its_reverse_in_a_field():
+    """ln(k/k') = -dU/kT for each event and the one that undoes it, over all processes, at random potentials."""
+    lattice = built()
+    engine = lattice.engine
+    generator = np.random.default_rng(3)
+    count = len(lattice.sites)
+    engine.assign(np.arange(count), generator.choice(3, count, p=[0.5, 0.2, 0.3]))
+    engine.set_fields(generator.normal(0.0, 0.1, count), 350.0, {"active": 0.3, "inert": -0.1})
+    kt = kmc.KB_EV * 350.0
+    names = {"injection": "absorption", "reduction": "oxidation", "plating_active": "stripping_active",
+             "plating_inert": "stripping_inert", "attachment": "detachment", "ion_hop": "ion_hop",
+             "surface_hop": "surface_hop"}  # fmt: skip
+    after = {"injection": [ION], "reduction": [ATOM, ATOM], "plating_active": [ATOM], "plating_inert": [ATOM],
+             "attachment": [EMPTY], "ion_hop": [EMPTY, ION], "surface_hop": [EMPTY, ATOM]}  # fmt: skip
+    start = np.array(engine.occupation)
+    for name, reverse in names.items():
+        events = engine.rates(name)
+        assert events
+        for site, partner, rate, change in [events[k] for k in generator.choice(len(events), 5)]:
+            sites = [site] if partner < 0 else [site, partner]
+            engine.assign(sites, after[name])
+            back = {(i, j): (k, du) for i, j, k, du in engine.rates(reverse)}
+            key = (partner, site) if reverse == name else (site, partner)
+            assert back[key][1] == pytest.approx(-change, abs=1e-12)
+            assert np.log(rate / back[key][0]) == pytest.approx(-change / kt, abs=1e-9)
+            engine.assign(sites, start[sites])
+
+
+def network(lattice):
+    return MetalNetwork.build(
+        lattice.sites, lattice.box_nm[2], bulk_S=0.01, spacing_nm=lattice.mesh_size_nm, decay_nm=0.15, cutoff_nm=1.0
+    )
+
+
+def chain(lattice):
+    """Sites of a path of neighbours from the bottom to the top."""
+    z = lattice.positions_nm[:, 2]
+    path = [int(np.flatnonzero(z == z.min())[len(lattice.sites) // 40])]
+    while True:
+        near = neighbours(lattice, path[-1])
+        up = near[z[near] > z[path[-1]] + 1e-6]
+        if not len(up):
+            return path
+        path.append(int(up[0]))
+
+
+def test_a_chain_of_atoms_is_one_channel_and_a_broken_one_is_none():
+    lattice = built()
+    metal = np.zeros(len(lattice.sites), dtype=bool)
+    path = chain(lattice)
+    metal[path] = True
+    net = network(lattice)
+    assert net.channels(metal) == 1
+    bonds = net.bonds(metal)
+    resistance = np.sum(1.0 / bonds.strength_S) + 1.0 / (0.01 * bonds.shares["bottom"][path[0]])
+    resistance += 1.0 / (0.01 * bonds.shares["top"][path[-1]])
+    assert resistance == pytest.approx(1.0 / G0_S + (len(path)) / 0.01, rel=1e-6)
+    metal[path[len(path) // 2]] = False
+    assert net.channels(metal) == 0
+    assert np.all(net.bonds(metal).strength_S == 0.01)
+
+
+@pytest.fixture(scope="module")
+def grown():
+    """A cell under 1.8 V until metal bridges it, with all rows on the way."""
+    device = Ecm(small(), np.random.SeedSequence(2))
+    device.initialise()
+    rows = [device.observe()]
+    for step in range(1, 900):
+        device.advance(2e-8 * step, 1.8, Circuit(0.0, 1e-5))
+        rows.append(device.observe())
+        if rows[-1]["limited"]:
+            break
+    return device, rows
+
+
+def test_a_filament_grows_from_ions_until_the_compliance_limits_the_current(grown):
+    _, rows = grown
+    last = rows[-1]
+    assert last["limited"]
+    assert last["current_A"] == pytest.approx(1e-5)
+    assert last["channels"] >= 1
+    assert last["device_V"] < 0.5
+    assert rows[0]["current_A"] == 0.0
+    assert 0.0 < rows[1]["current_A"] < 1e-9
+
+
+def test_metal_and_ions_come_from_the_active_electrode(grown):
+    device, rows = grown
+    counts = device.engine.counts
+    came = counts["injection"] - counts["absorption"] + counts["detachment"] - counts["attachment"]
+    assert rows[-1]["n_ions"] + rows[-1]["n_atoms"] == came > 10
+
+
+def test_a_restored_cell_goes_on_bit_by_bit():
+    def run(device, steps):
+        rows = []
+        for step in steps:
+            device.advance(1e-8 * step, 1.6, Circuit(0.0, 1e-5))
+            rows.append(device.observe())
+        return rows
+
+    straight, other = (Ecm(small(), np.random.SeedSequence(3)) for _ in range(2))
+    straight.initialise()
+    run(straight, range(1, 9))
+    saved = straight.checkpoint()
+    rest = run(straight, range(9, 13))
+    other.initialise()
+    other.restore(saved)
+    assert run(other, range(9, 13)) == rest
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers.active.material": "Xy"}, "layers.active.material"),
+        ({"layers.active.material": "Pt"}, "must be a metal that dissolves as ions: Ag, Cu"),
+        ({"layers.bottom.material": "Ag"}, "must be inert, none of Ag, Cu"),
+        ({"ion.charge_e": 0.0}, "ion.charge_e"),
+        ({"soft_spots": [{"centre_nm": [9.0, 0.5], "radius_nm": 0.5}]}, "must lie in the lattice box"),
+        ({"numerics.distributed_lattice": True}, "not with the family ecm yet"),
+    ],
+)
+def test_what_makes_no_cell_is_refused_by_key_and_value(changes, message):
+    with pytest.raises(DeviceFileError, match=message):
+        small(changes)
