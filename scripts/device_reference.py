@@ -1,4 +1,4 @@
-"""Writes the pages of device files in docs/ from the schema of device files: every key, its unit, default, range and meaning.
+"""Writes the pages of all keys of device files in docs/ from their schema: unit, default, range and meaning.
 
 python scripts/device_reference.py            # write the page
 python scripts/device_reference.py --check    # exit code 1 when the page is not up to date
