@@ -159,7 +159,7 @@ def look_ahead(table: Table, state: State, lists: Lists, turn: int) -> None:
         fetch_soon(state.neighbour_count, site)
     step = (turn + 10) & (AHEAD - 1)
     if table.any_exact:
-        if not table.exact_pairs:
+        if table.has_pair_energy and not table.exact_pairs:  # the neighbours' rates will be renewed
             fetch_soon(table.target, first_edge(table, state.guess[step, 0]))
             site = state.guess[(turn + 4) & (AHEAD - 1), 0]
             for edge in range(first_edge(table, site), table.start[site + 1]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import Any
 
@@ -360,7 +360,8 @@ def electrode(
     charge z, ion -> atom costs z (V - phi) beside the energies (Butler and Volmer with a transfer coefficient of 1/2).
     Particles that come and go are the electrode's own.
     """
-    return Process(
-        name, EXCHANGE, (before,), (after,), barrier_eV, prefactor_Hz, energy_eV, spread_eV, polarisation_e_nm,
-        max_rate_Hz, reservoir, None, reverse_name, reversible=reversible, particles=0,
+    process = exchange(
+        name, before, after, reservoir, barrier_eV, energy_eV=energy_eV, prefactor_Hz=prefactor_Hz, spread_eV=spread_eV,
+        polarisation_e_nm=polarisation_e_nm, max_rate_Hz=max_rate_Hz, reverse_name=reverse_name, reversible=reversible,
     )  # fmt: skip
+    return replace(process, particles=0)

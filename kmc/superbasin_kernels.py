@@ -405,7 +405,7 @@ def _happen(
     watch.moved[0] = _moved_after(table, watch, basin, i, site, partner, process)
     execute(table, state, site, partner, process, edge)
     _refresh(table, state, select, scratch, site, partner, was, was_partner)
-    if table.reservoir[process] >= 0:
+    if table.step[process] != 0:
         _refresh_contacts(table, state, select, table.reservoir[process])
 
 

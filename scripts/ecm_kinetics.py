@@ -20,21 +20,21 @@ from ionsim.plots.style import new_figure, save, styled
 
 console = Console()
 
-#: A cell has set when this current flows, A: far above leakage and tunnelling across a plane of sites.
+#: A cell has set when this current flows, A, or what the compliance lets through: a gap of a plane or two is left then.
 _SET_A = 1e-6
 
-#: The clock is looked at after intervals that grow by this factor, so a SET time is known to about a quarter of it.
+#: The clock is looked at after intervals that grow by this factor, so a SET time is known within 5 %.
 _GROWTH = 1.1
 
 
 def set_time_s(device: EcmDevice, voltage_V: float, compliance_A: float, seed: int, longest_s: float) -> float:
-    """Time of the first bridge at a constant voltage; nan where it takes longer than ``longest_s``."""
+    """Time in which the current at a constant voltage rises to 1 uA; nan where that takes longer than ``longest_s``."""
     cell = Ecm(device, np.random.SeedSequence(seed))
     cell.initialise()
     until_s = 1e-9
     while until_s < longest_s:
         cell.advance(until_s, voltage_V, Circuit(0.0, compliance_A))
-        if cell.observe()["current_A"] >= _SET_A:
+        if cell.observe()["current_A"] >= min(_SET_A, compliance_A):
             return until_s / _GROWTH**0.5
         until_s *= _GROWTH
     return float("nan")

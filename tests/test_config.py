@@ -71,6 +71,12 @@ BROKEN = {
     "not finite": ("= 0.01", "= nan", "vacancy.initial_fraction = nan", "must be a number"),
     "infinite": ("rate_V_per_s = 1.0", "rate_V_per_s = inf", "drive.ramp_rate_V_per_s = inf", "in V/s"),
     "zero compliance": ("compliance_A = 1e-4", "compliance_A = 0", "drive.compliance_A = 0", "> 0"),
+    "superbasins of a divided lattice": (
+        "[exchange]",
+        "[numerics]\ndistributed_lattice = true\nsuperbasin_states = 8\n[exchange]",
+        "numerics.superbasin_states = 8",
+        "not with numerics.distributed_lattice",
+    ),
     "unknown material": ('"HfO2"', '"HfO"', "layers.oxide.material", "did you mean 'HfO2'"),
     "cap that holds no oxygen": ('"Ti"', '"Pt"', "layers.cap.material", "takes up oxygen: Ti, Hf, Ta"),
     "unknown kind": ('"sweep"', '"swep"', "drive.kind", "did you mean 'sweep'"),

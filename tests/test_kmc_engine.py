@@ -459,3 +459,31 @@ def test_fields_take_effect_at_once():
     assert engine.run(until_s=1.0) == "frozen"
     engine.set_fields(potential_V=0.0)
     assert engine.run(until_s=2.0, max_events=1) == "events"
+
+
+def test_species_that_are_alike_do_not_move_the_watch():
+    """Two kinds of ions turn into each other all the time; only what comes from or goes to "empty" counts."""
+    turn = kmc.turn("turn", "ion", "other", 0.1, prefactor_Hz=1e3)
+    leave = kmc.turn("leave", "other", "empty", 0.3, prefactor_Hz=1e3)
+    model = kmc.Model(species=("empty", "ion", "other"), processes=[turn, leave])
+
+    def watched(alike):
+        engine = kmc.Engine(line(50), model, [1] * 50, seed=1)
+        engine.watch(np.ones(50), 1.5, alike=alike)
+        return engine
+
+    every = watched(())
+    assert every.run(until_s=np.inf) == "watch"
+    assert every.n_events == 3
+    grouped = watched([("ion", "other")])
+    assert grouped.run(until_s=np.inf, max_events=10) == "events"
+    saved = grouped.checkpoint()
+    other = watched(())
+    other.restore(saved)
+    for engine in (grouped, other):
+        assert engine.run(until_s=np.inf) == "watch"
+        assert engine.number("empty") == 3
+        assert engine.drift == np.sqrt(3.0)
+        assert engine.n_events > 10
+    with pytest.raises(kmc.KmcError, match="watch: alike"):
+        watched([("ion", "nothing")])

@@ -167,6 +167,9 @@ class Device(Section):
         """Problems that show only when keys are compared with each other; families add theirs."""
         for problem in self.drive.cross_checks():
             yield Problem(f"drive.{problem.key}", problem.message, problem.value)
+        if self.numerics.distributed_lattice and self.numerics.superbasin_states is not None:
+            message = "not with numerics.distributed_lattice: superbasins need the whole lattice on a rank"
+            yield Problem("numerics.superbasin_states", message, self.numerics.superbasin_states)
         for key, name in self.material_keys():
             if not self.has_material(name):
                 known = self._material_names()

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ionsim.config.base import Pair, Problem, Problems, Section, number, setting
+from ionsim.config.base import Problem, Problems, Section, number, setting
 from ionsim.config.device import Device
-from ionsim.config.vcm import Layer, Mesh
+from ionsim.config.filament import Layer, Mesh, Spot, domain_checks, spot_checks
 
 #: Edge of the cubic cell of metals that dissolve as ions, nm (CRC Handbook, 25 C).
 LATTICE_CONSTANTS_NM = {"Ag": 0.40862, "Cu": 0.36146}
@@ -29,11 +29,9 @@ class EcmLayers(Section):
     top: Layer = setting(..., "contact of the active electrode, driven")
 
 
-class SoftSpot(Section):
+class SoftSpot(Spot):
     """A column through the electrolyte where ions move more easily (a pore, a defect, a grain boundary's stand-in)."""
 
-    centre_nm: Pair = number(..., "nm", "x and y of the column's axis")
-    radius_nm: float = number(..., "nm", "radius of the column", gt=0, le=100)
     hop_shift_eV: float = number(0.0, "eV", "added to the hop barrier of ions", ge=-5, le=5)
 
 
@@ -130,11 +128,5 @@ class EcmDevice(Device):
         if self.numerics.distributed_lattice:
             yield Problem("numerics.distributed_lattice", "not with the family ecm yet; must be false", True)
         width_nm, depth_nm = self.lattice.width_nm, self.lattice.depth_nm
-        if self.mesh.domain_width_nm < max(width_nm, depth_nm):
-            message = f"must be at least the lattice box, {max(width_nm, depth_nm):g} nm"
-            yield Problem("mesh.domain_width_nm", message, self.mesh.domain_width_nm)
-        for index, spot in enumerate(self.soft_spots):
-            x_nm, y_nm = spot.centre_nm
-            if not (0 <= x_nm <= width_nm and 0 <= y_nm <= depth_nm):
-                message = f"must lie in the lattice box, [0, {width_nm:g}] x [0, {depth_nm:g}] nm"
-                yield Problem(f"soft_spots.{index}.centre_nm", message, list(spot.centre_nm))
+        yield from domain_checks(self.mesh, width_nm, depth_nm)
+        yield from spot_checks("soft_spots", self.soft_spots, width_nm, depth_nm)

@@ -8,6 +8,7 @@ from scipy.constants import physical_constants
 
 from ionsim.config.base import FilePath, Pair, Problem, Problems, Section, number, setting
 from ionsim.config.device import Device
+from ionsim.config.filament import Layer, Mesh, Spot, domain_checks, spot_checks
 
 #: Shortest distance between oxygen sites of HfO2 in nm (m-HfO2, hop network of VacHopPy, 10.1016/j.cpc.2025.110010).
 SHORTEST_OXYGEN_DISTANCE_NM = 0.2542
@@ -33,13 +34,6 @@ class Structure(Section):
     interface_nm: Pair | None = number(None, "nm", "range of the scavenging interface, else where oxide and cap meet")
 
 
-class Layer(Section):
-    """One film of the stack."""
-
-    material: str = setting(..., "name of a material of the database or of [materials]")
-    thickness_nm: float = number(..., "nm", "film thickness", gt=0.2, le=1000)
-
-
 class Layers(Section):
     """The stack from the grounded bottom electrode to the driven top electrode."""
 
@@ -49,11 +43,9 @@ class Layers(Section):
     top: Layer = setting(..., "top electrode, driven")
 
 
-class WeakSpot(Section):
+class WeakSpot(Spot):
     """A column through the oxide where vacancies form and move more easily (a grain boundary's stand-in)."""
 
-    centre_nm: Pair = number(..., "nm", "x and y of the column's axis")
-    radius_nm: float = number(..., "nm", "radius of the column", gt=0, le=100)
     hop_shift_eV: float = number(0.0, "eV", "added to the hop barrier of vacancies", ge=-5, le=5)
     site_energy_eV: float = number(0.0, "eV", "added to the energy of a vacancy", ge=-5, le=5)
     exchange_shift_eV: float = number(0.0, "eV", "added to the barrier of the oxygen exchange", ge=-5, le=5)
@@ -139,14 +131,6 @@ class Heat(Section):
     vacancy_rich_W_per_mK: float = number(5.0, "W/(m K)", "thermal conductivity of vacancy-rich oxide", gt=0, le=1e3)
 
 
-class Mesh(Section):
-    """The finite-element mesh; the lattice box sits in the middle of a wider domain."""
-
-    size_nm: float | None = number(None, "nm", "cell size in the oxide, else the lattice spacing", gt=0.01, le=100)
-    domain_width_nm: float = number(30.0, "nm", "lateral size of the domain", gt=0, le=10_000)
-    growth: float = number(1.5, "", "largest ratio of neighbouring cell sizes outside the lattice box", ge=1, le=10)
-
-
 class VcmDevice(Device):
     """A device of the family ``vcm``."""
 
@@ -204,17 +188,13 @@ class VcmDevice(Device):
         if self.structure is None and cutoff_nm > min(width_nm, depth_nm) / 2:
             message = f"must be at most half of the lattice box, {min(width_nm, depth_nm) / 2:g} nm"
             yield Problem("conduction.cutoff_nm", message, cutoff_nm)
-        if self.structure is None and self.mesh.domain_width_nm < max(width_nm, depth_nm):
-            message = f"must be at least the lattice box, {max(width_nm, depth_nm):g} nm"
-            yield Problem("mesh.domain_width_nm", message, self.mesh.domain_width_nm)
+        if self.structure is None:
+            yield from domain_checks(self.mesh, width_nm, depth_nm)
         if self.mesh.size_nm is not None and self.mesh.size_nm > self.layers.oxide.thickness_nm:
             message = f"must be at most layers.oxide.thickness_nm = {self.layers.oxide.thickness_nm:g} nm"
             yield Problem("mesh.size_nm", message, self.mesh.size_nm)
-        for index, spot in enumerate(self.weak_spots):
-            x_nm, y_nm = spot.centre_nm
-            if self.structure is None and not (0 <= x_nm <= width_nm and 0 <= y_nm <= depth_nm):
-                message = f"must lie in the lattice box, [0, {width_nm:g}] x [0, {depth_nm:g}] nm"
-                yield Problem(f"weak_spots.{index}.centre_nm", message, list(spot.centre_nm))
+        if self.structure is None:
+            yield from spot_checks("weak_spots", self.weak_spots, width_nm, depth_nm)
 
 
 def _exchange_checks(exchange: Exchange) -> Problems:

@@ -13,7 +13,7 @@ from mpi4py import MPI
 from ionsim.config.ecm import EcmDevice
 from ionsim.coupling import HeatPath, LatticeFields, MetalNetwork, lattice_mesh, tunnelling_decay_nm
 from ionsim.coupling.lattice_mesh import INTERFACE_NM
-from ionsim.devices.ecm_lattice import ATOM, ecm_lattice
+from ionsim.devices.ecm_lattice import ecm_lattice
 from ionsim.devices.filament import FilamentDevice
 from ionsim.devices.filament_lattice import FilamentLattice
 
@@ -78,6 +78,3 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
         cell, lattice.positions_nm, lattice.box_nm[2], network, electrical_S_per_m=electrical, heat=path,
         rtol=device.numerics.field_rtol, skin_S_per_m=1.0 / series,
     )  # fmt: skip
-
-
-__all__ = ["ATOM", "Ecm", "ecm_fields", "metal_network"]

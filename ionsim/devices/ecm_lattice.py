@@ -27,8 +27,8 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 import kmc
-from ionsim.config.ecm import EcmDevice, SoftSpot
-from ionsim.devices.filament_lattice import FilamentLattice, lattice_engine
+from ionsim.config.ecm import EcmDevice
+from ionsim.devices.filament_lattice import FilamentLattice, lattice_engine, spread_over
 
 EMPTY, ION, ATOM = SPECIES = ("empty", "ion", "atom")
 ACTIVE, INERT = "active", "inert"
@@ -50,7 +50,7 @@ def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm 
     engine = lattice_engine(
         device, comm, sites, _model(device), np.zeros(len(positions), dtype=np.int8), seed.spawn(1)[0],
         site_energies_eV={ATOM: energy},
-        barrier_shifts_eV={"ion_hop": _softened(device.soft_spots, positions)},
+        barrier_shifts_eV={"ion_hop": spread_over(device.soft_spots, positions, "hop_shift_eV")},
         contacts={name: (members, np.full(len(members), 0.5 * step)) for name, members in contacts.items()},
     )  # fmt: skip
     return FilamentLattice(
@@ -115,12 +115,3 @@ def _model(device: EcmDevice) -> kmc.Model:
         pair_energies=[kmc.PairEnergy(ATOM, ATOM, -atom.bond_eV), kmc.PairEnergy(ION, ION, ion.repulsion_eV)],
         reservoirs=[kmc.Reservoir(ACTIVE, 1), kmc.Reservoir(INERT, 1)],
     )
-
-
-def _softened(spots: tuple[SoftSpot, ...], positions_nm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) shift of the hop barrier of ions, the sum over the columns that a site lies in."""
-    total = np.zeros(len(positions_nm))
-    for spot in spots:
-        offset = positions_nm[:, :2] - np.asarray(spot.centre_nm)
-        total[np.hypot(offset[:, 0], offset[:, 1]) <= spot.radius_nm] += spot.hop_shift_eV
-    return total

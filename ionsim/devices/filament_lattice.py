@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import kmc
 from ionsim.config import Device
+from ionsim.config.filament import Spot
 
 Mask = NDArray[np.bool_]
 
@@ -118,3 +119,12 @@ def lattice_engine(
     if device.numerics.superbasin_states is not None:
         kmc.Superbasin(engine, max_states=device.numerics.superbasin_states)
     return engine
+
+
+def spread_over(spots: Sequence[Spot], positions_nm: NDArray[np.float64], key: str) -> NDArray[np.float64]:
+    """(N,) sum of one number of columns over those that a site lies in."""
+    total = np.zeros(len(positions_nm))
+    for spot in spots:
+        offset = positions_nm[:, :2] - np.asarray(spot.centre_nm)
+        total[np.hypot(offset[:, 0], offset[:, 1]) <= spot.radius_nm] += getattr(spot, key)
+    return total

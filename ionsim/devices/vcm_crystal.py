@@ -6,15 +6,12 @@ vacancy) or comes back (return), with the cap as a finite reservoir that remembe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from mpi4py import MPI
-from numpy.typing import NDArray
 
 import kmc
-from ionsim.config.vcm import VcmDevice, WeakSpot
-from ionsim.devices.filament_lattice import IRREGULAR_MESH_NM, FilamentLattice, lattice_engine
+from ionsim.config.vcm import VcmDevice
+from ionsim.devices.filament_lattice import IRREGULAR_MESH_NM, FilamentLattice, lattice_engine, spread_over
 from ionsim.structure import oxygen_sublattice
 
 OXYGEN, VACANCY = SPECIES = ("oxygen", "vacancy")
@@ -94,12 +91,3 @@ def vacancy_hop(device: VcmDevice, species: str, name: str, charge_e: float) -> 
         charge_e=charge_e, name=name, spread_eV=vacancy.hop_spread_eV,
         polarisation_e_nm=vacancy.polarisation_eA * NM_PER_ANGSTROM, max_rate_Hz=vacancy.max_hop_rate_Hz or np.inf,
     )  # fmt: skip
-
-
-def spread_over(spots: Sequence[WeakSpot], positions_nm: NDArray[np.float64], key: str) -> NDArray[np.float64]:
-    """(N,) sum of one number of the weak spots over those that a site lies in."""
-    total = np.zeros(len(positions_nm))
-    for spot in spots:
-        offset = positions_nm[:, :2] - np.asarray(spot.centre_nm)
-        total[np.hypot(offset[:, 0], offset[:, 1]) <= spot.radius_nm] += getattr(spot, key)
-    return total

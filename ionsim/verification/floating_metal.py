@@ -80,7 +80,7 @@ def floating_sphere() -> list[Record]:
 
 @case("metal-channels")
 def metal_channels() -> list[Record]:
-    """A bridge N atoms wide conducts N quanta in series with its leads; one atom less than a bridge only tunnels."""
+    """A bridge N atoms wide conducts N quanta in series with its leads; a broken one only tunnels."""
     device = _wire_device()
     lattice = ecm_lattice(device, np.random.SeedSequence(1))
     network = metal_network(device, lattice)

@@ -25,12 +25,12 @@ from kmc.occupation import Filler
 from kmc.parallel import checkpoint, kernels
 from kmc.parallel.disorder import spread_barriers
 from kmc.parallel.halo import Halo, Post, together, wait
-from kmc.parallel.inputs import checked, localised, touching
+from kmc.parallel.inputs import checked, localised, species_at, touching
 from kmc.parallel.part import Part, part_of_graph
 from kmc.parallel.reservoirs import Reservoirs
 from kmc.parallel.sectors import CLOSED, Reach, localise, sectors
 from kmc.sites import SiteGraph
-from kmc.start import groups, streams
+from kmc.start import groups
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -104,7 +104,7 @@ class ParallelEngine:
         root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         self._key = _child(root, _COMMON).generate_state(2, np.uint64)
         own = _child(root, _RANK, comm.rank)
-        filled = self._filled(occupation, own)
+        filled = species_at(self.comm, local, self._count, self._halo, model, occupation, own)
         shifts = {name: self._localised(v, f"shift of {name!r}") for name, v in (barrier_shifts_eV or {}).items()}
         energies = {name: self._localised(v, f"energy of {name!r}") for name, v in (site_energies_eV or {}).items()}
         near = touching(self._local, contacts or {})
@@ -488,21 +488,6 @@ class ParallelEngine:
 
     def _localised(self, values: ArrayLike, what: str) -> Floats:
         return localised(self.comm, self._local, self._count, self._halo, values, what)
-
-    def _filled(self, occupation: ArrayLike | Filler, seed: np.random.SeedSequence) -> NDArray[np.int8]:
-        """(n,) species of the local sites."""
-        own = self._local.owned
-
-        def fill() -> Any:
-            if callable(occupation):
-                return occupation(self.model, own, np.random.default_rng(streams(seed)[2]))
-            return np.asarray(occupation)
-
-        given = together(self.comm, fill)
-        filled = self._localised(given, "occupation")
-        if np.any(filled != np.rint(filled)) or np.any(np.abs(filled) > 127):
-            raise KmcError("occupation holds a value that is no species number")
-        return filled.astype(np.int8)
 
 
 def _child(root: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:

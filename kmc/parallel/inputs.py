@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc.errors import KmcError
+from kmc.model import Model
+from kmc.occupation import Filler
 from kmc.parallel.halo import Halo, together
 from kmc.parallel.sectors import Local
+from kmc.start import streams
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -41,6 +44,28 @@ def localised(comm: MPI.Comm, local: Local, count: int, halo: Halo, values: Arra
     out = together(comm, spread)
     halo.fill(out)
     return out
+
+
+def species_at(
+    comm: MPI.Comm,
+    local: Local,
+    count: int,
+    halo: Halo,
+    model: Model,
+    occupation: ArrayLike | Filler,
+    seed: np.random.SeedSequence,
+) -> NDArray[np.int8]:
+    """(n,) species of this rank's sites, ghosts included: given as for :func:`localised`, or filled in."""
+
+    def fill() -> Any:
+        if callable(occupation):
+            return occupation(model, local.owned, np.random.default_rng(streams(seed)[2]))
+        return np.asarray(occupation)
+
+    filled = localised(comm, local, count, halo, together(comm, fill), "occupation")
+    if np.any(filled != np.rint(filled)) or np.any(np.abs(filled) > 127):
+        raise KmcError("occupation holds a value that is no species number")
+    return filled.astype(np.int8)
 
 
 def touching(local: Local, contacts: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> dict[str, tuple[Ints, Floats]]:
