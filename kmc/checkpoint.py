@@ -42,7 +42,7 @@ def load(engine: Engine, saved: Mapping[str, Any]) -> None:
         name: (value.shape,) for name, value in engine.state._asdict().items() if name not in DERIVED
     }
     shapes.update(
-        fields=((1, 2), (count, 2)), reference=((0,), (count,)), group=(engine._group.shape,),
+        fields=((1, 2), (count, 2), (count, 3)), reference=((0,), (count,)), group=(engine._group.shape,),
         weight=((0,), (count,)), bound=((1,),),
         exact=(engine.table.exact.shape,), scale=((2,),), list_of=(engine.select.lists.where[:, 0].shape,),
         room=((lists.LISTS,),), missed=((1,),),

@@ -25,6 +25,7 @@ def compile_table(
     *,
     site_energies: Mapping[str, ArrayLike],
     barrier_shifts: Mapping[str, ArrayLike],
+    rate_factors: Mapping[str, ArrayLike],
     contacts: Mapping[str, tuple[ArrayLike, ArrayLike]],
     tracked: Sequence[str],
     seed: np.random.SeedSequence,
@@ -53,6 +54,7 @@ def compile_table(
     site_energy, energy = _site_energies(model, events, before, after, site_energies, count)
     charge = model.charges()
     edge_row, edge_barrier, site_row, site_barrier = _barriers(sites, model, events, barrier_shifts, seed)
+    factor_row, site_factor = _factors(model, events, rate_factors, count)
     names = [r.name for r in model.reservoirs]
     contact_start, contact_site, distance = _contacts(count, names, contacts)
     reservoir = np.array([names.index(p.reservoir) if p.reservoir else -1 for _, p, _ in events], dtype=np.int64)
@@ -73,6 +75,7 @@ def compile_table(
         pair_match=_pair_match(model, events, before, kind_length), single_match=single_match,
         before=before, after=after, swaps=paired & (before[:, 0] == after[:, 1]) & (before[:, 1] == after[:, 0]),
         moved=np.where(paired, _moved(events, pair_charge), 0.0),
+        from_metal=np.array([p.electrons == "partner" for _, p, _ in events]),
         barrier=np.array([p.barrier_eV for _, p, _ in events]),
         energy=energy,
         prefactor=np.array([p.prefactor_Hz for _, p, _ in events]),
@@ -81,7 +84,7 @@ def compile_table(
         constant=np.array([_constant(p, rev) for _, p, rev in events]),
         mirrored=np.array([p.kind == PAIR and len({*p.before}) == len({*p.after}) == 1 for _, p, _ in events]),
         reservoir=reservoir, step=step, edge_row=edge_row, edge_barrier=edge_barrier, site_row=site_row,
-        site_barrier=site_barrier, contact_start=contact_start, contact_site=contact_site, contact_nm=distance,
+        site_barrier=site_barrier, factor_row=factor_row, site_factor=site_factor, contact_start=contact_start, contact_site=contact_site, contact_nm=distance,
         capacity=np.array([float(r.capacity) for r in model.reservoirs]),
         filling=np.array([r.filling_eV for r in model.reservoirs]),
         exact=np.zeros(0, dtype=bool), exact_from=np.zeros(0, dtype=bool), exact_to=np.zeros(0, dtype=bool),
@@ -147,7 +150,9 @@ def varies(table: Table, uniform_potential: bool, uniform_temperature: bool) -> 
 
 def sites_alike(table: Table) -> bool:
     """Whether no energy or barrier of its own tells one site or edge from another."""
-    return len(table.site_energy) == 0 and bool(np.all(table.edge_row < 0) and np.all(table.site_row < 0))
+    return len(table.site_energy) == 0 and not np.any(
+        (table.edge_row >= 0) | (table.site_row >= 0) | (table.factor_row >= 0)
+    )
 
 
 def memo_size(table: Table) -> int:
@@ -321,6 +326,22 @@ def _per_edge(values: Floats, sites: SiteGraph, what: str) -> Floats:
     if not np.all(np.isfinite(values)) or np.any(values != values[sites.reverse]):
         raise KmcError(f"{what}: finite numbers are needed, the same for both directions of an edge")
     return values
+
+
+def _factors(
+    model: Model, events: Events, given: Mapping[str, ArrayLike], count: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """Row of each one-way process, and factors (rows, N) of the rates of processes on one site."""
+    names = [process.name for process in model.processes if process.kind != PAIR]
+    for name, values in given.items():
+        if name not in names:
+            raise KmcError(f"rate_factors: no process on one site is called {name!r}; known are {hint(name, names)}")
+        array = _per_site(values, count, f"rate factor of {name!r}")
+        if np.any((array <= 0.0) | (array > 1.0)):
+            raise KmcError(f"rate factor of {name!r}: between {array.min()} and {array.max()}; above 0 and at most 1 is needed")
+    known = list(given)
+    row = np.array([known.index(p.name) if p.name in known else -1 for _, p, _ in events], dtype=np.int64)
+    return row, np.array([_per_site(values, count, "") for values in given.values()]).reshape(len(known), count)
 
 
 def _barriers(

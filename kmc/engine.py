@@ -47,6 +47,8 @@ class Engine:
         site_energies_eV: species -> (N,) energies added to those of the model.
         barrier_shifts_eV: process -> (N,) shift of its barrier at a site (an edge takes the mean of its two ends), or
             (E,) at an edge, the same for both directions.
+        rate_factors: process on one site -> (N,) factor of its rate and its reverse's, above 0 and at most 1 (how well
+            electrons reach a site).
         contacts: reservoir -> (sites (M,), distance to it (M,) nm): which sites exchange with it; one site may touch
             several reservoirs.
         reservoir_counts: reservoir -> particles in it at the start.
@@ -71,6 +73,7 @@ class Engine:
         seed: int | np.random.SeedSequence = 0,
         site_energies_eV: Mapping[str, ArrayLike] | None = None,
         barrier_shifts_eV: Mapping[str, ArrayLike] | None = None,
+        rate_factors: Mapping[str, ArrayLike] | None = None,
         contacts: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
         reservoir_counts: Mapping[str, int] | None = None,
         selector: Selector = "auto",
@@ -87,7 +90,7 @@ class Engine:
             model.index(name, "track")
         self.table = compile_table(
             sites, model, site_energies=site_energies_eV or {}, barrier_shifts=barrier_shifts_eV or {},
-            contacts=contacts or {}, tracked=followed, seed=disorder_seed,
+            rate_factors=rate_factors or {}, contacts=contacts or {}, tracked=followed, seed=disorder_seed,
         )  # fmt: skip
         count = len(sites)
         filled = start.occupation(model, count, occupation, filling_seed)
@@ -194,6 +197,7 @@ class Engine:
         potential_V: ArrayLike | None = None,
         temperature_K: ArrayLike | None = None,
         reservoir_V: Mapping[str, float] | None = None,
+        electron_V: ArrayLike | None = None,
     ) -> None:
         """Give new fields at the sites and renew every rate.
 
@@ -201,20 +205,13 @@ class Engine:
             potential_V: (N,) or a number, V.
             temperature_K: (N,) or a number, K.
             reservoir_V: potential of each reservoir, V.
+            electron_V: (N,) potential of the electrons of metal on (or beside) a site, for processes with
+                ``electrons="partner"``, V; ``potential_V`` unless it has been given.
 
         Raises:
             KmcError: for a wrong shape, a value that is not finite, or a temperature at or below 0 K.
         """
-        given: dict[int, Floats] = {}
-        for column, (name, values) in enumerate((("potential_V", potential_V), ("temperature_K", temperature_K))):
-            if values is None:
-                continue
-            array = np.array(values, dtype=float)
-            if array.shape not in ((), (len(self.sites),)):
-                raise KmcError(f"{name} has shape {array.shape}; a number or {(len(self.sites),)} is needed")
-            if not np.all(np.isfinite(array)) or (name == "temperature_K" and np.any(array <= 0.0)):
-                raise KmcError(f"{name} holds a value that is not {'above 0 K' if name[0] == 't' else 'finite'}")
-            given[column] = array
+        fields = start.fields(self.state.fields, len(self.sites), potential_V, temperature_K, electron_V)
         potentials = {}
         for name, value in (reservoir_V or {}).items():
             potentials[self._reservoir(name)] = float(value)
@@ -222,13 +219,10 @@ class Engine:
                 raise KmcError(f"reservoir_V of {name!r} is {value}; a finite potential is needed")
         for row, value in potentials.items():
             self.state.reservoir_potential[row] = value
-        old = self.state.fields
-        columns = [given.get(column, old[:, column]) for column in range(2)]
-        rows = 1 if all(np.ptp(column) == 0.0 for column in columns) else len(self.sites)
-        if len(old) != rows:
-            self.state = self.state._replace(fields=np.empty((rows, 2)))
-        for column, values in enumerate(columns):
-            self.state.fields[:, column] = values if rows > 1 else np.ravel(values)[0]
+        if fields.shape == self.state.fields.shape:
+            self.state.fields[:] = fields
+        else:
+            self.state = self.state._replace(fields=fields)
         if self._quickly_had() == self._stored:  # whether rates are stored changes with the fields
             self._rebuild(self.select.lists)
             return

@@ -14,6 +14,9 @@ dU holds site energies, pair energies and the work on moved charge. Only potenti
 reaction makes or destroys comes from electrons at the local potential (of the site, or the mean of the pair's), charge
 that an exchange makes comes from the reservoir's (an electrode reaction's from the electrode's), and where an ion is
 reduced at a metal it comes from the metal's, the second site's. So a constant added to every potential changes nothing.
+A metal's surface has two potentials: that of its electrons, and that which an ion would feel where an atom stands now,
+on the other side of the double layer. Where the fields tell them apart (``electron_V``), redox takes the first from the
+second site and the other from its own, so that oxidation and reduction see the same overpotential.
 """
 
 from typing import NamedTuple
@@ -61,6 +64,7 @@ class Table(NamedTuple):
     after: Ints  # (P, 2)
     swaps: NDArray[np.bool_]  # (P,) the two sites exchange what they hold
     moved: Floats  # (P,) charge that a pair process moves from its second to its first site
+    from_metal: NDArray[np.bool_]  # (P,) ... as electrons of the second site, at their potential there
     barrier: Floats  # (P,)
     energy: Floats  # (P,)
     prefactor: Floats  # (P,)
@@ -74,6 +78,8 @@ class Table(NamedTuple):
     edge_barrier: Floats  # (rows, E) added to the barrier
     site_row: Ints  # (P,) row of site_barrier, or -1
     site_barrier: Floats  # (rows, N)
+    factor_row: Ints  # (P,) row of site_factor, or -1
+    site_factor: Floats  # (rows, N) factor of the rate of a process on one site, at most 1
     contact_start: Ints  # (R + 1,)
     contact_site: Indices  # sites that touch reservoir r: contact_site[contact_start[r] : contact_start[r + 1]]
     contact_nm: Floats  # (N, R) distance to a reservoir, 0 where there is no contact
@@ -104,7 +110,7 @@ class State(NamedTuple):
     """What changes: all arrays, so that kernels write in place and a checkpoint is a copy of them."""
 
     occupation: NDArray[np.int8]  # (N,)
-    fields: Floats  # (N, 2) potential in V and temperature in K, or (1, 2) the same everywhere
+    fields: Floats  # (N, 2) potential in V and temperature in K, or (1, 2) the same everywhere; (N, 3) electrons' in V
     neighbour_count: NDArray[np.int16]  # (N, shells x columns) neighbours of each species that has pair energies
     pair_rate: Floats  # (E, A) of exact processes
     single_rate: Floats  # (N, B)
@@ -158,6 +164,12 @@ def temperature_at(state: State, site: int) -> float:
 
 
 @inner
+def partner_potential(table: Table, state: State, process: int, j: int) -> float:
+    """Potential at the second site of a pair process: of its electrons where it is a metal that gives them, V."""
+    return state.fields[j, 2 if table.from_metal[process] and state.fields.shape[1] > 2 else 0]
+
+
+@inner
 def arrhenius(barrier: float, change: float, prefactor: float, max_rate: float, kt: float) -> float:
     """The rate law of this module's docstring for one direction; energies and kt in eV, rates in 1/s."""
     saddle = max(barrier, 0.5 * abs(change))
@@ -197,7 +209,7 @@ def pair_change(table: Table, state: State, process: int, i: int, j: int, edge: 
     if len(table.site_energy):
         change += table.site_energy[i, c] - table.site_energy[i, a] + table.site_energy[j, d] - table.site_energy[j, b]
     if len(state.fields) > 1:
-        change += table.moved[process] * (state.fields[i, 0] - state.fields[j, 0])
+        change += table.moved[process] * (state.fields[i, 0] - partner_potential(table, state, process, j))
     if table.has_pair_energy:
         change += neighbour_energy(table, state, i, c) - neighbour_energy(table, state, i, a)
         change += neighbour_energy(table, state, j, d) - neighbour_energy(table, state, j, b)
@@ -277,6 +289,8 @@ def single_rate(table: Table, state: State, process: int, i: int) -> float:
         if table.polarisation[process] > 0.0:
             field = abs(potential_at(state, i) - state.reservoir_potential[r]) / table.contact_nm[i, r]
             barrier -= table.polarisation[process] * field
+    if table.factor_row[process] >= 0:
+        weight *= table.site_factor[table.factor_row[process], i]
     kt = KB_EV * temperature_at(state, i)
     rate = weight * arrhenius(barrier, change, table.prefactor[process], table.max_rate[process], kt)
     if entry >= 0:
@@ -303,7 +317,7 @@ def process_bound(table: Table, state: State, process: int, i: int) -> float:
             if len(table.site_energy):
                 change += table.site_energy[j, d] - table.site_energy[j, b]
             if len(state.fields) > 1:
-                change += table.moved[process] * (state.fields[i, 0] - state.fields[j, 0])
+                change += table.moved[process] * (state.fields[i, 0] - partner_potential(table, state, process, j))
             if table.edge_row[process] >= 0:
                 barrier += table.edge_barrier[table.edge_row[process], edge]
             if table.polarisation[process] > 0.0:

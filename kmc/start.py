@@ -11,7 +11,7 @@ from kmc import drawing, nulls
 from kmc.errors import KmcError
 from kmc.model import Model
 from kmc.occupation import Filler, Occupation
-from kmc.rates import State, Table
+from kmc.rates import Floats, State, Table
 from kmc.xoshiro import new_state
 
 
@@ -75,6 +75,34 @@ def state(
         turn=np.zeros(1, dtype=np.int64),
         closed=np.zeros(0, dtype=np.int8),
     )
+
+
+def fields(
+    old: Floats,
+    count: int,
+    potential_V: ArrayLike | None,
+    temperature_K: ArrayLike | None,
+    electron_V: ArrayLike | None,
+) -> Floats:
+    """The fields with what is given in place of the ``old``; one row where potential and temperature are uniform."""
+    named = (("potential_V", potential_V), ("temperature_K", temperature_K), ("electron_V", electron_V))
+    width = 3 if electron_V is not None else old.shape[1]
+    columns: list[Floats] = []
+    for column, (name, values) in enumerate(named[:width]):
+        if values is None:
+            columns.append(old[:, column])
+            continue
+        array = np.array(values, dtype=float)
+        if array.shape not in ((), (count,)):
+            raise KmcError(f"{name} has shape {array.shape}; a number or {(count,)} is needed")
+        if not np.all(np.isfinite(array)) or (name == "temperature_K" and np.any(array <= 0.0)):
+            raise KmcError(f"{name} holds a value that is not {'above 0 K' if name[0] == 't' else 'finite'}")
+        columns.append(array)
+    rows = 1 if width == 2 and all(np.ptp(column) == 0.0 for column in columns) else count
+    new = np.empty((rows, width))
+    for column, array in enumerate(columns):
+        new[:, column] = array if rows > 1 else np.ravel(array)[0]
+    return new
 
 
 def groups(model: Model, alike: Sequence[Sequence[str]]) -> NDArray[np.int8]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.constants import physical_constants
 from scipy.sparse import coo_array
@@ -29,6 +30,23 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 G0_S: float = physical_constants["conductance quantum"][0]
+
+
+@njit(cache=True)
+def two_sides(
+    start: Ints, target: NDArray[np.int32], metal: Mask, potential: Floats, ion: Floats, electron: Floats
+) -> None:
+    """Overwrite ``ion`` on sites of metal and ``electron`` beside metal; see :meth:`MetalNetwork.two_sides`."""
+    for i in range(len(metal)):
+        total, count = 0.0, 0
+        for k in range(start[i], start[i + 1]):
+            if metal[target[k]] != metal[i]:
+                total += potential[target[k]]
+                count += 1
+        if count and metal[i]:
+            ion[i] = total / count
+        elif count:
+            electron[i] = total / count
 
 
 @dataclass(frozen=True)
@@ -103,6 +121,17 @@ class MetalNetwork:
         if cut.size:
             self._constrict(metal, cut.sites, first, second, strength, shares)
         return Bonds(first, second, strength, shares)
+
+    def two_sides(self, metal: Mask, potential: Floats) -> tuple[Floats, Floats]:
+        """(N,) what an ion would feel on each site, and the potential of the electrons that it could take there.
+
+        ``potential`` (N,) has the metal's own value on sites of metal. An ion that an atom of its surface turns into
+        stands on the electrolyte's side of the double layer: there it is the mean over the neighbouring sites without
+        metal. Electrons beside metal have the mean potential of the metal around.
+        """
+        ion, electron = potential.copy(), potential.copy()
+        two_sides(self.start, self.target, metal, potential, ion, electron)
+        return ion, electron
 
     def channels(self, metal: Mask) -> int:
         """Atoms of the narrowest cross-section between the electrodes; 0 where metal does not join them."""

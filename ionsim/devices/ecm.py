@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from mpi4py import MPI
+from numpy.typing import NDArray
 
 from ionsim.config.ecm import EcmDevice
 from ionsim.coupling import HeatPath, LatticeFields, MetalNetwork, lattice_mesh, tunnelling_decay_nm
@@ -26,6 +27,11 @@ class Ecm(FilamentDevice):
         lattice = ecm_lattice(device, seed, comm)
         self.network = metal_network(device, lattice)
         super().__init__(device, lattice, ecm_fields(device, lattice, self.network, comm))
+
+    def potentials(self, conducting: NDArray[np.bool_]) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+        """Metal has two potentials at its surface: that of its electrons, and that of an ion before the double layer."""
+        ion, electron = self.network.two_sides(conducting, self.fields.unit_potential)
+        return ion * self.device_V, {"electron_V": electron * self.device_V}
 
     def observe(self) -> dict[str, float]:
         """One row of the time series."""

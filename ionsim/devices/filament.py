@@ -39,6 +39,7 @@ class FilamentDevice:
         self.limited = False
         self.peak_K = self._hottest_K = device.ambient_K
         self._weight = np.zeros(len(self.lattice.sites))
+        self._felt_V = np.zeros(len(self.lattice.sites))
         self._solved, self._n_events = self.engine.occupation.copy(), 0
         self._heat_time = self._dwell_end_s = 0.0
 
@@ -80,9 +81,9 @@ class FilamentDevice:
 
     def _refresh(self, circuit: Circuit) -> None:
         """Solve, and learn how far (V, root mean square over what feels it) the potential in use had been off."""
-        used_V, estimate_V, n_events = self.fields.unit_potential * self.device_V, self.engine.drift, self._n_events
+        used_V, estimate_V, n_events = self._felt_V, self.engine.drift, self._n_events
         self._solve(circuit)
-        change = (self.fields.unit_potential * self.device_V - used_V)[self.lattice.feeling(self._solved)]
+        change = (self._felt_V - used_V)[self.lattice.feeling(self._solved)]
         error_V = float(np.sqrt(np.mean(change**2))) if len(change) else 0.0
         self.refresh.learn(error_V, estimate_V, self._n_events - n_events)
         self._watch()
@@ -99,14 +100,18 @@ class FilamentDevice:
             settled = not numerics.transient_heat or elapsed > self.fields.settling_time_s
             self.fields.solve_heat(conducting, self.device_V, None if settled else self.time_s - self._heat_time)
             self._heat_time = self.time_s
+        self._felt_V, electron = self.potentials(conducting)
         self.engine.set_fields(
-            self.fields.unit_potential * self.device_V, self.fields.temperature_K,
-            self.lattice.reservoir_V(self.device_V),
+            self._felt_V, self.fields.temperature_K, self.lattice.reservoir_V(self.device_V), **electron
         )  # fmt: skip
         self.fields.weights(conducting, self.device_V, self._weight)
         self._watch()
         self._hottest_K = max(self._hottest_K, self.fields.peak_K)
         self.peak_K = max(self.peak_K, self.fields.peak_K)
+
+    def potentials(self, conducting: NDArray[np.bool_]) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+        """(N,) the potential (V) that ions feel at the sites, and what else the engine needs to know of potentials."""
+        return self.fields.unit_potential * self.device_V, {}
 
     def _watch(self) -> None:
         """Have the engine stop when conductors have come and gone so that the potential may be past the threshold."""
