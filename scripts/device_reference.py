@@ -91,8 +91,12 @@ def page(family: type[Device] = VcmDevice) -> str:
 def tables(family: type[Device] = VcmDevice) -> Iterator[tuple[str, str, type[Section], str]]:
     """Heading, sentence, section and key prefix of every table of the file: the family's own tables first."""
     yield "Top of the file", "Keys before the first table.", family, ""
-    yield from _below(family, "", [name for name in family.model_fields if name not in Device.model_fields])
-    yield from _below(family, "", Device.model_fields)
+    own = [name for name in family.model_fields if name not in Device.model_fields]
+    seen: set[str] = set()
+    for table in (*_below(family, "", own), *_below(family, "", Device.model_fields)):
+        if table[0] not in seen:  # every kind of drive has the same transistor
+            seen.add(table[0])
+            yield table
 
 
 def _below(

@@ -87,6 +87,37 @@ BROKEN = {
     "same stage twice": ('"reset"', '"forming"', "drive.stages.1.name", "must differ"),
     "nothing to ramp": ("stop_V = -1.0", "stop_V = 0.0", "drive.stages.1.stop_V", "nothing to ramp"),
     "turn without compliance": ("compliance_A = 1e-4", "", "drive.stages.0.turn_at_compliance", "needs compliance_A"),
+    "gate without transistor": (
+        "stop_V = -1.0",
+        "stop_V = -1.0, gate_V = 2.0",
+        "stages.1.gate_V = 2",
+        "drive.transistor",
+    ),
+    "transistor without k": (
+        "compliance_A = 1e-4",
+        "transistor = {gate_V = 1.0, threshold_V = 0.5}",
+        "drive.transistor.transconductance_A_per_V2",
+        "missing; needs a number > 0",
+    ),
+    "misspelt key of a transistor": (
+        "compliance_A = 1e-4",
+        "transistor = {gate_v = 1.0, threshold_V = 0.5, transconductance_A_per_V2 = 1e-4}",
+        "drive.transistor.gate_v",
+        "did you mean 'gate_V'",
+    ),
+    "turn at a transistor that is off": (
+        "compliance_A = 1e-4",
+        "transistor = {gate_V = 0.5, threshold_V = 0.5, transconductance_A_per_V2 = 1e-4}",
+        "drive.stages.0.turn_at_compliance",
+        "the transistor is off, gate_V = 0.5 V; needs a gate_V above threshold_V = 0.5 V",
+    ),
+    "turn at a transistor in reverse": (
+        'compliance_A = 1e-4\nstages = [{name = "forming", stop_V = 3.0',
+        "transistor = {gate_V = 1.0, threshold_V = 0.5, transconductance_A_per_V2 = 1e-4}\n"
+        'stages = [{name = "forming", stop_V = -3.0',
+        "drive.stages.0.turn_at_compliance",
+        "saturates at positive voltages only; needs compliance_A",
+    ),
     "name of a stage": ('"reset"', '"re/set"', "drive.stages.1.name", "that matches"),
     "cutoff below neighbours": (
         "[vacancy]",

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from ionsim.config.waveforms import DriveConfig
-from ionsim.drive import Circuit, Drive, Turn
+from ionsim.drive import Circuit, Drive, Transistor, Turn
 
 
 def drive(**keys: Any) -> Drive:
@@ -96,6 +96,16 @@ def test_a_stage_may_have_a_compliance_of_its_own():
     plan = sweep(FORMING, {**RESET, "compliance_A": 1e-2}, series_resistance_ohm=50.0)
     assert plan.circuit(0.5) == Circuit(50.0, 1e-4)
     assert plan.circuit(3.2) == Circuit(50.0, 1e-2)
+
+
+TRANSISTOR = {"gate_V": 1.5, "threshold_V": 0.5, "transconductance_A_per_V2": 4e-4}
+
+
+def test_a_stage_may_have_a_gate_voltage_of_its_own():
+    plan = sweep(FORMING, {**RESET, "gate_V": 3.0}, transistor=TRANSISTOR)
+    assert plan.circuit(0.5).transistor == Transistor(1.5, 0.5, 4e-4, 0.0)
+    assert plan.circuit(3.2).transistor == Transistor(3.0, 0.5, 4e-4, 0.0)
+    assert drive(**PULSE, transistor=TRANSISTOR).circuit(0.5) == Circuit(transistor=Transistor(1.5, 0.5, 4e-4))
 
 
 PULSE = {

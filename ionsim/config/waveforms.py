@@ -8,11 +8,25 @@ from pydantic import Field
 from ionsim.config.base import FilePath, Problem, Problems, Section, number, setting
 
 
+class TransistorKeys(Section):
+    """An n-MOSFET of the square law between device and ground (1T1R), its drain at the device."""
+
+    gate_V: float = number(..., "V", "gate voltage over ground", ge=-100, le=100)
+    threshold_V: float = number(..., "V", "threshold voltage", ge=-100, le=100)
+    transconductance_A_per_V2: float = number(
+        ..., "A/V^2", "k of the saturation current k/2 (Vgs - Vt)^2", gt=0, le=1e3
+    )
+    channel_length_modulation_per_V: float = number(
+        0.0, "1/V", "lambda of the factor 1 + lambda Vds of the current", ge=0, le=10
+    )
+
+
 class DriveSection(Section):
     """What all kinds of drive share: the external circuit."""
 
     series_resistance_ohm: float = number(0.0, "ohm", "resistance between source and device", ge=0, le=1e9)
     compliance_A: float | None = number(None, "A", "limit of the current's magnitude", gt=0, le=1)
+    transistor: TransistorKeys | None = setting(None, "transistor that limits the current")
 
     @abstractmethod
     def cross_checks(self) -> Problems:
@@ -25,7 +39,10 @@ class Stage(Section):
     name: str = setting(..., "name of the stage, and of the snapshot at its end", pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
     stop_V: float = number(..., "V", "voltage at which the ramp turns or ends", ge=-100, le=100)
     compliance_A: float | None = number(None, "A", "compliance of this stage, else that of the drive", gt=0, le=1)
-    turn_at_compliance: bool = setting(False, "ramp back as soon as the compliance limits the current")
+    gate_V: float | None = number(None, "V", "gate voltage of this stage, else that of the drive", ge=-100, le=100)
+    turn_at_compliance: bool = setting(
+        False, "ramp back as soon as the compliance or the saturated transistor limits the current"
+    )
     return_to_zero: bool = setting(True, "ramp back to 0 V at the end of the stage")
 
 
@@ -39,7 +56,7 @@ class Sweep(DriveSection):
     step_V: float = number(0.01, "V", "voltage step between recorded points", gt=0, le=10)
 
     def cross_checks(self) -> Problems:
-        """At least one stage, unique names, no ramp of zero length, and a compliance where a stage turns at it."""
+        """At least one stage, unique names, no ramp of zero length, and a limit where a stage turns at it."""
         if not self.stages:
             yield Problem("stages", "must hold at least one stage", [])
         names = [stage.name for stage in self.stages]
@@ -50,10 +67,27 @@ class Sweep(DriveSection):
             if stage.stop_V == start_V:
                 message = f"the stage starts at {start_V:g} V, so there is nothing to ramp; must differ from it"
                 yield Problem(f"stages.{index}.stop_V", message, stage.stop_V)
+            if stage.gate_V is not None and self.transistor is None:
+                yield Problem(f"stages.{index}.gate_V", "needs a table [drive.transistor]", stage.gate_V)
             if stage.turn_at_compliance and stage.compliance_A is None and self.compliance_A is None:
-                message = "needs compliance_A in the stage or in [drive]"
-                yield Problem(f"stages.{index}.turn_at_compliance", message, True)
+                yield from self._turn_checks(index, stage)
             start_V = 0.0 if stage.return_to_zero else stage.stop_V
+
+    def _turn_checks(self, index: int, stage: Stage) -> Problems:
+        """A stage that turns without a compliance needs a transistor that can saturate."""
+        transistor, needs = self.transistor, "needs compliance_A in the stage or in [drive]"
+        message = f"{needs}, or [drive.transistor]"
+        if transistor is not None:
+            gate_V = transistor.gate_V if stage.gate_V is None else stage.gate_V
+            if gate_V > transistor.threshold_V and stage.stop_V > 0:
+                return
+            message = f"the transistor saturates at positive voltages only; {needs}"
+            if gate_V <= transistor.threshold_V:
+                message = (
+                    f"the transistor is off, gate_V = {gate_V:g} V; "
+                    f"needs a gate_V above threshold_V = {transistor.threshold_V:g} V, or compliance_A"
+                )
+        yield Problem(f"stages.{index}.turn_at_compliance", message, True)
 
 
 class Pulses(DriveSection):

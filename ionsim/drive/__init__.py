@@ -2,5 +2,6 @@
 
 from ionsim.drive.circuit import Circuit, OperatingPoint
 from ionsim.drive.drive import Drive, Turn, Waveform
+from ionsim.drive.transistor import Transistor
 
-__all__ = ["Circuit", "Drive", "OperatingPoint", "Turn", "Waveform"]
+__all__ = ["Circuit", "Drive", "OperatingPoint", "Transistor", "Turn", "Waveform"]

@@ -1,12 +1,14 @@
-"""The circuit between source and device: a series resistor and a current limit."""
+"""The circuit around the device: a series resistor, a current limit of the source, a transistor to ground."""
 
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ionsim.drive.transistor import Transistor
+
 
 class OperatingPoint(NamedTuple):
-    """Voltage across the device in V, its current in A, and whether the compliance limits it."""
+    """Voltage across the device in V, its current in A, and whether the source or a transistor limits it."""
 
     device_V: float
     current_A: float
@@ -15,21 +17,27 @@ class OperatingPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Circuit:
-    """A series resistance in ohm and a compliance in A (None: no limit)."""
+    """A series resistance in ohm, a compliance in A (None: no limit), a transistor (None: the device is grounded)."""
 
     series_resistance_ohm: float = 0.0
     compliance_A: float | None = None
+    transistor: Transistor | None = None
 
     def operating_point(self, applied_V: float, conductance_S: float) -> OperatingPoint:
-        """The exact operating point of an ohmic device: |V_dev| = min(|V_app| / (1 + G R_s), I_c / G).
+        """The exact operating point of an ohmic device; without a transistor min(|V_app| / (1 + G R_s), I_c / G).
 
-        ``applied_V`` may have either sign; ``conductance_S`` must be finite and not negative (ValueError).
+        It is limited where the compliance holds, or else where the transistor is saturated (which includes that it is
+        off). ``applied_V`` may have either sign; ``conductance_S`` must be finite and not negative (ValueError).
         """
         if not (math.isfinite(conductance_S) and conductance_S >= 0):
             raise ValueError(f"conductance_S = {conductance_S}: must be finite and >= 0 S")
-        device_V = applied_V / (1 + conductance_S * self.series_resistance_ohm)
+        series = 1 + conductance_S * self.series_resistance_ohm
+        shared_V, saturated = applied_V, False
+        if self.transistor is not None:
+            shared_V, saturated = self.transistor.behind(applied_V, conductance_S / series)
+        device_V = shared_V / series
         current_A = conductance_S * device_V
         if self.compliance_A is None or abs(current_A) <= self.compliance_A:
-            return OperatingPoint(device_V, current_A, False)
+            return OperatingPoint(device_V, current_A, saturated)
         limit_A = math.copysign(self.compliance_A, applied_V)
         return OperatingPoint(limit_A / conductance_S, limit_A, True)

@@ -8,6 +8,7 @@ import numpy as np
 from ionsim.config.waveforms import DriveConfig, Sweep
 from ionsim.drive.circuit import Circuit
 from ionsim.drive.legs import legs, stage_names
+from ionsim.drive.transistor import Transistor
 
 
 class Waveform(Protocol):
@@ -108,12 +109,17 @@ class Drive:
         return self._legs[self._leg(time_s)].stage
 
     def circuit(self, time_s: float) -> Circuit:
-        """Series resistance and compliance at this time; a stage of a sweep may have a compliance of its own."""
-        compliance_A = self.config.compliance_A
-        if isinstance(self.config, Sweep):
-            own_A = self.config.stages[self.stage(time_s)].compliance_A
-            compliance_A = compliance_A if own_A is None else own_A
-        return Circuit(self.config.series_resistance_ohm, compliance_A)
+        """The circuit at this time; a stage of a sweep may have a compliance and a gate voltage of its own."""
+        config, compliance_A, gate_V = self.config, self.config.compliance_A, None
+        if isinstance(config, Sweep):
+            stage = config.stages[self.stage(time_s)]
+            compliance_A = compliance_A if stage.compliance_A is None else stage.compliance_A
+            gate_V = stage.gate_V
+        transistor = None
+        if config.transistor is not None:
+            own = {} if gate_V is None else {"gate_V": gate_V}
+            transistor = Transistor(**{**config.transistor.model_dump(), **own})
+        return Circuit(config.series_resistance_ohm, compliance_A, transistor)
 
     def next_sample_s(self, time_s: float) -> float:
         """The first time after ``time_s`` at which a point is to be recorded (corners included); the end at the end."""
@@ -121,7 +127,7 @@ class Drive:
         return float(self.samples_s[min(index, len(self.samples_s) - 1)])
 
     def on_compliance(self, time_s: float) -> bool:
-        """Report that the compliance limits the current; True when the stage turns back here, in a changed plan."""
+        """Report that the current is limited; True when the stage turns back here, in a changed plan."""
         index = self._leg(time_s)
         leg = self._legs[index]
         voltage_V = self.voltage_V(time_s)
