@@ -1,10 +1,10 @@
 """Switching voltages, resistances and energies from the time series of a run.
 
 Definitions: a device forms or sets at the first recorded voltage at which the compliance or a saturated transistor
-limits the current (without either: at the largest relative rise of the conductance, if it is at least tenfold within the stage); it resets
-at the voltage of the largest current of the RESET stage, where the resistance begins to rise. Resistances are those
-recorded nearest the read voltage on the way back to zero. Metrics: E_action = V^2 (G_on + G_off)/2 tau and
-P_standby = V^2 G_off at the SET voltage, with tau the time the SET transition takes.
+limits the current (without either: at the largest relative rise of the conductance, if it is at least tenfold within
+the stage); it resets at the voltage of the largest current of the RESET stage, where the resistance begins to rise.
+Resistances are those recorded nearest the read voltage on the way back to zero. Metrics: E_action =
+V^2 (G_on + G_off)/2 tau and P_standby = V^2 G_off at the SET voltage, with tau the time the SET transition takes.
 """
 
 from __future__ import annotations
