@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
-from ionsim.plots.style import INK, MUTED, new_figure, spans, stage_colours, styled
+from ionsim.plots.style import INK, MUTED, decades, mark_stages, new_figure, spans, stage_colours, styled, time_unit
 
 Floats = NDArray[np.float64]
 
@@ -27,13 +26,15 @@ def iv_figure(
     stages: Sequence[str],
     *,
     compliance_A: Sequence[float] = (),
+    saturation_A: Sequence[float] = (),
     marks_V: Mapping[str, float | None] | None = None,
     title: str = "",
 ) -> Figure:
     """|I| on a logarithmic axis against the applied voltage, one colour a stage, arrows along the sweep.
 
-    ``voltage_V``, ``current_A`` and ``stage`` (index into ``stages``) are (N,); ``compliance_A`` draws dashed lines;
-    ``marks_V`` holds any of ``V_form_V``, ``V_reset_V``, ``V_set_V`` (None where it did not occur).
+    ``voltage_V``, ``current_A`` and ``stage`` (index into ``stages``) are (N,); ``compliance_A`` and, for transistors,
+    ``saturation_A`` draw dashed lines; ``marks_V`` holds any of ``V_form_V``, ``V_reset_V``, ``V_set_V`` (None where it
+    did not occur).
     """
     with styled():
         figure = new_figure(5.4, 4.0)
@@ -41,7 +42,8 @@ def iv_figure(
         axes.set_yscale("log")
         colours = stage_colours(stages)
         magnitude = _positive(current_A)
-        _fit(axes, np.asarray(voltage_V), magnitude, compliance_A)
+        limits = {**dict.fromkeys(saturation_A, "transistor"), **dict.fromkeys(compliance_A, "compliance")}
+        _fit(axes, np.asarray(voltage_V), magnitude, list(limits))
         axes.axvline(0.0, color=MUTED, linewidth=0.6, zorder=0)
         labelled: set[int] = set()
         for index, low, high in spans(stage):
@@ -50,10 +52,10 @@ def iv_figure(
             labelled.add(index)
             axes.plot(voltage_V[part], magnitude[part], color=colours[name], label=label, solid_joinstyle="round")
             _arrows(axes, np.asarray(voltage_V[part]), magnitude[part], colours[name])
-        for limit in sorted(set(compliance_A)):
+        for limit, name in sorted(limits.items()):
             axes.axhline(limit, color=INK, linewidth=0.8, linestyle=(0, (5, 3)), zorder=1)
             axes.annotate(
-                f"compliance {_quantity(limit, 'A')}", (0.01, limit), xycoords=("axes fraction", "data"),
+                f"{name} {_quantity(limit, 'A')}", (0.01, limit), xycoords=("axes fraction", "data"),
                 xytext=(2, 3), textcoords="offset points", fontsize=8, color=INK, zorder=1,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )  # fmt: skip
@@ -64,7 +66,7 @@ def iv_figure(
                 _mark(axes, np.asarray(voltage_V)[first], magnitude[first], float(value), colours[name])
         axes.set_xlabel("applied voltage (V)")
         axes.set_ylabel("|current| (A)")
-        _decades(axes)
+        decades(axes)
         figure.legend(loc="outside upper center", ncols=max(len(labelled), 1), title=title or None, title_fontsize=9)
     return figure
 
@@ -75,14 +77,15 @@ def transient_figure(series: Mapping[str, Floats], stages: Sequence[str], *, tit
     ``series`` holds (N,) arrays ``time_s``, ``voltage_V``, ``current_A``, ``temperature_peak_K``, ``stage`` and, where
     recorded, ``device_V``.
     """
-    time = np.asarray(series["time_s"])
+    factor, unit = time_unit(float(np.max(series["time_s"], initial=0.0)))
+    time = np.asarray(series["time_s"]) * factor
     with styled():
         figure = new_figure(5.2, 5.0)
         top, middle, bottom = figure.subplots(3, 1, sharex=True)
         top.plot(time, series["voltage_V"], color=MUTED, linewidth=1.0, label="applied")
         if "device_V" in series:
             top.plot(time, series["device_V"], color=INK, label="across the cell")
-            top.legend(loc="upper right")
+            top.legend(loc="best")
         top.axhline(0.0, color=MUTED, linewidth=0.6, zorder=0)
         top.set_ylabel("voltage (V)")
         middle.set_yscale("log")
@@ -90,21 +93,15 @@ def transient_figure(series: Mapping[str, Floats], stages: Sequence[str], *, tit
         magnitude = _positive(series["current_A"])
         _fit(middle, None, magnitude, ())
         bottom.set_ylabel("peak temperature (K)")
-        bottom.set_xlabel("time (s)")
+        bottom.set_xlabel(f"time ({unit})")
         colours = stage_colours(stages)
         for index, low, high in spans(series["stage"]):
             name, part = stages[index], slice(low, min(high + 1, len(time)))
             middle.plot(time[part], magnitude[part], color=colours[name])
             bottom.plot(time[part], series["temperature_peak_K"][part], color=colours[name])
-            start, end = float(time[part][0]), float(time[part][-1])
-            for axes in (top, middle, bottom):
-                axes.axvspan(start, end, color=colours[name], alpha=0.08, linewidth=0)
-            top.annotate(
-                name, (0.5 * (start + end), 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
-                textcoords="offset points", ha="center", color=colours[name], fontweight="bold",
-            )  # fmt: skip
+        mark_stages((top, middle, bottom), time, series["stage"], stages)
         top.set_xlim(float(time[0]), float(time[-1]) if len(time) > 1 else float(time[0]) + 1.0)
-        _decades(middle)
+        decades(middle)
         figure.align_ylabels()
         if title:
             figure.suptitle(title, fontsize=9)
@@ -127,12 +124,6 @@ def _fit(axes: Axes, voltage: Floats | None, magnitude: Floats, limits: Sequence
     if voltage is not None and voltage.size:
         room = 0.06 * max(float(np.ptp(voltage)), 1e-3)
         axes.set_xlim(float(voltage.min()) - room, float(voltage.max()) + room)
-
-
-def _decades(axes: Axes) -> None:
-    axes.yaxis.set_major_locator(LogLocator(numticks=12))
-    axes.yaxis.set_minor_locator(LogLocator(subs="all", numticks=12))
-    axes.yaxis.set_minor_formatter("")
 
 
 def _arrows(axes: Axes, voltage: Floats, magnitude: Floats, colour: str) -> None:

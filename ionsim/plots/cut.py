@@ -45,7 +45,7 @@ def cut_figure(
     """
     with styled():
         columns = max(len(cuts), 1)
-        figure = new_figure(2.75 * columns + 0.4, 5.0)
+        figure = new_figure(2.75 * columns + 0.4, 5.0, "compressed")
         panels = figure.subplots(2, columns, squeeze=False, sharex=True, sharey=True)
         for column, (label, cut) in enumerate(cuts.items()):
             view = _view(cut, oxide_nm, lattice_nm, margin_nm)

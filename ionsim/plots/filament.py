@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from ionsim.plots.clusters import BOTTOM, BRIDGE, ISOLATED, NEIGHBOUR_NM, TOP, connectivity
+from ionsim.plots.clusters import (
+    BOTTOM,
+    BRIDGE,
+    ISOLATED,
+    NEIGHBOUR_NM,
+    TOP,
+    cluster_labels,
+    connectivity,
+    size_ranks,
+)
 from ionsim.plots.scene import Camera, draw_edges, draw_slab, draw_spheres
-from ionsim.plots.style import BLUE, GREEN, INK, MUTED, PALE, VERMILLION, formula, new_figure, styled
+from ionsim.plots.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    PALE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    YELLOW,
+    formula,
+    new_figure,
+    styled,
+)
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +48,30 @@ _CLASSES = {
     BOTTOM: ("connected to bottom", BLUE),
     ISOLATED: ("isolated", PALE),
 }
-_TOP_METAL, _BOTTOM_METAL = "#A9A69D", "#8E949C"
+_TOP_METAL, _BOTTOM_METAL, _FILM = "#A9A69D", "#8E949C", "#C9A66B"
+#: Floating clusters of metal by size, the largest first; further ones take the colours again.
+_FLOATING = (PURPLE, YELLOW, SKY)
+_ION, _ION_SHARE = INK, 0.42
+
+
+@dataclass(frozen=True)
+class Metal:
+    """What is drawn where the filament is metal: its own lattice, the ions by state, and a film at the top electrode.
+
+    ``spacing_nm`` is the distance of nearest neighbours: atoms are drawn as touching spheres, and belong to one cluster
+    when they are neighbours. Within ``touch_nm`` of an electrode they touch it. ``ions`` holds positions (M, 3) in nm
+    by the label of the state; ``film`` is name and thickness (nm) of a barrier layer under the top electrode.
+    """
+
+    spacing_nm: float
+    touch_nm: float
+    ions: Mapping[str, Floats] = field(default_factory=dict)
+    film: tuple[str, float] | None = None
+
+    @property
+    def neighbour_nm(self) -> float:
+        """A distance between the first neighbours of a face-centred cubic lattice and the second (1.41 spacings)."""
+        return 1.2 * self.spacing_nm
 
 
 def filament_figure(
@@ -35,55 +83,96 @@ def filament_figure(
     radius_nm: float = 0.12,
     electrodes: tuple[str, str] = ("bottom", "top"),
     members: str = "vacancies",
+    metal: Metal | None = None,
     title: str = "",
 ) -> Figure:
     """One panel for each state, all with the same camera: the filament in the box between two electrodes.
 
     ``states`` maps a label to positions of its ``members`` (M, 3) in nm with 0 <= z <= Lz; ``box_nm`` is (Lx, Ly, Lz).
     Colours say whether one belongs to a cluster (neighbours within ``neighbour_nm``) that touches the bottom
-    electrode, the top one, both, or none; ``electrodes`` names bottom and top.
+    electrode, the top one, both, or none; ``electrodes`` names bottom and top. With ``metal`` the members are atoms,
+    whose distances it gives, and floating clusters have colours of their own.
     """
+    box = np.asarray(box_nm, dtype=float)
+    touch_nm = None
+    if metal is not None:
+        neighbour_nm, touch_nm, radius_nm, members = metal.neighbour_nm, metal.touch_nm, 0.5 * metal.spacing_nm, "atoms"
+    around: dict[str, Any] = {"cell_nm": box_nm, "periodic": periodic, "neighbour_nm": neighbour_nm}
     with styled():
         columns = min(max(len(states), 1), 4)
         rows = -(-len(states) // columns) if states else 1
         figure = new_figure(1.95 * columns + 0.1, 2.6 * rows + 0.45)
         panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+        shown: list[tuple[str, str]] = []
         for letter, (axes, (label, positions)) in enumerate(zip(panels, states.items(), strict=False)):
-            classes = connectivity(
-                positions, 0.0, box_nm[2], cell_nm=box_nm, periodic=periodic, neighbour_nm=neighbour_nm
-            )
-            _draw(axes, positions, classes, np.asarray(box_nm, dtype=float), radius_nm, electrodes, first=letter == 0)
+            classes = connectivity(positions, 0.0, box[2], touch_nm=touch_nm, **around)
+            entries = [_CLASSES[int(index)] for index in classes]
+            radii, count = np.full(len(positions), radius_nm), f"{len(positions)} {members}"
+            if metal is not None:
+                ranks = size_ranks(cluster_labels(positions, **around), classes == ISOLATED)
+                entries = [_metal_entry(*entry, int(rank)) for entry, rank in zip(entries, ranks, strict=True)]
+                ions = np.asarray(metal.ions.get(label, ())).reshape(-1, 3)
+                positions = np.vstack([positions, ions])
+                entries += [("ion", _ION)] * len(ions)
+                radii = np.append(radii, np.full(len(ions), _ION_SHARE * radius_nm))
+                count += f", {len(ions)} ion{'s' * (len(ions) != 1)}"
+            shown += dict.fromkeys(entries)
+            colours = np.array([to_rgb(colour) for _, colour in entries]).reshape(-1, 3)
+            film = None if metal is None else metal.film
+            _draw(axes, positions, radii, colours, box, electrodes, film, first=letter == 0)
             axes.set_title(f"({chr(97 + letter)}) {label}", fontweight="bold", pad=12)
             axes.annotate(
-                f"{len(positions)} {members}", (0.5, 1.0), xycoords="axes fraction", xytext=(0, 2),
+                count, (0.5, 1.0), xycoords="axes fraction", xytext=(0, 2),
                 textcoords="offset points", ha="center", va="bottom", fontsize=8, color=MUTED,
             )  # fmt: skip
         for axes in panels[len(states) :]:
             axes.set_axis_off()
-        handles = [
-            Line2D([], [], marker="o", linestyle="none", markersize=6, markerfacecolor=colour, markeredgecolor="none",
-                   label=name)
-            for name, colour in _CLASSES.values()
-        ]  # fmt: skip
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=(1, 2, 2, 4)[columns - 1],
-            handletextpad=0.2,
-            columnspacing=1.2,
-        )
+        _legend(figure, list(_CLASSES.values()) if metal is None else shown, columns)
         if title:
             figure.suptitle(title, fontsize=9)
     return figure
 
 
+def _metal_entry(name: str, colour: str, rank: int) -> tuple[str, str]:
+    """Name and colour of an atom; those of floating clusters go by the rank of the cluster."""
+    if rank >= 0:
+        return "floating cluster", _FLOATING[rank % len(_FLOATING)]
+    return ("lone atom", colour) if colour == PALE else (name, colour)
+
+
+def _legend(figure: Figure, entries: Sequence[tuple[str, str]], columns: int) -> None:
+    """A legend below the panels: each name once, with all the colours that stand for it."""
+    order = [*(name for name, _ in _CLASSES.values()), "floating cluster", "lone atom", "ion"]
+    colours: dict[str, list[str]] = {name: [] for name in order}
+    for name, colour in dict.fromkeys(entries):
+        colours[name].append(colour)
+    handles = {
+        name: tuple(
+            Line2D([], [], marker="o", linestyle="none", markersize=4 if name == "ion" else 6, markerfacecolor=colour,
+                   markeredgecolor="none")
+            for colour in found
+        )
+        for name, found in colours.items() if found
+    }  # fmt: skip
+    figure.legend(
+        handles=list(handles.values()),
+        labels=list(handles),
+        handler_map={tuple: HandlerTuple(ndivide=None)},
+        loc="outside lower center",
+        ncols=(1, 2, 2, max(4, len(handles)))[columns - 1],
+        handletextpad=0.2,
+        columnspacing=1.2,
+    )
+
+
 def _draw(
     axes: Axes,
     positions: Floats,
-    classes: NDArray[np.int64],
+    radii: Floats,
+    colours: Floats,
     box: Floats,
-    radius_nm: float,
     electrodes: tuple[str, str],
+    film: tuple[str, float] | None,
     *,
     first: bool,
 ) -> None:
@@ -92,8 +181,9 @@ def _draw(
     slab = np.array([0.0, 0.0, 0.15 * box[2]])
     draw_slab(axes, camera, low - slab, high * [1, 1, 0], _BOTTOM_METAL, zorder=1)
     draw_edges(axes, camera, low, high, hidden=True, zorder=2)
-    colours = np.array([to_rgb(_CLASSES[int(index)][1]) for index in classes]).reshape(-1, 3)
-    draw_spheres(axes, camera, box, positions, radius_nm, colours, zorder=3)
+    draw_spheres(axes, camera, box, positions, radii, colours, zorder=3)
+    if film is not None:
+        _film(axes, camera, box, *film)
     draw_slab(axes, camera, low * [1, 1, 0] + [0, 0, box[2]], high + slab, _TOP_METAL, alpha=0.35, zorder=4)
     draw_edges(axes, camera, low, high, hidden=False, zorder=5)
     outline = np.array([low - slab, [*box[:2], -slab[2]], [box[0], 0, -slab[2]], [0, box[1], box[2] + slab[2]]])
@@ -111,6 +201,14 @@ def _draw(
         )
     if first:
         _dimension(axes, camera, np.array([[0, 0, 0], [0, 0, box[2]]]), f"{box[2]:.1f} nm", (-4, 0), 90)
+
+
+def _film(axes: Axes, camera: Camera, box: Floats, name: str, thickness_nm: float) -> None:
+    """A film under the top electrode, which leaves what is in it visible; its name at the left of its lower edge."""
+    base = np.array([0.0, 0.0, max(box[2] - thickness_nm, 0.0)])
+    draw_slab(axes, camera, base, box, _FILM, alpha=0.35, zorder=3.5)
+    place = camera.project(base + np.array([0.05 * box[0], 0.0, -0.03 * box[2]]))[0][0]
+    axes.text(float(place[0]), float(place[1]), formula(name), ha="left", va="top", fontsize=8, color=INK, zorder=6)
 
 
 def _dimension(

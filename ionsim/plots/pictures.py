@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
+from ionsim.plots.conductance import conductance_figure
 from ionsim.plots.curves import iv_figure, transient_figure
 from ionsim.plots.cut import Cut, cut_figure
-from ionsim.plots.filament import filament_figure
+from ionsim.plots.filament import Metal, filament_figure
 from ionsim.plots.style import save
 from ionsim.results.model import PICTURES
 
-IV, TRANSIENT, FILAMENT, CUT = PICTURES
+IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT = PICTURES
 
 #: States of the main job in the order in which they are drawn.
 STATES = ("virgin", "formed", "reset", "set")
+#: Ending of the snapshot of a stage's moment of largest power; species of a metal filament and its ions.
+PEAK, ATOM, ION = "_peak", "atom", "ion"
+
+Floats = NDArray[np.float64]
 
 
 class RunLike(Protocol):
@@ -41,9 +48,10 @@ class RunLike(Protocol):
 
 
 def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
-    """Draw ``iv.png``, ``transient.png``, ``filament.png`` and ``cut.png`` into a folder and return their paths.
+    """Draw ``iv.png``, ``transient.png``, ``conductance.png``, ``filament.png``, ``cut.png``; return their paths.
 
-    A picture is left out when the run does not hold what it shows (no samples, no snapshots, no lattice); the cut shows
+    The conductance is drawn of metal, whose channels are counted, and of retention (``drive.kind = "read"``). A picture
+    is left out when the run does not hold what it shows (no samples, no snapshots, no lattice); the cut shows
     up to four snapshots that hold fields under bias, whatever their labels.
     Raises ``ResultsError`` when a file cannot be written.
     """
@@ -53,22 +61,24 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
     if len(series.get("time_s", ())) > 1:
         figure = iv_figure(
             series["voltage_V"], series["current_A"], series["stage"], run.stages,
-            compliance_A=compliances(run.input_toml), marks_V=run.summary, title=run.name,
+            compliance_A=compliances(run.input_toml), saturation_A=saturations(run.input_toml), marks_V=run.summary,
+            title=run.name,
         )  # fmt: skip
         written.append(save(figure, folder / IV))
         written.append(save(transient_figure(series, run.stages, title=run.name), folder / TRANSIENT))
+        retention = _drive(run.input_toml).get("kind") == "read"
+        if retention or "channels" in series:
+            figure = conductance_figure(series, run.stages, retention=retention, title=run.name)
+            written.append(save(figure, folder / CONDUCTANCE))
     names = layer_names(run.input_toml)
     if run.sites is not None:
-        states = {label: _filament(run, label) for label in _labels(run)}
+        labels = _labels(run)
+        states = {title: _positions(run, label, run.sites.filament) for title, label in labels.items()}
         if states:
             figure = filament_figure(
-                states,
-                _oxide_box(run.sites),
-                periodic=run.sites.periodic,
-                electrodes=(names[0], names[2]),
-                members="atoms" if "atom" in run.sites.filament else "vacancies",
-                title=run.name,
-            )
+                states, _oxide_box(run.sites), periodic=run.sites.periodic, electrodes=(names[0], names[2]),
+                metal=_metal(run, labels) if _is_metal(run) else None, title=run.name,
+            )  # fmt: skip
             written.append(save(figure, folder / FILAMENT))
         cuts = _cuts(run)
         if cuts:
@@ -83,9 +93,28 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
 
 def compliances(input_toml: str) -> list[float]:
     """Compliance currents (A) that the drive of a device file names, for all of it or for a stage."""
-    drive = tomllib.loads(input_toml).get("drive", {})
-    named = [drive.get("compliance_A"), *(stage.get("compliance_A") for stage in drive.get("stages", ()))]
-    return sorted({float(value) for value in named if value is not None})
+    return sorted({float(value) for value in _of_stages(_drive(input_toml), "compliance_A")})
+
+
+def saturations(input_toml: str) -> list[float]:
+    """Saturation currents k/2 (Vg - Vt)^2 (A) of the drive's transistor, at the gate voltages of all stages."""
+    drive = _drive(input_toml)
+    transistor = drive.get("transistor")
+    if transistor is None:
+        return []
+    k, gates_V = transistor["transconductance_A_per_V2"], _of_stages(drive, "gate_V", transistor["gate_V"])
+    overdrives_V = [gate_V - transistor["threshold_V"] for gate_V in gates_V]
+    return sorted({0.5 * k * value**2 for value in overdrives_V if value > 0})
+
+
+def _drive(input_toml: str) -> dict[str, Any]:
+    return dict(tomllib.loads(input_toml).get("drive", {}))
+
+
+def _of_stages(drive: Mapping[str, Any], key: str, common: Any = None) -> list[Any]:
+    """The values of a key in a drive (``common``, else its own) and in its stages, where there are any."""
+    named = [drive.get(key) if common is None else common, *(stage.get(key) for stage in drive.get("stages", ()))]
+    return [value for value in named if value is not None]
 
 
 def layer_names(input_toml: str) -> tuple[str, str, str]:
@@ -99,14 +128,47 @@ def layer_names(input_toml: str) -> tuple[str, str, str]:
     return material("bottom"), material("electrolyte", "oxide"), material("cap", "active", "top")
 
 
-def _labels(run: RunLike) -> list[str]:
+def _is_metal(run: RunLike) -> bool:
+    return run.sites is not None and ATOM in run.sites.filament
+
+
+def _labels(run: RunLike) -> dict[str, str]:
+    """Titles of the panels and the snapshots that they show.
+
+    A cell of metal that is empty at the start shows the moment of largest power of its first stage instead, where ions
+    are on their way.
+    """
     known = [label for label in STATES if label in run.snapshots]
-    return known or list(run.snapshots)[:4]
+    titles = {label: label for label in known or list(run.snapshots)[:4]}
+    virgin, peak = STATES[0], f"{run.stages[0]}{PEAK}" if run.stages else ""
+    if _is_metal(run) and virgin in titles and peak in run.snapshots:
+        empty = not any(len(_positions(run, virgin, (name,))) for name in (ION, ATOM))
+        if empty:
+            title = f"{run.stages[0]}, {run.snapshots[peak].voltage_V:.2f} V"
+            del titles[virgin]
+            titles = {title: peak, **{name: label for name, label in titles.items() if label != peak}}
+    return titles
 
 
-def _filament(run: RunLike, label: str) -> np.ndarray:
-    codes = [list(run.sites.species).index(name) for name in run.sites.filament]
+def _positions(run: RunLike, label: str, names: Sequence[str]) -> Floats:
+    """Where species are in a snapshot: (M, 3) in nm."""
+    codes = [index for index, name in enumerate(run.sites.species) if name in names]
     return np.asarray(run.sites.positions_nm)[np.isin(run.snapshots[label].occupation, codes)]
+
+
+def _metal(run: RunLike, labels: Mapping[str, str]) -> Metal:
+    """Distances of the lattice, ions by panel, and the barrier layer where there is one."""
+    sites, layers = np.asarray(run.sites.positions_nm), tomllib.loads(run.input_toml).get("layers", {})
+    spacing_nm = float(cKDTree(sites).query(sites, k=2)[0][:, 1].min())
+    height_nm, z = float(run.sites.cell_nm[2]), sites[:, 2]
+    barrier = layers.get("barrier")
+    return Metal(
+        spacing_nm=spacing_nm,
+        # The first plane alone: (100) planes are 0.71 spacings apart.
+        touch_nm=max(float(z.min()), height_nm - float(z.max())) + 0.25 * spacing_nm,
+        ions={title: _positions(run, label, (ION,)) for title, label in labels.items()},
+        film=(str(barrier["material"]), float(barrier["thickness_nm"])) if barrier else None,
+    )
 
 
 def _oxide_box(sites: Any) -> tuple[float, float, float]:
@@ -125,7 +187,7 @@ def _cuts(run: RunLike) -> dict[str, Cut]:
     order = [*STATES, *(label for label in run.snapshots if label not in STATES)]
     found = {label: _cut(run, label) for label in order if label in run.snapshots}
     biased = {label: cut for label, cut in found.items() if cut is not None and np.ptp(cut.potential_V) > 1e-9}
-    return dict(list(biased.items())[:4])
+    return {label.replace(PEAK, " at peak power"): cut for label, cut in list(biased.items())[:4]}
 
 
 def _cut(run: RunLike, label: str) -> Cut | None:

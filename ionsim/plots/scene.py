@@ -55,9 +55,9 @@ def box_corners(low: Floats, high: Floats) -> Floats:
 
 
 def draw_spheres(
-    axes: Axes, camera: Camera, box: Floats, centres: Floats, radius: float, colours: Floats, zorder: float
+    axes: Axes, camera: Camera, box: Floats, centres: Floats, radius: float | Floats, colours: Floats, zorder: float
 ) -> None:
-    """Shaded spheres of one radius at centres (N, 3), the nearest last; ``colours`` is (N, 3) in 0..1.
+    """Shaded spheres at centres (N, 3), the nearest last; ``radius`` is one or (N,), ``colours`` is (N, 3) in 0..1.
 
     Colours fade into the haze from the near to the far corner of the box (3,) that begins at the origin.
     """
@@ -68,9 +68,10 @@ def draw_spheres(
     _, corners = camera.project(box_corners(np.zeros(3), box))
     far = np.clip((corners.max() - depth[order]) / float(np.ptp(corners)), 0.0, 1.0)
     base = colours[order] + (1.0 - colours[order]) * _HAZE * far[:, None]
-    size = np.tile([2.0 * radius * share for share, _, _ in _DISCS], len(order))
-    shift = np.array([step * radius * _LIGHT for _, step, _ in _DISCS])
-    offsets = (screen[order][:, None, :] + shift[None]).reshape(-1, 2)
+    radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(order))[order]
+    size = np.outer(2.0 * radii, [share for share, _, _ in _DISCS]).ravel()
+    shift = np.array([step * _LIGHT for _, step, _ in _DISCS])
+    offsets = (screen[order][:, None, :] + radii[:, None, None] * shift).reshape(-1, 2)
     faces = np.stack([_brightened(base, light) for _, _, light in _DISCS], axis=1).reshape(-1, 3)
     axes.add_collection(
         EllipseCollection(

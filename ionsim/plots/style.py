@@ -7,17 +7,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
 from ionsim.results.atomic import replacing
 
 #: Okabe and Ito, https://jfly.uni-koeln.de/color/: distinct for all common forms of colour blindness.
 VERMILLION, BLUE, GREEN, ORANGE, SKY, PURPLE = "#D55E00", "#0072B2", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
+YELLOW = "#F0E442"
 INK, MUTED, PALE = "#222222", "#6B7078", "#C8CCD2"
 #: Stages of the main job have fixed colours; others take the rest of the palette in order.
 _STAGE_COLOURS = {"forming": VERMILLION, "reset": BLUE, "set": GREEN}
@@ -50,9 +54,14 @@ def styled() -> AbstractContextManager[None]:
     return mpl.rc_context(_STYLE)
 
 
-def new_figure(width_in: float, height_in: float) -> Figure:
-    """An empty figure (inches) that needs no display; call inside :func:`styled`."""
-    return Figure(figsize=(width_in, height_in), layout="constrained", facecolor="white")
+def new_figure(
+    width_in: float, height_in: float, layout: Literal["constrained", "compressed"] = "constrained"
+) -> Figure:
+    """An empty figure (inches) that needs no display; "compressed" suits panels of equal scales in x and y.
+
+    Call inside :func:`styled`.
+    """
+    return Figure(figsize=(width_in, height_in), layout=layout, facecolor="white")
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -78,3 +87,49 @@ def spans(stage: NDArray[np.generic]) -> list[tuple[int, int, int]]:
     index = np.asarray(stage).astype(int)
     edges = [0, *(np.flatnonzero(np.diff(index)) + 1).tolist(), len(index)]
     return [(int(index[low]), low, high) for low, high in pairwise(edges) if high > low]
+
+
+_TIME_UNITS = ((1.0, "s"), (1e3, "ms"), (1e6, "µs"), (1e9, "ns"), (1e12, "ps"))
+
+
+def time_unit(duration_s: float) -> tuple[float, str]:
+    """Factor and name of the unit in which a linear time axis has readable numbers (s from 0.2 s on)."""
+    return next(((factor, name) for factor, name in _TIME_UNITS if duration_s * factor >= 0.2), _TIME_UNITS[0])
+
+
+#: Width of a character of a stage's name as a share of the panels of a time axis; longer names do not fit over a stage.
+_CHARACTER = 0.019
+
+
+def mark_stages(
+    panels: Sequence[Axes], time_s: NDArray[np.float64], stage: NDArray[np.generic], stages: Sequence[str]
+) -> None:
+    """Shade the stages on linear time axes; names stand above the first panel, or in a legend where they do not fit."""
+    colours, parts = stage_colours(stages), spans(stage)
+    last = len(time_s) - 1
+    marks = [(stages[index], float(time_s[low]), float(time_s[min(high, last)])) for index, low, high in parts]
+    total = float(time_s[-1] - time_s[0])
+    fits = all(end - start >= _CHARACTER * len(name) * total for name, start, end in marks)
+    for name, start, end in marks:
+        for axes in panels:
+            axes.axvspan(start, end, color=colours[name], alpha=0.08, linewidth=0)
+        if fits:
+            panels[0].annotate(
+                name, (0.5 * (start + end), 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
+                textcoords="offset points", ha="center", color=colours[name], fontweight="bold",
+            )  # fmt: skip
+    if not fits:
+        shown, own = dict.fromkeys(name for name, _, _ in marks), panels[0].get_legend()
+        panels[0].legend(
+            handles=[Patch(color=colours[name], alpha=0.5, label=name) for name in shown], loc="lower center",
+            bbox_to_anchor=(0.5, 1.0), ncols=min(len(shown), 6), borderaxespad=0.2, handlelength=1.2,
+        )  # fmt: skip
+        if own is not None:  # a second legend takes the place of the first
+            panels[0].add_artist(own)
+
+
+def decades(axes: Axes) -> None:
+    """Ticks of a logarithmic y axis: all decades as far as they fit, no labels between them."""
+    axes.yaxis.set_major_locator(LogLocator(numticks=12))
+    axes.yaxis.set_minor_locator(LogLocator(subs="all", numticks=12))
+    axes.yaxis.set_minor_formatter("")
