@@ -8,11 +8,19 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from ionsim.plots import Cut, connectivity, cut_figure, filament_figure, iv_figure, plot_run, transient_figure
-from ionsim.plots.clusters import BOTTOM, BRIDGE, ISOLATED, TOP
-from ionsim.plots.pictures import compliances, layer_names
+from ionsim.plots import (
+    Cut,
+    connectivity,
+    cut_figure,
+    filament_figure,
+    iv_figure,
+    plot_run,
+    transient_figure,
+)
+from ionsim.plots.clusters import BOTTOM, BRIDGE, ISOLATED, TOP, cluster_labels, size_ranks
+from ionsim.plots.pictures import compliances, layer_names, saturations
 from ionsim.plots.scene import Camera, box_corners
-from ionsim.plots.style import formula, spans, stage_colours
+from ionsim.plots.style import formula, spans, stage_colours, time_unit
 
 SPACING = 0.254
 BOX = (8 * SPACING, 8 * SPACING, 10 * SPACING)
@@ -113,6 +121,18 @@ class TestConnectivity:
         apart = connectivity(np.vstack([low, high]), 0.0, BOX[2], neighbour_nm=0.36)
         assert set(apart) == {BOTTOM, TOP}
 
+    def test_an_electrode_may_be_touched_from_nearer_than_a_neighbour(self):
+        sites = column(range(1, 9))
+        assert set(connectivity(sites, 0.0, BOX[2])) == {ISOLATED}
+        assert set(connectivity(sites, 0.0, BOX[2], touch_nm=1.6 * SPACING)) == {BRIDGE}
+        assert set(connectivity(column(range(10)), 0.0, BOX[2], touch_nm=0.4 * SPACING)) == {ISOLATED}
+
+    def test_clusters_are_ranked_by_size_and_lone_sites_are_not(self):
+        sites = np.vstack([column([1]), column([4, 5], x=1.5), column([3, 4, 5], x=7.5), column(range(10))])
+        labels = cluster_labels(sites)
+        ranks = size_ranks(labels, connectivity(sites, 0.0, BOX[2]) == ISOLATED)
+        np.testing.assert_array_equal(ranks, [-1, 1, 1, 0, 0, 0] + [-1] * 10)
+
     def test_no_sites(self):
         assert connectivity(np.zeros((0, 3)), 0.0, 1.0).shape == (0,)
 
@@ -145,6 +165,24 @@ class TestCurves:
         assert len(figure.axes) == 3
         assert len({axes.get_xlim() for axes in figure.axes}) == 1
         assert figure.axes[-1].get_xlabel() == "time (s)"
+
+    def test_the_line_of_a_transistor_has_its_name(self):
+        data = series()
+        figure = iv_figure(data["voltage_V"], data["current_A"], data["stage"], ("a", "b"), saturation_A=[5e-5])
+        assert [text.get_text() for text in figure.axes[0].texts if text.get_text()] == ["transistor 50 µA"]
+
+    def test_short_runs_have_readable_times(self):
+        data = {**series(), "time_s": series()["time_s"] * 1e-4}
+        figure = transient_figure(data, ("forming", "reset"))
+        assert figure.axes[-1].get_xlabel() == "time (ms)"
+        assert figure.axes[-1].get_xlim()[1] == pytest.approx(1e3 * data["time_s"][-1])
+        assert [time_unit(value) for value in (5.0, 3e-8, 0.0)] == [(1.0, "s"), (1e9, "ns"), (1.0, "s")]
+
+    def test_names_of_stages_that_do_not_fit_stand_in_a_legend(self):
+        data = {**series(), "stage": np.arange(124) // 4 % 2}
+        top = transient_figure(data, ("first", "second")).axes[0]
+        assert not [text for text in top.texts if text.get_text() in ("first", "second")]
+        assert [text.get_text() for text in top.get_legend().get_texts()] == ["first", "second"]
 
     def test_spans(self):
         assert spans(np.array([0.0, 0.0, 1.0, 0.0])) == [(0, 0, 2), (1, 2, 3), (0, 3, 4)]
@@ -218,6 +256,13 @@ class TestPlotRun:
         assert layer_names("") == ("bottom", "oxide", "top")
         assert compliances(DEVICE) == [2e-5, 1e-4]
         assert compliances("") == []
+
+    def test_lines_of_a_transistor_are_those_of_positive_stages(self):
+        keys = "transistor = {gate_V = 1.5, threshold_V = 0.5, transconductance_A_per_V2 = 4e-4}"
+        stages = "stages = [{stop_V = 2.0}, {stop_V = -1.0, gate_V = 3.0}, {stop_V = 1.0, gate_V = 1.0}]"
+        assert saturations(f"[drive]\n{keys}\n{stages}") == pytest.approx([5e-5, 2e-4])
+        assert saturations(f"[drive]\n{keys}") == pytest.approx([2e-4])
+        assert saturations(DEVICE) == []
 
     def test_formula(self):
         assert formula("HfO2") == "HfO$_{2}$"

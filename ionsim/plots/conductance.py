@@ -37,7 +37,7 @@ _MOST_LINES = 25
 def conductance_figure(
     series: Mapping[str, Floats], stages: Sequence[str], *, retention: bool = False, title: str = ""
 ) -> Figure:
-    """Conductance over 2e^2/h: on a logarithmic axis, and on a linear one where it reaches quanta; either or both.
+    """Conductance over 2e^2/h: on a logarithmic axis where it ranges widely, on a linear one where it reaches quanta.
 
     ``series`` holds (N,) arrays ``time_s``, ``conductance_S``, ``voltage_V``, ``stage`` and, where recorded,
     ``channels`` (drawn as steps). ``retention`` takes the logarithm of time and marks the reads (at the
@@ -47,22 +47,22 @@ def conductance_figure(
     level = np.where(level > 0, level, np.nan)
     known = level[np.isfinite(level)]
     high, low = (float(known.max()), float(known.min())) if known.size else (1.0, 1.0)
-    quanta = high >= _QUANTA
-    wide = high > _WIDE * low or not quanta
+    wide = high > _WIDE * low
+    linear = high >= _QUANTA or not wide
     with styled():
-        figure = new_figure(5.2, 4.6 if quanta and wide else 2.9)
-        panels = list(np.atleast_1d(figure.subplots(int(quanta) + int(wide), 1, sharex=True)))
+        figure = new_figure(5.2, 4.6 if linear and wide else 2.9)
+        panels = list(np.atleast_1d(figure.subplots(int(linear) + int(wide), 1, sharex=True)))
         time = _time_axis(panels, np.asarray(series["time_s"], dtype=float), retention)
         for axes in panels:
             _curve(axes, time, series, level, stages, retention)
             axes.set_ylabel("conductance ($G_0$)")
         if wide:
             _logarithmic(panels[0], low, high)
-        if quanta:
+        if linear:
             _linear(panels[-1], time, series, high)
         if not retention:
             mark_stages(panels, time, series["stage"], stages)
-        elif not quanta:
+        elif not linear:
             panels[0].legend(loc="upper right")
         figure.align_ylabels()
         figure.suptitle(f"{title}, $G_0 = 2e^2/h$" if title else "$G_0 = 2e^2/h$", fontsize=9)
@@ -122,10 +122,10 @@ def _linear(axes: Axes, time: Floats, series: Mapping[str, Floats], high: float)
     steps = np.asarray(series.get("channels", ()), dtype=float)
     top = max(high, float(steps.max(initial=0.0)))
     axes.set_ylim(-0.03 * top, 1.22 * top)  # room for the legend
-    axes.yaxis.set_major_locator(MaxNLocator(7, integer=True))
-    for whole in range(1, int(np.ceil(top - 1e-9)) + 1) if top < _MOST_LINES else ():
+    axes.yaxis.set_major_locator(MaxNLocator(7, integer=top >= _QUANTA))
+    for whole in range(1, int(np.ceil(top - 1e-9)) + 1) if _QUANTA <= top < _MOST_LINES else ():
         axes.axhline(whole, color=PALE, linewidth=0.6, zorder=0)
-    if steps.size:
+    if steps.size and top >= _QUANTA:
         axes.plot(
             time, steps, color=INK, linewidth=0.8, linestyle=(0, (3, 1.5)), drawstyle="steps-pre",
             label="channels: atoms of the narrowest cross-section",

@@ -50,7 +50,7 @@ _CLASSES = {
 }
 _TOP_METAL, _BOTTOM_METAL, _FILM = "#A9A69D", "#8E949C", "#C9A66B"
 #: Floating clusters of metal by size, the largest first; further ones take the colours again.
-_FLOATING = (PURPLE, YELLOW, SKY)
+_FLOATING = (PURPLE, YELLOW, SKY, "#8B5E3C", "#6A3D9A")
 _ION, _ION_SHARE = INK, 0.42
 
 
@@ -150,7 +150,7 @@ def _legend(figure: Figure, entries: Sequence[tuple[str, str]], columns: int) ->
         name: tuple(
             Line2D([], [], marker="o", linestyle="none", markersize=4 if name == "ion" else 6, markerfacecolor=colour,
                    markeredgecolor="none")
-            for colour in found
+            for colour in sorted(found, key=lambda colour: (*_FLOATING, *found).index(colour))
         )
         for name, found in colours.items() if found
     }  # fmt: skip
@@ -159,8 +159,8 @@ def _legend(figure: Figure, entries: Sequence[tuple[str, str]], columns: int) ->
         labels=list(handles),
         handler_map={tuple: HandlerTuple(ndivide=None)},
         loc="outside lower center",
-        ncols=(1, 2, 2, max(4, len(handles)))[columns - 1],
-        handletextpad=0.2,
+        ncols=(1, 2, 2, max(4, len(handles)) if len(handles) < 6 else 3)[columns - 1],
+        handletextpad=0.6 if colours["floating cluster"] else 0.2,
         columnspacing=1.2,
     )
 

@@ -93,28 +93,26 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
 
 def compliances(input_toml: str) -> list[float]:
     """Compliance currents (A) that the drive of a device file names, for all of it or for a stage."""
-    return sorted({float(value) for value in _of_stages(_drive(input_toml), "compliance_A")})
+    drive = _drive(input_toml)
+    named = [drive.get("compliance_A"), *(stage.get("compliance_A") for stage in drive.get("stages", ()))]
+    return sorted({float(value) for value in named if value is not None})
 
 
 def saturations(input_toml: str) -> list[float]:
-    """Saturation currents k/2 (Vg - Vt)^2 (A) of the drive's transistor, at the gate voltages of all stages."""
+    """Saturation currents k/2 (Vg - Vt)^2 (A) of the drive's transistor, in stages that go to positive voltage."""
     drive = _drive(input_toml)
-    transistor = drive.get("transistor")
-    if transistor is None:
+    keys = drive.get("transistor")
+    if keys is None:
         return []
-    k, gates_V = transistor["transconductance_A_per_V2"], _of_stages(drive, "gate_V", transistor["gate_V"])
-    overdrives_V = [gate_V - transistor["threshold_V"] for gate_V in gates_V]
-    return sorted({0.5 * k * value**2 for value in overdrives_V if value > 0})
+    gates_V = [keys["gate_V"]]
+    if "stages" in drive:
+        gates_V = [stage.get("gate_V", keys["gate_V"]) for stage in drive["stages"] if stage["stop_V"] > 0]
+    overdrives_V = [float(gate_V) - keys["threshold_V"] for gate_V in gates_V]
+    return sorted({0.5 * keys["transconductance_A_per_V2"] * value**2 for value in overdrives_V if value > 0})
 
 
 def _drive(input_toml: str) -> dict[str, Any]:
     return dict(tomllib.loads(input_toml).get("drive", {}))
-
-
-def _of_stages(drive: Mapping[str, Any], key: str, common: Any = None) -> list[Any]:
-    """The values of a key in a drive (``common``, else its own) and in its stages, where there are any."""
-    named = [drive.get(key) if common is None else common, *(stage.get(key) for stage in drive.get("stages", ()))]
-    return [value for value in named if value is not None]
 
 
 def layer_names(input_toml: str) -> tuple[str, str, str]:
