@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.collections import EllipseCollection
+from matplotlib.lines import Line2D
 
 from ionsim.plots import conductance_figure, filament_figure, plot_run
 from ionsim.plots.conductance import G0_S
