@@ -115,6 +115,11 @@ class TestFilament:
         (legend,) = figure_of(run(formed=snapshot(lone))).legends
         assert [text.get_text() for text in legend.get_texts()] == ["lone atom"]
 
+    def test_an_empty_cell_has_no_legend(self):
+        figure = figure_of(run(formed=snapshot()))
+        assert not figure.legends
+        figure.canvas.draw()
+
     def test_a_barrier_layer_is_drawn_and_named(self):
         bare, covered = figure_of(run()), figure_of(run(BARRIER))
         assert len(covered.axes[0].collections) == len(bare.axes[0].collections) + 1

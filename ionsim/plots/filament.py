@@ -154,6 +154,8 @@ def _legend(figure: Figure, entries: Sequence[tuple[str, str]], columns: int) ->
         )
         for name, found in colours.items() if found
     }  # fmt: skip
+    if not handles:  # a cell of metal that is empty in all panels
+        return
     figure.legend(
         handles=list(handles.values()),
         labels=list(handles),
