@@ -84,7 +84,8 @@ def compile_table(
         constant=np.array([_constant(p, rev) for _, p, rev in events]),
         mirrored=np.array([p.kind == PAIR and len({*p.before}) == len({*p.after}) == 1 for _, p, _ in events]),
         reservoir=reservoir, step=step, edge_row=edge_row, edge_barrier=edge_barrier, site_row=site_row,
-        site_barrier=site_barrier, factor_row=factor_row, site_factor=site_factor, contact_start=contact_start, contact_site=contact_site, contact_nm=distance,
+        site_barrier=site_barrier, factor_row=factor_row, site_factor=site_factor, contact_start=contact_start,
+        contact_site=contact_site, contact_nm=distance,
         capacity=np.array([float(r.capacity) for r in model.reservoirs]),
         filling=np.array([r.filling_eV for r in model.reservoirs]),
         exact=np.zeros(0, dtype=bool), exact_from=np.zeros(0, dtype=bool), exact_to=np.zeros(0, dtype=bool),
@@ -338,7 +339,8 @@ def _factors(
             raise KmcError(f"rate_factors: no process on one site is called {name!r}; known are {hint(name, names)}")
         array = _per_site(values, count, f"rate factor of {name!r}")
         if np.any((array <= 0.0) | (array > 1.0)):
-            raise KmcError(f"rate factor of {name!r}: between {array.min()} and {array.max()}; above 0 and at most 1 is needed")
+            found = f"{array.min()} to {array.max()}"
+            raise KmcError(f"rate factor of {name!r}: {found}; above 0 and at most 1 is needed")
     known = list(given)
     row = np.array([known.index(p.name) if p.name in known else -1 for _, p, _ in events], dtype=np.int64)
     return row, np.array([_per_site(values, count, "") for values in given.values()]).reshape(len(known), count)

@@ -5,8 +5,10 @@ import pytest
 
 import ionsim
 import kmc
+from ionsim.config import cite
 from ionsim.coupling.metal import G0_S, MetalNetwork
 from ionsim.devices.ecm import Ecm
+from ionsim.devices.ecm_film import Film
 from ionsim.devices.ecm_lattice import ecm_lattice
 from ionsim.drive import Circuit
 from ionsim.errors import DeviceFileError
@@ -23,8 +25,8 @@ def small(changes=None):
     return ionsim.load("ag_sio2_memory").replace({**SMALL, **(changes or {})})
 
 
-def built(occupation=None):
-    lattice = ecm_lattice(small(), np.random.SeedSequence(1))
+def built(occupation=None, changes=None):
+    lattice = ecm_lattice(small(changes), np.random.SeedSequence(1))
     if occupation is not None:
         lattice.engine.assign(*occupation)
     return lattice
@@ -55,24 +57,27 @@ def test_an_ion_gains_the_bonds_that_it_forms_when_it_is_reduced(beside):
     around = neighbours(lattice, site)[:beside]
     lattice.engine.assign([site, *around], [ION] + [ATOM] * beside)
     changes = [change for here, _, _, change in lattice.engine.rates("reduction") if here == site]
-    wanted = device.atom.strain_eV + (6 - beside) * device.atom.bond_eV - device.ion.energy_eV
+    strain, bond, ion = (device.kinetic(key) for key in ("atom.strain_eV", "atom.bond_eV", "ion.energy_eV"))
+    wanted = strain + (6 - beside) * bond - ion
     assert changes == pytest.approx([wanted] * len(changes))
 
 
 def test_every_process_balances_its_reverse_in_a_field():
     """ln(k/k') = -dU/kT for each event and the one that undoes it, over all processes, at random potentials."""
-    lattice = built()
+    lattice = built(changes={"film_reduction.decay_nm": 0.5, "transfer.nucleation_barrier_eV": 0.1})
     engine = lattice.engine
     generator = np.random.default_rng(3)
     count = len(lattice.sites)
     engine.assign(np.arange(count), generator.choice(3, count, p=[0.5, 0.2, 0.3]))
-    engine.set_fields(generator.normal(0.0, 0.1, count), 350.0, {"active": 0.3, "inert": -0.1})
+    reservoirs = {"active": 0.3, "inert": -0.1, "film": -0.1}
+    engine.set_fields(generator.normal(0.0, 0.1, count), 350.0, reservoirs, generator.normal(0.0, 0.1, count))
     kt = kmc.KB_EV * 350.0
     names = {"injection": "absorption", "reduction": "oxidation", "plating_active": "stripping_active",
              "plating_inert": "stripping_inert", "attachment": "detachment", "ion_hop": "ion_hop",
-             "surface_hop": "surface_hop"}  # fmt: skip
+             "surface_hop": "surface_hop", "film_reduction": "film_oxidation"}  # fmt: skip
     after = {"injection": [ION], "reduction": [ATOM, ATOM], "plating_active": [ATOM], "plating_inert": [ATOM],
-             "attachment": [EMPTY], "ion_hop": [EMPTY, ION], "surface_hop": [EMPTY, ATOM]}  # fmt: skip
+             "attachment": [EMPTY], "ion_hop": [EMPTY, ION], "surface_hop": [EMPTY, ATOM],
+             "film_reduction": [ATOM]}  # fmt: skip
     start = np.array(engine.occupation)
     for name, reverse in names.items():
         events = engine.rates(name)
@@ -85,6 +90,65 @@ def test_every_process_balances_its_reverse_in_a_field():
             assert back[key][1] == pytest.approx(-change, abs=1e-12)
             assert np.log(rate / back[key][0]) == pytest.approx(-change / kt, abs=1e-9)
             engine.assign(sites, start[sites])
+
+
+def test_electrons_of_the_film_come_through_traps():
+    lattice = built(changes={"film_reduction.decay_nm": 0.5})
+    low, high = np.argmin(lattice.positions_nm[:, 2]), np.argmax(lattice.positions_nm[:, 2])
+    for site in (low, high):
+        lattice.engine.assign([site], [ION])
+    rate = {site: rate for site, _, rate, _ in lattice.engine.rates("film_reduction")}
+    energy = {site: change for site, _, _, change in lattice.engine.rates("film_reduction")}
+    distance = np.ptp(lattice.positions_nm[[low, high], 2])
+    barrier = {site: max(0.40, 0.5 * abs(energy[site])) + 0.5 * energy[site] for site in (low, high)}
+    wanted = np.exp(-distance / 0.5 - (barrier[high] - barrier[low]) / (kmc.KB_EV * 300.0))
+    assert rate[high] / rate[low] == pytest.approx(wanted)
+
+
+def test_an_atom_feels_what_the_ion_would_that_it_turns_into():
+    """On metal: the mean over the sites around without metal; beside it: electrons of the metal around."""
+    lattice = built()
+    site = middle_site(lattice)
+    around = neighbours(lattice, site)
+    metal = np.zeros(len(lattice.sites), dtype=bool)
+    metal[[site, around[0]]] = True
+    potential = np.random.default_rng(1).random(len(metal))
+    ion, electron = network(lattice).two_sides(metal, potential)
+    assert ion[site] == pytest.approx(potential[around[1:]].mean())
+    assert electron[site] == potential[site]
+    both = np.intersect1d(neighbours(lattice, around[0]), around)
+    assert np.allclose(electron[both], potential[[site, around[0]]].mean())
+    assert np.all(ion[~metal] == potential[~metal])
+
+
+def test_numbers_of_metal_and_electrolyte_come_from_their_set():
+    silver, copper = small(), small({"layers.active.material": "Cu"})
+    assert (silver.kinetic("atom.bond_eV"), copper.kinetic("atom.bond_eV")) == (0.34, 0.41)
+    assert small({"atom.bond_eV": 0.2}).kinetic("atom.bond_eV") == 0.2
+    cited = {item.key: item for item in cite(copper)}
+    assert cited["atom.bond_eV"].value == 0.41
+    assert "10.1103" in cited["atom.bond_eV"].source
+    with pytest.raises(DeviceFileError, match=r"no numbers of Ag in it are known \(they are for CeO2, GeSe, HfO2, SiO2"):
+        small({"layers.electrolyte.material": "TaOx"})
+
+
+def test_the_film_holds_dopants_clusters_and_a_barrier_layer():
+    changes = {
+        "layers.electrolyte.thickness_nm": 3.0, "lattice.width_nm": 4.0, "lattice.depth_nm": 4.0, "soft_spots": [],
+        "dopants": {"fraction": 0.2, "binding_eV": 0.3}, "clusters": {"fraction": 0.05, "radius_nm": 0.4},
+        "layers.barrier": {"material": "HfO2", "thickness_nm": 1.0, "hop_shift_eV": 0.2, "ion_shift_eV": 0.1},
+    }  # fmt: skip
+    lattice = built(changes=changes)
+    film = Film.build(small(changes), lattice.positions_nm, np.random.SeedSequence(4))
+    height = lattice.positions_nm[:, 2]
+    barrier = height > 3.0
+    assert lattice.box_nm[2] == pytest.approx(4.0, abs=0.11)
+    assert np.array_equal(film.hop_shift_eV, np.where(barrier, 0.2, 0.0))
+    assert np.mean(film.ion_energy_eV[~barrier] < -0.2) == pytest.approx(0.2, abs=0.03)
+    assert film.metal.sum() == pytest.approx(0.05 * np.sum(height < 3.0), rel=0.3)
+    assert height[film.metal].min() > 0.2
+    assert height[film.metal].max() < 3.0
+    assert np.sum(lattice.engine.occupation == ATOM) > 0
 
 
 def network(lattice):

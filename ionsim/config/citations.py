@@ -34,6 +34,9 @@ def cite(device: Device) -> list[Citation]:
         Citation(key, value, schema.unit_of(field), _source(device, key, value, field))
         for key, value, field in _numbers(device, "")
     ]
+    citations += [
+        Citation(key, item.value, item.unit, item.reference) for key, item in device.taken_from_sets().items()
+    ]
     for name in dict.fromkeys(name for _, name in device.material_keys()):
         changed = device.materials.get(name)
         citations += [

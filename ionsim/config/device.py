@@ -159,6 +159,10 @@ class Device(Section):
                 return self.sources[candidate]
         return None
 
+    def taken_from_sets(self) -> dict[str, database.Quantity]:
+        """Key path -> number that the description leaves to a set of the database."""
+        return {}
+
     def material_keys(self) -> Iterator[tuple[str, str]]:
         """Key path and name of every material that the device uses."""
         yield from ()

@@ -5,12 +5,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ionsim import materials as database
 from ionsim.config.base import Problem, Problems, Section, number, setting
 from ionsim.config.device import Device
 from ionsim.config.filament import Layer, Mesh, Spot, domain_checks, spot_checks
 
 #: Edge of the cubic cell of metals that dissolve as ions, nm (CRC Handbook, 25 C).
 LATTICE_CONSTANTS_NM = {"Ag": 0.40862, "Cu": 0.36146}
+
+#: Numbers that a device file may leave to the set of its metal and electrolyte.
+SET_KEYS = (
+    "ion.energy_eV", "ion.hop_barrier_eV", "atom.bond_eV", "atom.strain_eV", "atom.surface_barrier_eV",
+    "transfer.barrier_eV",
+)  # fmt: skip
+_SET = "else that of the metal and electrolyte"
 
 
 class EcmLattice(Section):
@@ -20,11 +28,20 @@ class EcmLattice(Section):
     depth_nm: float = number(4.0, "nm", "size of the box along y", ge=0.8, le=200)
 
 
+class BarrierLayer(Layer):
+    """A thin layer between the electrolyte and the active electrode that ions have to cross."""
+
+    hop_shift_eV: float = number(0.15, "eV", "added to the hop barrier of ions in it", ge=-5, le=5)
+    ion_shift_eV: float = number(0.0, "eV", "added to the energy of an ion in it", ge=-5, le=5)
+    conductivity_S_per_m: float = number(1e-3, "S/m", "conductivity of the layer", gt=0, le=1e6)
+
+
 class EcmLayers(Section):
     """The stack from the grounded inert electrode to the driven active one, with a contact on it."""
 
     bottom: Layer = setting(..., "inert electrode, grounded")
     electrolyte: Layer = setting(..., "solid electrolyte")
+    barrier: BarrierLayer | None = setting(None, "thin layer on the electrolyte, below the active electrode")
     active: Layer = setting(..., "active electrode: the metal that dissolves")
     top: Layer = setting(..., "contact of the active electrode, driven")
 
@@ -39,9 +56,9 @@ class Ion(Section):
     """Metal ions in the electrolyte and their hops. The zero of energy is an atom at a kink of the active electrode."""
 
     charge_e: float = number(1.0, "e", "charge of an ion", gt=0, le=4)
-    energy_eV: float = number(0.70, "eV", "energy of an ion in the electrolyte", ge=-5, le=5)
+    energy_eV: float | None = number(None, "eV", f"energy of an ion in the electrolyte, {_SET}", ge=-5, le=5)
     repulsion_eV: float = number(0.2, "eV", "energy of two neighbouring ions", ge=0, le=5)
-    hop_barrier_eV: float = number(0.45, "eV", "symmetric barrier of a hop", ge=0, le=5)
+    hop_barrier_eV: float | None = number(None, "eV", f"symmetric barrier of a hop, {_SET}", ge=0, le=5)
     hop_spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once per edge", ge=0, le=2)
     attempt_Hz: float = number(1e13, "Hz", "attempt frequency of all processes", ge=1e9, le=1e16)
     max_hop_rate_Hz: float | None = number(None, "Hz", "cap that slows a hop and its reverse alike", gt=0, le=1e16)
@@ -50,10 +67,12 @@ class Ion(Section):
 class Atom(Section):
     """Metal atoms: bond counting gives surface energy, coalescence, dissolution and break-up."""
 
-    bond_eV: float = number(0.17, "eV", "energy that a bond of two metal atoms gains", gt=0, le=2)
-    inert_bond_eV: float = number(0.16, "eV", "energy that a bond to the inert electrode gains", ge=0, le=2)
-    strain_eV: float = number(0.10, "eV", "energy of an atom in the electrolyte above bond counting", ge=0, le=5)
-    surface_barrier_eV: float = number(0.35, "eV", "symmetric barrier of a hop on metal", ge=0, le=5)
+    bond_eV: float | None = number(None, "eV", f"energy that a bond of two metal atoms gains, {_SET}", gt=0, le=2)
+    inert_bond_eV: float = number(0.20, "eV", "energy that a bond to the inert electrode gains", ge=0, le=2)
+    strain_eV: float | None = number(
+        None, "eV", f"energy of an atom in the electrolyte above bond counting, {_SET}", ge=0, le=5
+    )
+    surface_barrier_eV: float | None = number(None, "eV", f"symmetric barrier of a hop on metal, {_SET}", ge=0, le=5)
     electrode_barrier_eV: float = number(
         0.65, "eV", "symmetric barrier of an atom that joins the electrode", ge=0, le=5
     )
@@ -63,12 +82,40 @@ class Atom(Section):
 class Transfer(Section):
     """Transfer of charge: oxidation and reduction at the electrodes and at every piece of metal."""
 
-    barrier_eV: float = number(0.40, "eV", "symmetric barrier", ge=0, le=5)
+    barrier_eV: float | None = number(None, "eV", f"symmetric barrier, {_SET}", ge=0, le=5)
+    nucleation_barrier_eV: float = number(
+        0.0, "eV", "added to the barrier of an ion that is reduced on the bare inert electrode", ge=0, le=5
+    )
     spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once", ge=0, le=2)
     max_rate_Hz: float | None = number(None, "Hz", "cap at electrodes that slows both directions alike", gt=0, le=1e16)
     max_metal_rate_Hz: float | None = number(
         None, "Hz", "cap at pieces of metal that slows both directions alike", gt=0, le=1e16
     )
+
+
+class FilmReduction(Section):
+    """Reduction of ions in the electrolyte, away from metal, by electrons that the inert electrode sends through traps.
+
+    Their rate falls with the distance from that electrode as exp(-distance/decay_nm); their potential is that of the
+    electrode (injection at the cathode limits them).
+    """
+
+    barrier_eV: float = number(0.40, "eV", "symmetric barrier", ge=0, le=5)
+    decay_nm: float = number(1.0, "nm", "distance over which the supply of electrons falls by a factor e", gt=0, le=1e3)
+
+
+class Dopants(Section):
+    """Sites that bind ions, strewn over the electrolyte."""
+
+    fraction: float = number(..., "", "share of sites that bind", gt=0, le=1)
+    binding_eV: float = number(..., "eV", "energy that an ion gains on such a site", ge=-2, le=2)
+
+
+class Clusters(Section):
+    """Spheres of metal that the electrolyte holds at the start (a co-deposited film such as Ag:SiOx)."""
+
+    fraction: float = number(..., "", "share of the electrolyte's volume that is metal", gt=0, le=0.6)
+    radius_nm: float = number(0.5, "nm", "radius of a cluster", ge=0.2, le=10)
 
 
 class EcmConduction(Section):
@@ -77,6 +124,9 @@ class EcmConduction(Section):
     electrolyte_S_per_m: float = number(1e-3, "S/m", "conductivity of the electrolyte", gt=0, le=1e6)
     transfer_S_per_m2: float = number(
         1.0e5, "S/m^2", "conductance of charge transfer at electrodes and metal, by area", gt=0, le=1e15
+    )
+    deposit_S_per_m2: float | None = number(
+        None, "S/m^2", "the same at the inert electrode and metal on it, else transfer_S_per_m2", gt=0, le=1e15
     )
     tunnel_barrier_eV: float = number(3.0, "eV", "barrier of tunnelling electrons", gt=0, le=10)
     effective_mass: float = number(0.5, "m0", "effective mass of tunnelling electrons", gt=0, le=10)
@@ -102,6 +152,9 @@ class EcmDevice(Device):
     ion: Ion = setting(Ion(), "ions")
     atom: Atom = setting(Atom(), "metal atoms")
     transfer: Transfer = setting(Transfer(), "transfer of charge")
+    film_reduction: FilmReduction | None = setting(None, "reduction of ions away from metal; none without it")
+    dopants: Dopants | None = setting(None, "sites that bind ions")
+    clusters: Clusters | None = setting(None, "metal in the electrolyte at the start")
     conduction: EcmConduction = setting(EcmConduction(), "currents")
     heat: EcmHeat = setting(EcmHeat(), "Joule heat")
     mesh: Mesh = setting(Mesh(), "finite elements")
@@ -111,10 +164,34 @@ class EcmDevice(Device):
         """Edge of the cubic cell of the active metal."""
         return LATTICE_CONSTANTS_NM[self.layers.active.material]
 
+    @property
+    def film_nm(self) -> float:
+        """Thickness of the electrolyte and the barrier layer."""
+        barrier = self.layers.barrier
+        return self.layers.electrolyte.thickness_nm + (barrier.thickness_nm if barrier else 0.0)
+
+    def kinetic(self, key: str) -> float:
+        """The number of a key path such as ``ion.energy_eV``: the file's own, else that of the material set."""
+        section, name = key.split(".")
+        own = getattr(getattr(self, section), name)
+        return float(self._set[key].value if own is None else own)
+
+    @property
+    def _set(self) -> dict[str, database.Quantity]:
+        return database.ion_set(self.layers.active.material, self.layers.electrolyte.material)
+
+    def taken_from_sets(self) -> dict[str, database.Quantity]:
+        """Numbers of the metal and its ions in this electrolyte that the file does not give."""
+        return {key: item for key, item in self._set.items() if key in self._left_open()}
+
+    def _left_open(self) -> list[str]:
+        return [key for key in SET_KEYS if getattr(getattr(self, key.split(".")[0]), key.split(".")[1]) is None]
+
     def material_keys(self) -> Iterator[tuple[str, str]]:
         """Key path and name of every material that the stack uses."""
         for layer in EcmLayers.model_fields:
-            yield f"layers.{layer}.material", getattr(self.layers, layer).material
+            if getattr(self.layers, layer) is not None:
+                yield f"layers.{layer}.material", getattr(self.layers, layer).material
 
     def cross_checks(self) -> Problems:
         """What single keys cannot say: an active electrode that dissolves, an inert one that does not, and sizes."""
@@ -123,6 +200,8 @@ class EcmDevice(Device):
         active, bottom = self.layers.active.material, self.layers.bottom.material
         if active not in LATTICE_CONSTANTS_NM:
             yield Problem("layers.active.material", f"must be a metal that dissolves as ions: {known}", active)
+        else:
+            yield from self._set_checks()
         if bottom in LATTICE_CONSTANTS_NM:
             yield Problem("layers.bottom.material", f"must be inert, none of {known}", bottom)
         if self.numerics.distributed_lattice:
@@ -130,3 +209,18 @@ class EcmDevice(Device):
         width_nm, depth_nm = self.lattice.width_nm, self.lattice.depth_nm
         yield from domain_checks(self.mesh, width_nm, depth_nm)
         yield from spot_checks("soft_spots", self.soft_spots, width_nm, depth_nm)
+        yield from self._cluster_checks()
+
+    def _set_checks(self) -> Problems:
+        missing = [key for key in self._left_open() if key not in self._set]
+        metal, electrolyte = self.layers.active.material, self.layers.electrolyte.material
+        if missing:
+            known = ", ".join(sorted({name for other, name in database.ion_sets() if other == metal}))
+            message = f"no numbers of {metal} in it are known (they are for {known}); give {', '.join(missing)}"
+            yield Problem("layers.electrolyte.material", message, electrolyte)
+
+    def _cluster_checks(self) -> Problems:
+        thickness_nm = self.layers.electrolyte.thickness_nm
+        if self.clusters is not None and 2.0 * self.clusters.radius_nm >= thickness_nm:
+            message = f"must be below half of layers.electrolyte.thickness_nm = {thickness_nm:g}"
+            yield Problem("clusters.radius_nm", message, self.clusters.radius_nm)

@@ -49,7 +49,7 @@ class LatticeFields:
         positions_nm: (N, 3) sites.
         thickness_nm: oxide from z = 0 to here.
         network: the bonds between them.
-        electrical_S_per_m: conductivity by region (vacancies excluded).
+        electrical_S_per_m: conductivity by region (conductors of the lattice excluded); that of "oxide" may be by cell.
         heat: the thermal side.
         rtol: relative tolerance of the linear solvers.
         skin_S_per_m: conductivity of cells of the oxide with a conductor at a corner, where it differs from the others
@@ -71,10 +71,10 @@ class LatticeFields:
         thickness_nm: float,
         network: Network | MetalNetwork,
         *,
-        electrical_S_per_m: Mapping[str, float],
+        electrical_S_per_m: Mapping[str, float | Floats],
         heat: HeatPath,
         rtol: float,
-        skin_S_per_m: float | None = None,
+        skin_S_per_m: float | Floats | None = None,
     ) -> None:
         self.network, self.heat_path, self.cell = network, heat, cell
         self.comm: MPI.Comm = cell.mesh.comm
@@ -100,7 +100,7 @@ class LatticeFields:
         }
         self._way = heat_way(self.heat.space, carriers_nm, heat)
         self._oxide_sites = self._sites_of_cells()
-        self._skin_S_per_m, self._oxide_S_per_m = skin_S_per_m, float(electrical_S_per_m["oxide"])
+        self._skin_S_per_m, self._oxide_S_per_m = skin_S_per_m, np.asarray(electrical_S_per_m["oxide"], dtype=float)
         self._full_S = float(network.conductance_S.max(initial=0.0))
         self._kappa = (float(heat.thermal_W_per_mK["oxide"]), heat.filament_W_per_mK)
         self.unit_potential: Floats = positions_nm[:, 2] / thickness_nm

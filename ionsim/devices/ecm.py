@@ -7,10 +7,14 @@ filament's surface), and metal is :class:`ionsim.coupling.MetalNetwork`. Space c
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+import fem
+import meshes
 from ionsim.config.ecm import EcmDevice
 from ionsim.coupling import HeatPath, LatticeFields, MetalNetwork, lattice_mesh, tunnelling_decay_nm
 from ionsim.coupling.lattice_mesh import INTERFACE_NM
@@ -29,7 +33,7 @@ class Ecm(FilamentDevice):
         super().__init__(device, lattice, ecm_fields(device, lattice, self.network, comm))
 
     def potentials(self, conducting: NDArray[np.bool_]) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-        """Metal has two potentials at its surface: that of its electrons, and that of an ion before the double layer."""
+        """Metal has two at its surface: that of its electrons, and that of an ion before the double layer."""
         ion, electron = self.network.two_sides(conducting, self.fields.unit_potential)
         return ion * self.device_V, {"electron_V": electron * self.device_V}
 
@@ -50,6 +54,16 @@ def metal_network(device: EcmDevice, lattice: FilamentLattice) -> MetalNetwork:
     )  # fmt: skip
 
 
+def film_S_per_m(device: EcmDevice, cell: meshes.LabelledMesh) -> NDArray[np.float64]:
+    """Conductivity of the film without metal, by cell of the region "oxide" (owned ones, in their order)."""
+    cells = fem.region_cells(cell, "oxide")
+    values = np.full(len(cells), device.conduction.electrolyte_S_per_m)
+    barrier = device.layers.barrier
+    if barrier is not None:
+        values[fem.midpoints_nm(cell)[cells, 2] > device.layers.electrolyte.thickness_nm] = barrier.conductivity_S_per_m
+    return values
+
+
 def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwork, comm: MPI.Comm) -> LatticeFields:
     """Potential and temperature on the sites of a lattice between the layers of the device; collective."""
     layers, conduction, heat = device.layers, device.conduction, device.heat
@@ -66,9 +80,11 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
     def of_regions(key: str) -> dict[str, float]:
         return {name: device.material(layer.material).value(key) for name, layer in regions.items()}
 
-    electrical = of_regions("electrical_S_per_m")
-    electrical["oxide"] = conduction.electrolyte_S_per_m
-    electrical["bottom_interface"] = electrical["top_interface"] = conduction.transfer_S_per_m2 * INTERFACE_NM * 1e-9
+    electrical: dict[str, Any] = dict(of_regions("electrical_S_per_m"))
+    deposit_S_per_m2 = conduction.deposit_S_per_m2 or conduction.transfer_S_per_m2
+    electrical["oxide"] = film_S_per_m(device, cell)
+    electrical["bottom_interface"] = deposit_S_per_m2 * INTERFACE_NM * 1e-9
+    electrical["top_interface"] = conduction.transfer_S_per_m2 * INTERFACE_NM * 1e-9
     path = HeatPath(
         relaxation_nm=heat.relaxation_length_nm,
         thermal_W_per_mK=of_regions("thermal_W_per_mK"),
@@ -79,7 +95,7 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
         spread_nm=heat.spread_nm,
     )
     # A cell of the film at metal holds the interface and its own electrolyte in series.
-    series = 1.0 / (conduction.transfer_S_per_m2 * lattice.mesh_size_nm * 1e-9) + 1.0 / conduction.electrolyte_S_per_m
+    series = 1.0 / (deposit_S_per_m2 * lattice.mesh_size_nm * 1e-9) + 1.0 / electrical["oxide"]
     return LatticeFields(
         cell, lattice.positions_nm, lattice.box_nm[2], network, electrical_S_per_m=electrical, heat=path,
         rtol=device.numerics.field_rtol, skin_S_per_m=1.0 / series,

@@ -13,6 +13,7 @@ injection             empty -> ion (active electrode)   left in the active elect
 reduction             ion, atom -> atom, atom           from the atom beside it, at its potential
 plating_active        ion -> atom (active electrode)    from the active electrode
 plating_inert         ion -> atom (inert electrode)     from the inert electrode
+film_reduction        ion -> atom (anywhere)            from the inert electrode, through traps of the electrolyte
 surface_hop           atom, empty -> empty, atom        none
 attachment            atom -> empty (active electrode)  none: the atom joins the electrode
 ====================  ================================  ==========================================
@@ -28,30 +29,37 @@ from numpy.typing import NDArray
 
 import kmc
 from ionsim.config.ecm import EcmDevice
-from ionsim.devices.filament_lattice import FilamentLattice, lattice_engine, spread_over
+from ionsim.devices.ecm_film import Film
+from ionsim.devices.filament_lattice import FilamentLattice, lattice_engine
 
 EMPTY, ION, ATOM = SPECIES = ("empty", "ion", "atom")
-ACTIVE, INERT = "active", "inert"
+ACTIVE, INERT, FILM = "active", "inert", "film"
 
 #: Neighbours of a site of a (100) plane in the next plane, and of a kink in all.
 _ACROSS, _KINK = 4, 6
 
 
 def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm = MPI.COMM_SELF) -> FilamentLattice:
-    """Build the lattice of a virgin cell: all sites empty; ``seed`` draws the barriers of edges."""
+    """Build the lattice of a virgin cell; ``seed`` draws barriers of edges, and where dopants and clusters stand."""
     step = 0.5 * device.lattice_constant_nm
+    engine_seed, film_seed = seed.spawn(2)
     positions, box_nm = fcc_film(device, step)
     sites = kmc.SiteGraph.from_positions(positions, cutoff_nm=1.6 * step)
     height = positions[:, 2]
     contacts = {ACTIVE: np.flatnonzero(height > box_nm[2] - step), INERT: np.flatnonzero(height < step)}
     energy = np.zeros(len(positions))
-    energy[contacts[ACTIVE]] -= _ACROSS * device.atom.bond_eV
+    energy[contacts[ACTIVE]] -= _ACROSS * device.kinetic("atom.bond_eV")
     energy[contacts[INERT]] -= _ACROSS * device.atom.inert_bond_eV
+    touching = {name: (members, np.full(len(members), 0.5 * step)) for name, members in contacts.items()}
+    factors = {}
+    if device.film_reduction is not None:
+        touching[FILM] = (np.arange(len(positions)), height)
+        factors["film_reduction"] = np.exp(-height / device.film_reduction.decay_nm)
+    film = Film.build(device, positions, film_seed)
     engine = lattice_engine(
-        device, comm, sites, _model(device), np.zeros(len(positions), dtype=np.int8), seed.spawn(1)[0],
-        site_energies_eV={ATOM: energy},
-        barrier_shifts_eV={"ion_hop": spread_over(device.soft_spots, positions, "hop_shift_eV")},
-        contacts={name: (members, np.full(len(members), 0.5 * step)) for name, members in contacts.items()},
+        device, comm, sites, _model(device), np.where(film.metal, SPECIES.index(ATOM), 0).astype(np.int8), engine_seed,
+        site_energies_eV={ATOM: energy, ION: film.ion_energy_eV}, barrier_shifts_eV={"ion_hop": film.hop_shift_eV},
+        contacts=touching, rate_factors=factors,
     )  # fmt: skip
     return FilamentLattice(
         sites=sites,
@@ -64,7 +72,7 @@ def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm 
         regions=("electrolyte",),
         carriers=np.ones(len(positions), dtype=bool),
         counted={"n_ions": (ION,), "n_atoms": (ATOM,)},
-        electrodes={ACTIVE: "top", INERT: "bottom"},
+        electrodes={ACTIVE: "top", INERT: "bottom", **({FILM: "bottom"} if factors else {})},
         feelers=(ION,),
     )
 
@@ -72,7 +80,7 @@ def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm 
 def fcc_film(device: EcmDevice, step_nm: float) -> tuple[NDArray[np.float64], tuple[float, float, float]]:
     """Sites (N, 3) of a (100) film on planes ``step_nm`` apart, the outer ones half of that inside; and the box, nm."""
     planes = [max(3, round(size / step_nm) + 1) for size in (device.lattice.width_nm, device.lattice.depth_nm)]
-    layers = max(2, round(device.layers.electrolyte.thickness_nm / step_nm))
+    layers = max(2, round(device.film_nm / step_nm))
     index = np.stack(np.meshgrid(*(np.arange(n) for n in (*planes, layers)), indexing="ij"), axis=-1).reshape(-1, 3)
     index = index[index.sum(axis=1) % 2 == 0]
     positions = step_nm * index.astype(float)
@@ -82,25 +90,27 @@ def fcc_film(device: EcmDevice, step_nm: float) -> tuple[NDArray[np.float64], tu
 
 def _model(device: EcmDevice) -> kmc.Model:
     ion, atom, transfer = device.ion, device.atom, device.transfer
+    barrier_eV = device.kinetic("transfer.barrier_eV")
     redox: dict[str, Any] = {
         "prefactor_Hz": ion.attempt_Hz, "spread_eV": transfer.spread_eV, "max_rate_Hz": transfer.max_rate_Hz or np.inf
     }  # fmt: skip
     processes = [
         kmc.hop(
-            ION, EMPTY, ion.hop_barrier_eV, name="ion_hop", prefactor_Hz=ion.attempt_Hz, charge_e=ion.charge_e,
-            spread_eV=ion.hop_spread_eV, max_rate_Hz=ion.max_hop_rate_Hz or np.inf,
+            ION, EMPTY, device.kinetic("ion.hop_barrier_eV"), name="ion_hop", prefactor_Hz=ion.attempt_Hz,
+            charge_e=ion.charge_e, spread_eV=ion.hop_spread_eV, max_rate_Hz=ion.max_hop_rate_Hz or np.inf,
         ),
-        kmc.electrode("injection", EMPTY, ION, ACTIVE, transfer.barrier_eV, reverse_name="absorption", **redox),
+        kmc.electrode("injection", EMPTY, ION, ACTIVE, barrier_eV, reverse_name="absorption", **redox),
         kmc.reaction(
-            "reduction", (ION, ATOM), (ATOM, ATOM), transfer.barrier_eV, reverse_name="oxidation", electrons="partner",
+            "reduction", (ION, ATOM), (ATOM, ATOM), barrier_eV, reverse_name="oxidation", electrons="partner",
             **{**redox, "max_rate_Hz": transfer.max_metal_rate_Hz or np.inf},
         ),
+        kmc.electrode("plating_active", ION, ATOM, ACTIVE, barrier_eV, reverse_name="stripping_active", **redox),
         kmc.electrode(
-            "plating_active", ION, ATOM, ACTIVE, transfer.barrier_eV, reverse_name="stripping_active", **redox
+            "plating_inert", ION, ATOM, INERT, barrier_eV + transfer.nucleation_barrier_eV,
+            reverse_name="stripping_inert", **redox,
         ),
-        kmc.electrode("plating_inert", ION, ATOM, INERT, transfer.barrier_eV, reverse_name="stripping_inert", **redox),
         kmc.hop(
-            ATOM, EMPTY, atom.surface_barrier_eV, name="surface_hop", prefactor_Hz=ion.attempt_Hz,
+            ATOM, EMPTY, device.kinetic("atom.surface_barrier_eV"), name="surface_hop", prefactor_Hz=ion.attempt_Hz,
             max_rate_Hz=atom.max_surface_rate_Hz or np.inf,
         ),
         kmc.electrode(
@@ -108,10 +118,22 @@ def _model(device: EcmDevice) -> kmc.Model:
             prefactor_Hz=ion.attempt_Hz,
         ),
     ]  # fmt: skip
+    reservoirs = [ACTIVE, INERT]
+    if device.film_reduction is not None:
+        processes.append(
+            kmc.electrode(
+                "film_reduction", ION, ATOM, FILM, device.film_reduction.barrier_eV, reverse_name="film_oxidation",
+                prefactor_Hz=ion.attempt_Hz,
+            )
+        )  # fmt: skip
+        reservoirs.append(FILM)
+    bond_eV = device.kinetic("atom.bond_eV")
     return kmc.Model(
         species=SPECIES,
         processes=processes,
-        site_energies_eV={ION: ion.energy_eV, ATOM: atom.strain_eV + _KINK * atom.bond_eV},
-        pair_energies=[kmc.PairEnergy(ATOM, ATOM, -atom.bond_eV), kmc.PairEnergy(ION, ION, ion.repulsion_eV)],
-        reservoirs=[kmc.Reservoir(ACTIVE, 1), kmc.Reservoir(INERT, 1)],
-    )
+        site_energies_eV={
+            ION: device.kinetic("ion.energy_eV"), ATOM: device.kinetic("atom.strain_eV") + _KINK * bond_eV
+        },
+        pair_energies=[kmc.PairEnergy(ATOM, ATOM, -bond_eV), kmc.PairEnergy(ION, ION, ion.repulsion_eV)],
+        reservoirs=[kmc.Reservoir(name, 1) for name in reservoirs],
+    )  # fmt: skip

@@ -7,6 +7,8 @@ from ionsim.materials.database import (
     Quantity,
     default_source,
     default_source_keys,
+    ion_set,
+    ion_sets,
     material,
     names,
 )
@@ -18,6 +20,8 @@ __all__ = [
     "Quantity",
     "default_source",
     "default_source_keys",
+    "ion_set",
+    "ion_sets",
     "material",
     "names",
 ]

@@ -18,6 +18,7 @@ UNITS = {
     "melting_K": "K",
 }
 _FILES = ("electrodes.toml", "oxides.toml")
+_ION_SETS = "ion_sets.toml"
 
 
 class MaterialError(IonsimError):
@@ -91,6 +92,26 @@ def default_source_keys(families: Iterable[str]) -> set[str]:
     """All keys that have a default's source, for the given families and the ones common to all."""
     tables = _default_sources()
     return set().union(tables["common"], *(tables.get(family, {}) for family in families))
+
+
+def ion_set(metal: str, electrolyte: str) -> dict[str, Quantity]:
+    """Kinetic numbers of a metal and of its ions in an electrolyte by key path; what is not known is missing."""
+    sets = _read_ion_sets()
+    return {**sets.get(metal, {}), **sets.get(f"{metal}-{electrolyte}", {})}
+
+
+def ion_sets() -> list[tuple[str, str]]:
+    """Metal and electrolyte of every set."""
+    pairs = [name.split("-") for name in _read_ion_sets() if "-" in name]
+    return [(metal, electrolyte) for metal, electrolyte in pairs]
+
+
+@cache
+def _read_ion_sets() -> dict[str, dict[str, Quantity]]:
+    return {
+        name: {key: Quantity(float(item["value"]), "eV", item["source"]) for key, item in entry.items()}
+        for name, entry in _read(_ION_SETS).items()
+    }
 
 
 @cache
