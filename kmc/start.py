@@ -48,6 +48,7 @@ def state(
     return State(
         occupation=filled,
         fields=np.array([[0.0, 300.0]]),
+        own=np.zeros(0),
         neighbour_count=np.zeros((count, table.pair_energy.shape[1]), dtype=np.int16),
         pair_rate=np.zeros((0, 0)),
         single_rate=np.zeros((0, 0)),
@@ -74,6 +75,7 @@ def state(
         guess_share=np.zeros(drawing.AHEAD),
         turn=np.zeros(1, dtype=np.int64),
         closed=np.zeros(0, dtype=np.int8),
+        halts=np.zeros(species, dtype=bool),
     )
 
 
@@ -84,3 +86,39 @@ def groups(model: Model, alike: Sequence[Sequence[str]]) -> NDArray[np.int8]:
         members = [model.index(name, "watch: alike") for name in group]
         number[members] = members[0]
     return number
+
+
+def own_potential(table: Table, given: ArrayLike) -> NDArray[np.float64]:
+    """(E,) what particles make themselves, V; see :meth:`kmc.Engine.set_fields`.
+
+    Raises:
+        KmcError: for another shape, a value that is not finite, or species whose rates are not kept (a bound of a rate
+            knows nothing of it).
+    """
+    array = np.array(given, dtype=float)
+    if array.shape != table.target.shape or not np.all(np.isfinite(array)):
+        raise KmcError(f"own_V has shape {array.shape}; {table.target.shape} finite numbers are needed")
+    if not table.exact.all():
+        raise KmcError("own_V needs all rates kept: build the engine with null_events=False")
+    return array
+
+
+def site_fields(
+    count: int, potential_V: ArrayLike | None, temperature_K: ArrayLike | None
+) -> dict[int, NDArray[np.float64]]:
+    """What is given of the columns of ``State.fields``, each (count,) or a number.
+
+    Raises:
+        KmcError: for a wrong shape, a value that is not finite, or a temperature at or below 0 K.
+    """
+    given = {}
+    for column, (name, values) in enumerate((("potential_V", potential_V), ("temperature_K", temperature_K))):
+        if values is None:
+            continue
+        array = np.array(values, dtype=float)
+        if array.shape not in ((), (count,)):
+            raise KmcError(f"{name} has shape {array.shape}; a number or {(count,)} is needed")
+        if not np.all(np.isfinite(array)) or (name == "temperature_K" and np.any(array <= 0.0)):
+            raise KmcError(f"{name} holds a value that is not {'above 0 K' if name[0] == 't' else 'finite'}")
+        given[column] = array
+    return given
