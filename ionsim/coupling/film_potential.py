@@ -91,34 +91,45 @@ class FilmPotential:
     ) -> None:
         self.scale_V_nm = COULOMB_V_NM / relative_permittivity
         self.thickness_nm, self.positions_nm = thickness_nm, positions_nm
-        self._place: Ints = np.round(positions_nm / step_nm - [0.0, 0.0, 0.5]).astype(np.int64)
-        self._place[:, :2] -= self._place[:, :2].min(axis=0)
+        place = np.round(positions_nm / step_nm - [0.0, 0.0, 0.5]).astype(np.int64)
+        place[:, :2] -= place[:, :2].min(axis=0)
+        self._place = [np.ascontiguousarray(place[:, axis]) for axis in range(3)]
         layers = round(thickness_nm / step_nm)
-        reach = int(np.ceil(_FAR * thickness_nm / step_nm))
-        size = np.minimum(self._place.max(axis=0)[:2], reach) + 1
+        self._layer_row = layers * self._place[2]
+        self._all = np.arange(len(place))
+        table = self._tabulated(layers, step_nm)
+        self._last = np.array(table.shape[2:]) - 1
+        self._lines, self._columns = table.shape[2:]
+        self._flat = np.round(table / QUANTUM_V).ravel() * QUANTUM_V
+
+    def _tabulated(self, layers: int, step_nm: float) -> Floats:
+        """Potential (V) by the layers of both sites and their steps apart along x and y; nothing beyond the last."""
+        reach = int(np.ceil(_FAR * self.thickness_nm / step_nm))
+        size = [min(int(place.max()), reach) + 1 for place in self._place[:2]]
         square = np.add.outer(np.arange(size[0]) ** 2, np.arange(size[1]) ** 2)
         distances, index = np.unique(square, return_inverse=True)
-        index = index.reshape(square.shape)
-        self._table = np.zeros((layers, layers, size[0] + 1, size[1] + 1))  # nothing beyond the last
-        height = step_nm * (np.arange(layers) + 0.5)
+        rho_nm, height = step_nm * np.sqrt(distances), step_nm * (np.arange(layers) + 0.5)
+        table = np.zeros((layers, layers, size[0] + 1, size[1] + 1))
         for i in range(layers):
             for j in range(i + 1):
-                potential = self.scale_V_nm * point_potential(
-                    step_nm * np.sqrt(distances), height[i], height[j], thickness_nm
-                )
-                self._table[i, j, :-1, :-1] = self._table[j, i, :-1, :-1] = potential[index]
-        self._table = QUANTUM_V * np.round(self._table / QUANTUM_V)
-        self._last = np.array(self._table.shape[2:]) - 1
+                potential = self.scale_V_nm * point_potential(rho_nm, height[i], height[j], self.thickness_nm)
+                table[i, j, :-1, :-1] = table[j, i, :-1, :-1] = potential[index.reshape(square.shape)]
+        return table
 
     def between(self, first: Ints, second: Ints) -> Floats:
         """Potential (V) at sites ``first`` of one elementary charge on sites ``second`` (shapes that fit each other).
 
         At its own site it is that of its images alone.
         """
-        a, b = self._place[first], self._place[second]
-        side = np.minimum(np.abs(a[..., :2] - b[..., :2]), self._last)
-        return np.asarray(self._table[a[..., 2], b[..., 2], side[..., 0], side[..., 1]])
+        x, y = (self._apart(first, second, axis) for axis in range(2))
+        layers = self._layer_row[first] + self._place[2][second]
+        return np.asarray(self._flat.take((layers * self._lines + x) * self._columns + y))
+
+    def _apart(self, first: Ints, second: Ints, axis: int) -> Ints:
+        """Steps between sites along x or y, at most those up to the end of the table."""
+        place = self._place[axis]
+        return np.minimum(np.abs(place[first] - place[second]), self._last[axis])
 
     def everywhere(self, site: int) -> Floats:
         """(N,) potential (V) of one elementary charge on a site, its own left out there, images included."""
-        return self.between(np.arange(len(self._place)), np.full(len(self._place), site))
+        return self.between(self._all, np.array(site))

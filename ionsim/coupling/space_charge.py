@@ -90,7 +90,7 @@ class SpaceCharge:
     ) -> None:
         self.film, self.charge_e, self._touching = film, charge_e, touching
         self._start, self._target = sites.start, sites.target.astype(np.int64)
-        self._width_nm = atom_radius_nm / np.sqrt(np.pi)
+        self._width_nm = atom_radius_nm / np.sqrt(np.pi)  # of a Gaussian with 1/radius at its middle
         count = len(sites)
         self._beside = csr_array((np.ones(sites.n_edges, dtype=np.int8), sites.target, sites.start), (count, count))
         self._ions, self._metal = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
@@ -160,20 +160,24 @@ class SpaceCharge:
         count, cluster = connected_components(self._beside[members][:, members], directed=False)
         grounded = np.zeros(count, dtype=bool)
         grounded[cluster[self._touching[members]]] = True
-        between = self._to_metal[:, members] + self._of_width(self.film.positions_nm[members])
+        between = self._to_metal[:, members] + self._of_widths(self.film.positions_nm[members])
         self._induced = InducedCharge(between, cluster.astype(np.int64), grounded)
 
-    def _of_width(self, positions_nm: Floats) -> Floats:
-        """(M, M) what Gaussian charges on atoms and their nearest images add to the potential of points, V."""
-        width, flat = 2.0 * self._width_nm, positions_nm[:, None, :2] - positions_nm[None, :, :2]
-        rho = np.hypot(flat[..., 0], flat[..., 1])
-        z = positions_nm[:, 2]
-        direct = np.hypot(rho, z[:, None] - z)
-        added = _spread(direct, width)
-        np.fill_diagonal(added, 2.0 / (np.sqrt(np.pi) * width))
+    def of_width(self, distance_nm: Floats) -> Floats:
+        """What Gaussian charges on atoms at a distance (...) add to the potential of points, which is none at 0, V."""
+        width, root = 2.0 * self._width_nm, 2.0 / np.sqrt(np.pi)
+        safe = np.where(distance_nm > 0.0, distance_nm, 1.0)
+        added = np.where(distance_nm > 0.0, -erfc(safe / width) / safe, root / width)
+        return np.asarray(self.film.scale_V_nm * added)
+
+    def _of_widths(self, positions_nm: Floats) -> Floats:
+        """(M, M) what the widths of atoms and of their nearest images add to the potential of points, V."""
+        flat = positions_nm[:, None, :2] - positions_nm[None, :, :2]
+        rho, z = np.hypot(flat[..., 0], flat[..., 1]), positions_nm[:, 2]
+        added = self.of_width(np.hypot(rho, z[:, None] - z))
         for mirror in (0.0, 2.0 * self.film.thickness_nm):
-            added -= _spread(np.hypot(rho, z[:, None] + z - mirror), width)
-        return self.film.scale_V_nm * added
+            added -= self.of_width(np.hypot(rho, z[:, None] + z - mirror))
+        return added
 
     def checkpoint(self) -> dict[str, Any]:
         """What ions and metal were at the last update: all else follows from it."""
@@ -184,8 +188,3 @@ class SpaceCharge:
         self.update(np.array(saved["ions"]), np.array(saved["metal"]))
         self.n_updates = int(saved["n_updates"][0])
 
-
-def _spread(distance_nm: Floats, width_nm: float) -> Floats:
-    """How far the potential erf(r/w)/r of two Gaussian charges stays behind 1/r, 1/nm; 0 at no distance."""
-    safe = np.where(distance_nm > 0.0, distance_nm, 1.0)
-    return np.where(distance_nm > 0.0, -erfc(safe / width_nm) / safe, 0.0)
