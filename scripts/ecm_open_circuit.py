@@ -63,12 +63,16 @@ def main(
         quarter = len(found_here.height_nm) // 4
         left, right = (float(found_here.occupation[c - 1 : c + 1].mean()) for c in (quarter, 3 * quarter))
         nernst_V = oc.KT_EV * float(np.log(right / (1.0 - right) * (1.0 - left) / left))
-        summary.add_row(label, f"{left:.3f}, {right:.3f}", f"{1e3 * found_here.step_V:.1f} +- {1e3 * found_here.error_V:.1f}",
-                        f"{1e3 * ideal_V:.1f}", f"{1e3 * nernst_V:.1f}",
-                        f"{1e3 * (nernst_V - found_here.step_V):.1f}")  # fmt: skip
+        step_mV, error_mV = 1e3 * found_here.step_V, 1e3 * found_here.error_V
+        summary.add_row(label, f"{left:.3f}, {right:.3f}", f"{step_mV:.1f} +- {error_mV:.1f}", f"{1e3 * ideal_V:.1f}",
+                        f"{1e3 * nernst_V:.1f}", f"{1e3 * nernst_V - step_mV:.1f}")  # fmt: skip
     console.print(summary)
 
-    rows = [(more_eV, label == "on", v, p) for more_eV, label, c in found for v, p in zip(c.voltages_V, c.passed, strict=True)]
+    rows = [
+        (more_eV, label == "on", *point)
+        for more_eV, label, measured in found
+        for point in zip(measured.voltages_V, measured.passed, strict=True)
+    ]
     np.savetxt(out, np.array(rows, dtype=float), delimiter=",", comments="",
                header="dG_eV,space_charge,voltage_V,ions_per_1000_events")  # fmt: skip
     with styled():
@@ -77,17 +81,19 @@ def main(
         colours = dict(zip(_METALS_EV, ("tab:blue", "tab:orange", "tab:green"), strict=True))
         for more_eV, label, measured in found:
             style = {"color": colours[more_eV], "mfc": colours[more_eV] if label == "on" else "white"}
-            line = np.polyfit(measured.voltages_V, measured.passed, 1)
+            line = np.polyfit(measured.voltages_V, measured.passed, 2)
+            along_V = np.linspace(measured.voltages_V[0], measured.voltages_V[-1], 41)
             currents.plot(1e3 * measured.voltages_V, measured.passed, "o", **style)
-            currents.plot(1e3 * measured.voltages_V, np.polyval(line, measured.voltages_V), color=colours[more_eV],
-                          ls="-" if label == "on" else ":")  # fmt: skip
+            line_style = "-" if label == "on" else ":"
+            currents.plot(1e3 * along_V, np.polyval(line, along_V), line_style, color=colours[more_eV])
         currents.axhline(0.0, color="0.6", lw=0.8)
         for more_eV, colour in colours.items():
             currents.axvline(1e3 * more_eV, color=colour, lw=0.8, ls="--")
         currents.set(xlabel="voltage of the right metal (mV)", ylabel="ions passed a 1,000 events",
-                     title="metals that differ by dG (dashed)")  # fmt: skip
+                     title="dG between the metals dashed; open: no charge")  # fmt: skip
         for label, line_style in (("on", "-"), ("off", ":")):
-            profile.plot(meeting[label].height_nm, 1e3 * meeting[label].potential_V, line_style, label=f"space charge {label}")
+            height_nm, potential_mV = meeting[label].height_nm, 1e3 * meeting[label].potential_V
+            profile.plot(height_nm, potential_mV, line_style, label=f"space charge {label}")
         for share, level_V in ((0.25, 0.5 * ideal_V), (0.75, -0.5 * ideal_V)):
             middle = share * float(meeting["on"].height_nm[-1])
             profile.plot([middle - 0.6, middle + 0.6], [1e3 * level_V] * 2, "--", color="0.5")

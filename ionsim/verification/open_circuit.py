@@ -55,7 +55,7 @@ def cell(
 
 
 class Crossing(NamedTuple):
-    """Ions that pass against the voltage, and where their line crosses zero, V, with its standard error."""
+    """Ions that pass against the voltage, and where their parabola crosses zero, V, with its standard error."""
 
     voltages_V: Floats
     passed: Floats
@@ -66,8 +66,8 @@ class Crossing(NamedTuple):
 def crossing(run: IonCell, voltages_V: Floats, events: int, blocks: int = 8) -> Crossing:
     """Net ions per 1,000 events that leave the left and reach the right electrode, and the voltage of none.
 
-    Positive ions go from left to right below the open-circuit potential of the right electrode. The line is one of
-    least squares through the means of blocks; its error is that of resampled blocks.
+    Positive ions go from left to right below the open-circuit potential of the right electrode. A parabola, because
+    fewer ions are in the film at a higher voltage. Its error is that of resampled blocks.
     """
     flow = np.empty((len(voltages_V), blocks))
     for row, voltage_V in zip(flow, voltages_V, strict=True):
@@ -80,14 +80,18 @@ def crossing(run: IonCell, voltages_V: Floats, events: int, blocks: int = 8) -> 
     random = np.random.default_rng(1)
     zeros = []
     for draw in random.integers(blocks, size=(200, len(voltages_V), blocks)):
-        slope, level = np.polyfit(voltages_V, np.take_along_axis(flow, draw, axis=1).mean(axis=1), 1)
-        zeros.append(-level / slope)
-    slope, level = np.polyfit(voltages_V, flow.mean(axis=1), 1)
-    return Crossing(voltages_V, flow.mean(axis=1), float(-level / slope), float(np.std(zeros)))
+        zeros.append(_zero(voltages_V, np.take_along_axis(flow, draw, axis=1).mean(axis=1)))
+    return Crossing(voltages_V, flow.mean(axis=1), _zero(voltages_V, flow.mean(axis=1)), float(np.std(zeros)))
+
+
+def _zero(voltages_V: Floats, passed: Floats) -> float:
+    """Where a parabola of least squares crosses zero, nearest to the middle of the voltages."""
+    roots = np.roots(np.polyfit(voltages_V, passed, 2)).real
+    return float(roots[np.abs(roots - voltages_V.mean()).argmin()])
 
 
 class Junction(NamedTuple):
-    """Where two electrolytes meet: by plane, and the potential in the middle of the left one less the right one's, V."""
+    """Where two electrolytes meet: by plane, and the potential amid the left one less that amid the right one, V."""
 
     height_nm: Floats
     occupation: Floats
@@ -132,11 +136,11 @@ def half_cells_eV() -> float:
 def open_circuit() -> list[Record]:
     """The voltage without net current: Nernst's between two metals; where electrolytes meet, a diffusion potential."""
     metals_eV = (0.03, 0.11)
-    nernst = crossing(cell((4, 4, 4), metals_eV, bjerrum_nm=0.3), np.array([0.0, 0.06, 0.1, 0.16]), 2400)
+    nernst = crossing(cell((4, 4, 4), metals_eV, bjerrum_nm=0.3), np.array([0.02, 0.06, 0.1, 0.14]), 2400)
     exact_V = metals_eV[1] - metals_eV[0]
     formation_eV = half_cells_eV()
     both_eV = (formation_eV, formation_eV)
-    step = junction(cell((10, 10, 20), both_eV, bjerrum_nm=0.1, step=True, everywhere=True), 8000)
+    step = junction(cell((10, 10, 20), both_eV, bjerrum_nm=0.1, step=True, everywhere=True), 4000)
     return [
         Record("voltage without net current", 1e3 * nernst.open_V, "mV"),
         Record("the same, standard error", 1e3 * nernst.error_V, "mV"),

@@ -176,7 +176,7 @@ def ion_equilibrium() -> list[Record]:
     sigma = deviations(blocks, exact)
     return [
         Record("energy of two neighbours at most", float(between.max()) / (kmc.KB_EV * 600.0), "kT"),
-        Record.below("potentials at each other's site, difference", float(np.abs(between - between.T).max()), 1e-11, "V"),
+        Record.below("potentials at each other's site, difference", np.abs(between - between.T).max(), 1e-11, "V"),
         Record("ions, mean", float(blocks.sum(axis=1).mean())),
         Record("ions, exact", float(exact.sum())),
         Record.below("occupation of the sites, largest deviation", float(np.abs(sigma).max()), 4.0, "sigma"),
