@@ -148,7 +148,7 @@ def test_ions_in_the_first_plane_keep_each_other_out():
         changes = {"ion.space_charge": switch, "ion.repulsion_eV": 0.0}
         cell = Ecm(small(changes), np.random.SeedSequence(1))
         cell.initialise()
-        cell.advance(4e-7, 1.8, Circuit(0.0, 1e-5))
+        cell.advance(1e-7, 1.8, Circuit(0.0, 1e-5))
         first = cell.lattice.positions_nm[:, 2] > cell.lattice.box_nm[2] - cell.lattice.mesh_size_nm
         held[switch] = np.count_nonzero(cell.engine.occupation[first] == ION) / np.count_nonzero(first)
     assert held[True] < 0.3

@@ -55,7 +55,7 @@ class Ecm(FilamentDevice):
         return super().potential_V if self.charge is None else super().potential_V + self.charge.potential_V
 
     def _follow(self, circuit: Circuit) -> None:
-        if self.charge is not None and self.engine.drift < self._threshold_V * (1.0 - 1e-9):
+        if self.charge is not None and self.engine.drift <= self._threshold_V * (1.0 - 1e-9):
             self._update_charge(self.charge)  # only ions came, went or moved
             self._set_fields()
             self._watch()
