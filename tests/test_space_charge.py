@@ -42,7 +42,7 @@ def masks(sites, **species):
 
 def test_a_film_screens_by_images():
     """In the first plane of a thick film the potential is that of the charge and its image in the near electrode."""
-    sites, charge = charge_of((9, 9, 80))
+    sites, charge = charge_of((6, 6, 50))
     first = np.flatnonzero(sites.positions_nm[:, 2] < STEP_NM)
     apart = np.linalg.norm(sites.positions_nm[first] - sites.positions_nm[first[0]], axis=1)[1:]
     image = np.hypot(apart, STEP_NM)
@@ -127,6 +127,9 @@ def advanced(cell, steps):
 def test_a_restored_cell_with_space_charge_goes_on_bit_by_bit():
     device = small({"ion.space_charge": True})
     straight, other = (Ecm(device, np.random.SeedSequence(3)) for _ in range(2))
+    positions = straight.lattice.positions_nm
+    stub = np.flatnonzero((np.hypot(*(positions[:, :2] - 0.8).T) < 0.45) & (positions[:, 2] < 0.7))
+    straight.engine.assign(stub, np.full(len(stub), ATOM))
     straight.initialise()
     advanced(straight, range(1, 9))
     saved = straight.checkpoint()
@@ -134,6 +137,8 @@ def test_a_restored_cell_with_space_charge_goes_on_bit_by_bit():
     other.initialise()
     other.restore(saved)
     assert advanced(other, range(9, 15)) == rest
+    assert rest[-1]["n_atoms"] > 10
+    assert rest[-1]["n_ions"] > 3
     assert other.summary() == straight.summary()
     assert np.array_equal(other.potential_V, straight.potential_V)
     # After every event of an ion the potential was followed; what is in use is that of where ions are now.

@@ -83,9 +83,9 @@ def ion_pair() -> list[Record]:
 
     alone = [abs(change) for z in (0, 1, 30) for change in hops(at(6, 2 + z % 2, z)).values()]
     first, records = at(0, 2), []
-    # Along a row of neighbours of neighbours: the other ion hops away by half a step of the row at a time.
-    for number in range(1, 7):
-        here, there = at(2 * number, 2), at(2 * number + 1, 3)
+    # From the next neighbour, then along a row of second neighbours.
+    ways = [(at(1, 3), at(2, 4)), *((at(2 * number, 2), at(2 * number + 1, 3)) for number in range(1, 7))]
+    for here, there in ways:
         change = hops(first, here)[here, there]
         length = np.linalg.norm(sites.positions_nm[[here, there]] - sites.positions_nm[first], axis=1)
         coulomb = COULOMB_V_NM / 3.9 * (1.0 / length[1] - 1.0 / length[0])
