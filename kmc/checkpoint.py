@@ -14,9 +14,10 @@ from kmc.errors import KmcError
 if TYPE_CHECKING:
     from kmc.engine import Engine
 
-#: What a checkpoint leaves out: it follows from the rest, or only speed hangs on it.
+#: What a checkpoint leaves out: it follows from the rest, only speed hangs on it, or whoever gave it gives it again.
 DERIVED = (
     "neighbour_count", "pair_rate", "single_rate", "fixed_rate", "memo", "bound", "guess", "guess_share", "closed",
+    "own", "halts",
 )  # fmt: skip
 
 

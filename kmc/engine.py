@@ -198,6 +198,7 @@ class Engine:
         temperature_K: ArrayLike | None = None,
         reservoir_V: Mapping[str, float] | None = None,
         electron_V: ArrayLike | None = None,
+        own_V: ArrayLike | None = None,
     ) -> None:
         """Give new fields at the sites and renew every rate.
 
@@ -207,6 +208,8 @@ class Engine:
             reservoir_V: potential of each reservoir, V.
             electron_V: (N,) potential of the electrons of metal on (or beside) a site, for processes with
                 ``electrons="partner"``, V; ``potential_V`` unless it has been given.
+            own_V: (E,) where potential_V holds what particles make: what the one on an edge's first site makes at the
+                second, 0 without one. At a site, potential_V leaves out its own particle. Not part of a checkpoint.
 
         Raises:
             KmcError: for a wrong shape, a value that is not finite, or a temperature at or below 0 K.
@@ -217,12 +220,11 @@ class Engine:
             potentials[self._reservoir(name)] = float(value)
             if not np.isfinite(value):
                 raise KmcError(f"reservoir_V of {name!r} is {value}; a finite potential is needed")
+        if own_V is not None:
+            self.state = self.state._replace(own=start.own_potential(self.table, own_V))
         for row, value in potentials.items():
             self.state.reservoir_potential[row] = value
-        if fields.shape == self.state.fields.shape:
-            self.state.fields[:] = fields
-        else:
-            self.state = self.state._replace(fields=fields)
+        self.state = self.state._replace(fields=fields)
         if self._quickly_had() == self._stored:  # whether rates are stored changes with the fields
             self._rebuild(self.select.lists)
             return
@@ -316,6 +318,7 @@ class Engine:
         """What the kernels need to know of the fields before they look at sites."""
         table, state = self.table, self.state
         uniform_V, uniform_K = (bool(np.ptp(state.fields[:, column]) == 0.0) for column in range(2))
+        uniform_V = uniform_V and not np.any(state.own)
         state.fixed_rate[:] = fixed_rates(table, uniform_V, float(state.fields[0, 1]) if uniform_K else None)
         rows = len(self.sites) if not table.exact.all() and varies(table, uniform_V, uniform_K) else 1
         memo = memo_size(table) if uniform_V and uniform_K else 0
@@ -371,8 +374,9 @@ class Engine:
     # -- the watch --------------------------------------------------------------------------------------------
 
     def watch(
-        self, weight: ArrayLike, bound: float, since: ArrayLike | None = None, alike: Sequence[Sequence[str]] = ()
-    ) -> None:
+        self, weight: ArrayLike, bound: float, since: ArrayLike | None = None, alike: Sequence[Sequence[str]] = (),
+        stop: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         """Stop :meth:`run` when the configuration has moved too far from a reference.
 
         Args:
@@ -380,6 +384,7 @@ class Engine:
             bound: run stops when the root of the sum of weight^2 over changed sites exceeds this.
             since: (N,) the occupation to compare with (that of the last field solution); what it is now by default.
             alike: groups of species that count as one: a change from one to another of a group is none.
+            stop: species of which any particle that comes, goes or moves stops a run (in a superbasin it does not).
 
         Raises:
             KmcError: for a wrong shape, or a weight or bound that is negative or not a number.
@@ -395,6 +400,7 @@ class Engine:
             raise KmcError(f"watch: since has shape {reference.shape}; {shape} is needed")
         self._weight, self._bound = array, float(bound)
         self._group = start.groups(self.model, alike)
+        self.state.halts[:] = [name in stop for name in self.model.species]
         self._watch = self._watched(self._group[reference])
 
     @property

@@ -140,6 +140,11 @@ def happen(
             watch.moved[0] += watch.weight[site]
         if partner >= 0 and watch.group[state.occupation[partner]] != watch.reference[partner]:
             watch.moved[0] += watch.weight[partner]
+    halts = state.halts[was] != state.halts[state.occupation[site]]
+    if partner >= 0:
+        halts |= state.halts[was_partner] != state.halts[state.occupation[partner]]
+    if halts:
+        watch.moved[0] = watch.limit + 1
     if table.any_exact:
         if table.has_pair_energy:
             fits = refresh_around(table, state, select, site, partner, was, was_partner, scratch)

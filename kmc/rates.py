@@ -17,6 +17,10 @@ reduced at a metal it comes from the metal's, the second site's. So a constant a
 A metal's surface has two potentials: that of its electrons, and that which an ion would feel where an atom stands now,
 on the other side of the double layer. Where the fields tell them apart (``electron_V``), redox takes the first from the
 second site and the other from its own, so that oxidation and reduction see the same overpotential.
+
+A particle does not feel the potential that it makes itself. Where potentials hold what particles make, a site's own
+particle is left out of the potential there, and ``State.own`` is what the particle on an edge's first site makes at the
+second: it is taken off while that particle moves (see :meth:`kmc.Engine.set_fields`).
 """
 
 from typing import NamedTuple
@@ -111,6 +115,7 @@ class State(NamedTuple):
 
     occupation: NDArray[np.int8]  # (N,)
     fields: Floats  # (N, 2) potential in V and temperature in K, or (1, 2) the same everywhere; (N, 3) electrons' in V
+    own: Floats  # (E,) potential at an edge's second site that the particle on the first makes itself, V; or (0,)
     neighbour_count: NDArray[np.int16]  # (N, shells x columns) neighbours of each species that has pair energies
     pair_rate: Floats  # (E, A) of exact processes
     single_rate: Floats  # (N, B)
@@ -137,6 +142,7 @@ class State(NamedTuple):
     guess_share: Floats  # (AHEAD,)
     turn: Ints  # (1,) draws so far
     closed: NDArray[np.int8]  # (N,) where events may start and end, see keeping.allowed; or (0,)
+    halts: NDArray[np.bool_]  # (S,) a run stops when a particle of these species came, went or moved
 
 
 @inner
@@ -210,6 +216,8 @@ def pair_change(table: Table, state: State, process: int, i: int, j: int, edge: 
         change += table.site_energy[i, c] - table.site_energy[i, a] + table.site_energy[j, d] - table.site_energy[j, b]
     if len(state.fields) > 1:
         change += table.moved[process] * (state.fields[i, 0] - partner_potential(table, state, process, j))
+    if len(state.own):
+        change += table.moved[process] * state.own[edge]
     if table.has_pair_energy:
         change += neighbour_energy(table, state, i, c) - neighbour_energy(table, state, i, a)
         change += neighbour_energy(table, state, j, d) - neighbour_energy(table, state, j, b)

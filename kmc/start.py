@@ -48,6 +48,7 @@ def state(
     return State(
         occupation=filled,
         fields=np.array([[0.0, 300.0]]),
+        own=np.zeros(0),
         neighbour_count=np.zeros((count, table.pair_energy.shape[1]), dtype=np.int16),
         pair_rate=np.zeros((0, 0)),
         single_rate=np.zeros((0, 0)),
@@ -74,6 +75,7 @@ def state(
         guess_share=np.zeros(drawing.AHEAD),
         turn=np.zeros(1, dtype=np.int64),
         closed=np.zeros(0, dtype=np.int8),
+        halts=np.zeros(species, dtype=bool),
     )
 
 
@@ -112,3 +114,18 @@ def groups(model: Model, alike: Sequence[Sequence[str]]) -> NDArray[np.int8]:
         members = [model.index(name, "watch: alike") for name in group]
         number[members] = members[0]
     return number
+
+
+def own_potential(table: Table, given: ArrayLike) -> NDArray[np.float64]:
+    """(E,) what particles make themselves, V; see :meth:`kmc.Engine.set_fields`.
+
+    Raises:
+        KmcError: for another shape, a value that is not finite, or species whose rates are not kept (a bound of a rate
+            knows nothing of it).
+    """
+    array = np.array(given, dtype=float)
+    if array.shape != table.target.shape or not np.all(np.isfinite(array)):
+        raise KmcError(f"own_V has shape {array.shape}; {table.target.shape} finite numbers are needed")
+    if not table.exact.all():
+        raise KmcError("own_V needs all rates kept: build the engine with null_events=False")
+    return array

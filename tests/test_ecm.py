@@ -128,7 +128,7 @@ def test_numbers_of_metal_and_electrolyte_come_from_their_set():
     cited = {item.key: item for item in cite(copper)}
     assert cited["atom.bond_eV"].value == 0.41
     assert "10.1103" in cited["atom.bond_eV"].source
-    with pytest.raises(DeviceFileError, match=r"no numbers of Ag in it are known \(they are for CeO2, GeSe, HfO2, SiO2"):
+    with pytest.raises(DeviceFileError, match="no numbers of Ag in it are known"):
         small({"layers.electrolyte.material": "TaOx"})
 
 

@@ -57,7 +57,8 @@ class Ion(Section):
 
     charge_e: float = number(1.0, "e", "charge of an ion", gt=0, le=4)
     energy_eV: float | None = number(None, "eV", f"energy of an ion in the electrolyte, {_SET}", ge=-5, le=5)
-    repulsion_eV: float = number(0.2, "eV", "energy of two neighbouring ions", ge=0, le=5)
+    repulsion_eV: float = number(0.2, "eV", "energy of two neighbouring ions; not used with space_charge", ge=0, le=5)
+    space_charge: bool = setting(False, "ions feel each other's charge, screened by electrodes and metal")
     hop_barrier_eV: float | None = number(None, "eV", f"symmetric barrier of a hop, {_SET}", ge=0, le=5)
     hop_spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once per edge", ge=0, le=2)
     attempt_Hz: float = number(1e13, "Hz", "attempt frequency of all processes", ge=1e9, le=1e16)
@@ -206,6 +207,8 @@ class EcmDevice(Device):
             yield Problem("layers.bottom.material", f"must be inert, none of {known}", bottom)
         if self.numerics.distributed_lattice:
             yield Problem("numerics.distributed_lattice", "not with the family ecm yet; must be false", True)
+        if self.ion.space_charge:
+            yield from self._charge_checks()
         width_nm, depth_nm = self.lattice.width_nm, self.lattice.depth_nm
         yield from domain_checks(self.mesh, width_nm, depth_nm)
         yield from spot_checks("soft_spots", self.soft_spots, width_nm, depth_nm)
@@ -224,3 +227,13 @@ class EcmDevice(Device):
         if self.clusters is not None and 2.0 * self.clusters.radius_nm >= thickness_nm:
             message = f"must be below half of layers.electrolyte.thickness_nm = {thickness_nm:g}"
             yield Problem("clusters.radius_nm", message, self.clusters.radius_nm)
+
+    def _charge_checks(self) -> Problems:
+        """Space charge needs a permittivity, and an engine that stops after every event of an ion."""
+        name = self.layers.electrolyte.material
+        if self.has_material(name) and "relative_permittivity" not in self.material(name).quantities:
+            message = f"ion.space_charge needs its relative_permittivity; give it in [materials.{name}]"
+            yield Problem("layers.electrolyte.material", message, name)
+        if self.numerics.superbasin_states is not None:
+            message = "not with ion.space_charge: the potential follows every event of an ion"
+            yield Problem("numerics.superbasin_states", message, self.numerics.superbasin_states)

@@ -2,7 +2,8 @@
 
 One potential for all charges: the film conducts ions (``electrolyte_S_per_m``), every interface with metal has the
 conductance of charge transfer by area (so that part of the voltage is the overpotential at the electrodes and at the
-filament's surface), and metal is :class:`ionsim.coupling.MetalNetwork`. Space charge of ions is left out.
+filament's surface), and metal is :class:`ionsim.coupling.MetalNetwork`. With ``ion.space_charge`` ions feel each other
+through :class:`ionsim.coupling.SpaceCharge` as well, which follows every event that moves, makes or takes an ion.
 """
 
 from __future__ import annotations
@@ -14,13 +15,23 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 import fem
+import kmc
 import meshes
 from ionsim.config.ecm import EcmDevice
-from ionsim.coupling import HeatPath, LatticeFields, MetalNetwork, lattice_mesh, tunnelling_decay_nm
+from ionsim.coupling import (
+    FilmPotential,
+    HeatPath,
+    LatticeFields,
+    MetalNetwork,
+    SpaceCharge,
+    lattice_mesh,
+    tunnelling_decay_nm,
+)
 from ionsim.coupling.lattice_mesh import INTERFACE_NM
-from ionsim.devices.ecm_lattice import ecm_lattice
+from ionsim.devices.ecm_lattice import ION, ecm_lattice
 from ionsim.devices.filament import FilamentDevice
 from ionsim.devices.filament_lattice import FilamentLattice
+from ionsim.drive import Circuit
 
 
 class Ecm(FilamentDevice):
@@ -30,17 +41,66 @@ class Ecm(FilamentDevice):
         comm = MPI.COMM_WORLD if comm is None else comm
         lattice = ecm_lattice(device, seed, comm)
         self.network = metal_network(device, lattice)
+        self.charge = space_charge(device, lattice, self.network) if device.ion.space_charge else None
         super().__init__(device, lattice, ecm_fields(device, lattice, self.network, comm))
-
-    def potentials(self, conducting: NDArray[np.bool_]) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-        """Metal has two at its surface: that of its electrons, and that of an ion before the double layer."""
-        ion, electron = self.network.two_sides(conducting, self.fields.unit_potential)
-        return ion * self.device_V, {"electron_V": electron * self.device_V}
 
     def observe(self) -> dict[str, float]:
         """One row of the time series."""
         metal = self.lattice.conducting(self.engine.occupation)
         return {**super().observe(), "channels": float(self.network.channels(metal))}
+
+    # -- space charge: None leaves all as it is for other families --------------------------------------------
+
+    @property
+    def potential_V(self) -> NDArray[np.float64]:
+        """(N,) the potential that ions feel: of conduction, and of the other ions."""
+        return super().potential_V if self.charge is None else super().potential_V + self.charge.potential_V
+
+    def _follow(self, circuit: Circuit) -> None:
+        if self.charge is not None and self.engine.drift <= self._threshold_V * (1.0 - 1e-9):
+            self._update_charge(self.charge)  # only ions came, went or moved
+            self._set_fields()
+            self._watch()
+        else:
+            self._refresh(circuit)
+
+    def _solve(self, circuit: Circuit) -> None:
+        if self.charge is not None:
+            self._update_charge(self.charge)
+        super()._solve(circuit)
+
+    def _update_charge(self, charge: SpaceCharge) -> None:
+        occupation = self.engine.occupation
+        charge.update(occupation == self.species.index(ION), self.lattice.conducting(occupation))
+
+    def _felt(self, potential_V: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+        """Metal has two at its surface: that of its electrons, and that of an ion before the double layer."""
+        ion, electron = self.network.two_sides(self.lattice.conducting(self._solved), potential_V)
+        return ion, {"electron_V": electron} | ({} if self.charge is None else {"own_V": self.charge.own_V})
+
+    def _watch(self) -> None:
+        if self.charge is None or not isinstance(self.engine, kmc.Engine):
+            super()._watch()
+            return
+        self.engine.watch(
+            self._weight, self._threshold_V, since=self._solved, alike=self.lattice.alike, stop=(ION,)
+        )  # fmt: skip
+
+    def checkpoint(self) -> dict[str, Any]:
+        """As of every filament, and where ions and metal were when their charge was last followed."""
+        saved = super().checkpoint()
+        return saved if self.charge is None else {**saved, "charge": self.charge.checkpoint()}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to a checkpoint of the same device."""
+        super().restore(saved)
+        if self.charge is not None:
+            self.charge.restore(saved["charge"])
+            self._set_fields()
+
+    def summary(self) -> dict[str, Any]:
+        """As of every filament, and how often the charge was followed."""
+        return super().summary() if self.charge is None else {**super().summary(), "n_charge": self.charge.n_updates}
 
 
 def metal_network(device: EcmDevice, lattice: FilamentLattice) -> MetalNetwork:
@@ -62,6 +122,17 @@ def film_S_per_m(device: EcmDevice, cell: meshes.LabelledMesh) -> NDArray[np.flo
     if barrier is not None:
         values[fem.midpoints_nm(cell)[cells, 2] > device.layers.electrolyte.thickness_nm] = barrier.conductivity_S_per_m
     return values
+
+
+def space_charge(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwork) -> SpaceCharge:
+    """The charge of ions in the film between two surfaces of metal; an atom is as large as its share of the crystal."""
+    permittivity = device.material(device.layers.electrolyte.material).value("relative_permittivity")
+    film = FilmPotential(lattice.positions_nm, lattice.box_nm[2], lattice.mesh_size_nm, permittivity)
+    return SpaceCharge(
+        lattice.sites, film, charge_e=device.ion.charge_e,
+        touching=network.contacts["bottom"] | network.contacts["top"],
+        atom_radius_nm=device.lattice_constant_nm * (3.0 / (16.0 * np.pi)) ** (1.0 / 3.0),
+    )  # fmt: skip
 
 
 def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwork, comm: MPI.Comm) -> LatticeFields:

@@ -2,8 +2,9 @@
 
 Sites are those of the metal's face-centred cubic lattice. An atom costs ``strain + 6 bond`` less one ``bond`` for each
 neighbouring atom and each neighbour in the active electrode, and ``inert_bond`` for each in the inert one: 0, but for
-the strain, at a kink. An ion costs ``ion.energy`` and ``ion.repulsion`` for each ion beside it. Every process has its
-reverse, at rates in detailed balance with these energies and with the work of the field:
+the strain, at a kink. An ion costs ``ion.energy`` and ``ion.repulsion`` for each ion beside it (nothing with
+``ion.space_charge``: the potential holds it). Every process has its reverse, at rates in detailed balance with these
+energies and with the work of the field:
 
 ====================  ================================  ==========================================
 process               from -> to                        electrons
@@ -91,6 +92,7 @@ def fcc_film(device: EcmDevice, step_nm: float) -> tuple[NDArray[np.float64], tu
 def _model(device: EcmDevice) -> kmc.Model:
     ion, atom, transfer = device.ion, device.atom, device.transfer
     barrier_eV = device.kinetic("transfer.barrier_eV")
+    repulsion_eV = 0.0 if ion.space_charge else ion.repulsion_eV
     redox: dict[str, Any] = {
         "prefactor_Hz": ion.attempt_Hz, "spread_eV": transfer.spread_eV, "max_rate_Hz": transfer.max_rate_Hz or np.inf
     }  # fmt: skip
@@ -134,6 +136,6 @@ def _model(device: EcmDevice) -> kmc.Model:
         site_energies_eV={
             ION: device.kinetic("ion.energy_eV"), ATOM: device.kinetic("atom.strain_eV") + _KINK * bond_eV
         },
-        pair_energies=[kmc.PairEnergy(ATOM, ATOM, -bond_eV), kmc.PairEnergy(ION, ION, ion.repulsion_eV)],
+        pair_energies=[kmc.PairEnergy(ATOM, ATOM, -bond_eV), kmc.PairEnergy(ION, ION, repulsion_eV)],
         reservoirs=[kmc.Reservoir(name, 1) for name in reservoirs],
     )  # fmt: skip

@@ -65,9 +65,18 @@ class FilamentDevice:
         self._hottest_K = 0.0
         self._operate(circuit)
         while self.engine.run(until_s=until_s) == "watch":
-            self._refresh(circuit)
+            self._follow(circuit)
         if self.engine.drift > self.refresh.target_V(self.device_V):
             self._refresh(circuit)
+
+    def _follow(self, circuit: Circuit) -> None:
+        """The run was stopped by the watch: bring the fields up to date."""
+        self._refresh(circuit)
+
+    @property
+    def potential_V(self) -> NDArray[np.float64]:
+        """(N,) the potential that ions feel."""
+        return self.fields.unit_potential * self.device_V
 
     def _solve(self, circuit: Circuit) -> None:
         """Solve the potential of the present configuration, then everything that follows from it."""
@@ -100,18 +109,21 @@ class FilamentDevice:
             settled = not numerics.transient_heat or elapsed > self.fields.settling_time_s
             self.fields.solve_heat(conducting, self.device_V, None if settled else self.time_s - self._heat_time)
             self._heat_time = self.time_s
-        self._felt_V, electron = self.potentials(conducting)
-        self.engine.set_fields(
-            self._felt_V, self.fields.temperature_K, self.lattice.reservoir_V(self.device_V), **electron
-        )  # fmt: skip
+        self._set_fields()
         self.fields.weights(conducting, self.device_V, self._weight)
         self._watch()
         self._hottest_K = max(self._hottest_K, self.fields.peak_K)
         self.peak_K = max(self.peak_K, self.fields.peak_K)
 
-    def potentials(self, conducting: NDArray[np.bool_]) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    def _set_fields(self) -> None:
+        """Give the engine what it is to feel."""
+        self._felt_V, more = self._felt(self.potential_V)
+        reservoir_V = self.lattice.reservoir_V(self.device_V)
+        self.engine.set_fields(self._felt_V, self.fields.temperature_K, reservoir_V, **more)
+
+    def _felt(self, potential_V: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
         """(N,) the potential (V) that ions feel at the sites, and what else the engine needs to know of potentials."""
-        return self.fields.unit_potential * self.device_V, {}
+        return potential_V, {}
 
     def _watch(self) -> None:
         """Have the engine stop when conductors have come and gone so that the potential may be past the threshold."""
@@ -156,7 +168,7 @@ class FilamentDevice:
         """Occupation and fields at the sites, and a vertical cut through the middle of the mesh."""
         return {
             "occupation": self.engine.occupation.copy(),
-            "potential_V": self.fields.unit_potential * self.device_V,
+            "potential_V": self.potential_V,
             "temperature_K": self.fields.temperature_K.copy(),
             **self.fields.cut(0.5 * self.lattice.box_nm[1], self.device_V),
         }
