@@ -17,6 +17,10 @@ from ionsim.devices.ecm_lattice import ecm_lattice
 from ionsim.devices.filament import FilamentDevice
 from ionsim.devices.filament_lattice import FilamentLattice
 
+#: A conductor with this share of a bond of bulk metal, or more, is metal (thin cells of electrodes): the bonds of the
+#: metal's atoms, not the electrolyte, which is worse by ten decades.
+_SHORT = 1e-3
+
 
 class Ecm(FilamentDevice):
     """An ECM cell; its rows also hold the atoms of the narrowest cross-section of a bridge (``channels``)."""
@@ -76,5 +80,5 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
     series = 1.0 / (conduction.transfer_S_per_m2 * lattice.mesh_size_nm * 1e-9) + 1.0 / conduction.electrolyte_S_per_m
     return LatticeFields(
         cell, lattice.positions_nm, lattice.box_nm[2], network, electrical_S_per_m=electrical, heat=path,
-        rtol=device.numerics.field_rtol, skin_S_per_m=1.0 / series,
+        rtol=device.numerics.field_rtol, skin_S_per_m=1.0 / series, short_S=_SHORT * network.bulk_S,
     )  # fmt: skip
