@@ -1,7 +1,7 @@
 """Electric conduction: potential, terminal currents and Joule heat for given electrode voltages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from fem.conductance import Conductance
 from fem.errors import FemError
 from fem.halo import nodal_array
 from fem.krylov import SolverSettings
+from fem.shorts import Shorts
 from fem.system import System
 
 Array = NDArray[np.float64]
@@ -56,7 +57,8 @@ class Conduction:
         self.potential_V: Array = np.zeros(self.operator.halo.local)
         self._temperature_K: Array | None = None
         self._dirty = True
-        self._systems: dict[tuple[str, ...], System] = {}
+        self._systems: dict[tuple[tuple[str, ...], bool], System] = {}
+        self._shorts: dict[tuple[str, ...], Shorts] = {}
         self._surfaces: dict[str, NDArray[np.int32]] = {}
         self._last: System | None = None
 
@@ -88,11 +90,12 @@ class Conduction:
         if self._dirty:
             self.operator.set_coefficient(self.coefficient.values(self._temperature_K))
             self._dirty = False
-        self._last = system = self._system(tuple(voltage_V))
         u = self._guess(voltage_V)
         for name in reversed(tuple(voltage_V)):
             u[self._surfaces[name]] = voltage_V[name]
         source = nodal_array(source_A, self.operator.halo, "source_A")
+        near = self._with_shorts(tuple(voltage_V), u, source)
+        self._last = system = self._system(tuple(voltage_V), near)
         system.solve(u, source)
         self.potential_V = u
         nodal, bonds = self.operator.nodal_power(u), self.operator.bond_power(u)
@@ -158,10 +161,24 @@ class Conduction:
             self._surfaces[name] = surface_dofs(self.space, self.cell, name)
         return self._surfaces[name]
 
-    def _system(self, names: tuple[str, ...]) -> System:
-        if names not in self._systems:
-            fixed = np.zeros(self.operator.halo.local, dtype=bool)
-            for name in names:
-                fixed[self._surface(name)] = True
-            self._systems[names] = System(self.operator, fixed, self.settings)
-        return self._systems[names]
+    def _with_shorts(self, names: tuple[str, ...], u: Array, source: Array | None) -> bool:
+        """Replace the guess by the solution with short circuits, if that is wanted and there is one."""
+        short_S = self.settings.short_S
+        if short_S is None or self.operator.halo.comm.size > 1:
+            return False
+        if names not in self._shorts:
+            self._shorts[names] = Shorts(self.operator, self._fixed(names), self.settings, short_S)
+        return self._shorts[names].improve(u, source)
+
+    def _fixed(self, names: tuple[str, ...]) -> NDArray[np.bool_]:
+        fixed = np.zeros(self.operator.halo.local, dtype=bool)
+        for name in names:
+            fixed[self._surface(name)] = True
+        return fixed
+
+    def _system(self, names: tuple[str, ...], near: bool) -> System:
+        """The system with these surfaces fixed; ``near``: for a guess that leaves little to do, so cheap to set up."""
+        if (names, near) not in self._systems:
+            settings = replace(self.settings, method="icc") if near else self.settings
+            self._systems[names, near] = System(self.operator, self._fixed(names), settings)
+        return self._systems[names, near]

@@ -33,18 +33,23 @@ class SolverSettings:
     coefficients or the time step change, but not the bonds, a multigrid preconditioner is kept until a solve needs
     more than rebuild_above times the iterations of a fresh one; 0 makes it anew for every matrix, so that a solution
     depends on nothing but the matrix, the source and the starting guess (as it always does with the other methods).
+    ``short_S``: conductors (edges and bonds) above this are first taken as short circuits, which gives the starting
+    guess (:mod:`fem.shorts`; conduction on one rank only); for good conductors among others that are worse by decades.
     """
 
     method: str = "auto"
     rtol: float = 1e-8
     max_iterations: int = 2000
     rebuild_above: float = 1.5
+    short_S: float | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise unknown_name("solver method", self.method, METHODS)
         if not 0.0 < self.rtol < 1.0:
             raise FemError(f"rtol must lie between 0 and 1, got {self.rtol!r}")
+        if self.short_S is not None and not self.short_S > 0.0:
+            raise FemError(f"short_S must be above 0 S, or None, got {self.short_S!r}")
         if self.max_iterations < 1 or self.rebuild_above < 0.0:
             raise FemError(f"max_iterations must be >= 1 and rebuild_above >= 0, got {self.max_iterations!r} and "
                            f"{self.rebuild_above!r}")  # fmt: skip

@@ -49,7 +49,8 @@ class SiteOperator:
             outside = np.flatnonzero(hits == 0.0)
             raise FemError(f"{outside.size} of {self.count} points lie outside the mesh, the first is number "
                            f"{outside[0]} at {points[outside[0]].tolist()} nm")  # fmt: skip
-        self._gradient = self._gradient_rows(point, cell, reference, hits)
+        self._found = point, cell, reference, hits
+        self._gradient: scipy.sparse.csr_array | None = None
         if kind == "linear":
             self._dofs: NDArray[np.int64] | None = None
             self._rows = self._linear_rows(point, cell, reference)
@@ -73,6 +74,8 @@ class SiteOperator:
 
     def gradient(self, u: ArrayLike | dolfinx.fem.Function) -> Array:
         """Gradient (sites, dim), per nm, at the sites; the mean over the cells where a site lies on their boundary."""
+        if self._gradient is None:  # few ask for it
+            self._gradient = self._gradient_rows(*self._found)
         flat = self._sum(self._gradient @ self._nodal(u))
         return flat.reshape(self.space.mesh.topology.dim, self.count).T.copy()
 

@@ -25,6 +25,14 @@ NUMBERS = {
     "co_oxidation": {**SPEED, "co2_rate": 0.1170, "empty": 0.26, "CO": 0.005, "O": 0.735},
     "device": {**SPEED, "refresh_s": 4e-3, "sites": 37_856},
     "size": {**SPEED, "build_s": 1.0},
+    "ecm_forming": {
+        "wall_s": 100.0,
+        "field_share": 0.9,
+        "refreshes": 300.0,
+        "events": 2e5,
+        "V_form_V": 2.3,
+        "limited": 1.0,
+    },
 }
 
 
@@ -49,6 +57,19 @@ def test_speeds_are_held_against_their_limits_and_peers():
     assert list(verdicts.values()) == [False, False, None, True, True, True, False, False, True]
     assert found["M2, 5%"].peer == lines.Peer("SPPARKS, null events", 1.05e6)
     assert found["device of 37,856 sites, all rates in new fields"].record.value == pytest.approx(4.0)
+
+
+def test_the_forming_of_a_cell_is_held_against_its_limit():
+    name = "forming of a silver cell of (10 nm)^3"
+    found = {line.record.name: line.record for line in lines.ecm_lines(run=fake)}
+    assert (found[name].value, found[name].limit, found[name].passed) == (100.0, 180.0, True)
+    assert found[f"{name}, wall time of a refresh"].value == pytest.approx(0.3)
+    slow, unformed = ({**fake("ecm_forming", 10.0, None), **change} for change in ({"wall_s": 181.0}, {"limited": 0.0}))
+    for numbers in (slow, unformed):
+        records = {line.record.name: line.record for line in lines.ecm_lines(run=lambda *_, n=numbers: n)}
+        assert records[name].passed is False
+    quick = next(line.record for line in lines.ecm_lines(quick=True, run=fake) if line.record.unit == "s")
+    assert quick.passed is None
 
 
 def test_references_are_checked():

@@ -32,6 +32,7 @@ SUMMARY = (
     "E_action_J", "P_standby_W", "T_peak_K", "I_max_A", "tau_set_s", "n_events", "n_vacancy_hop", "n_oxygen_release",
     "n_oxygen_return", "flicker_share", "n_field_refreshes", "potential_error_rms_kT", "potential_error_median_kT",
     "potential_error_p95_kT", "potential_error_max_kT", "duration_s", "seed", "wall_time_s",
+    "field_share",
 )  # fmt: skip
 
 FORMING_ONLY = {"drive.stages": [{"name": "forming", "stop_V": 1.0, "return_to_zero": False}]}
@@ -76,6 +77,7 @@ def test_the_summary_has_its_keys_and_its_file(run):
     assert json.loads((run.folder / "summary.json").read_text()) == run.summary
     assert run.summary["seed"] == 1
     assert run.summary["wall_time_s"] > 0.0
+    assert 0.0 < run.summary["field_share"] < 1.0
 
 
 def test_what_did_not_occur_is_null(tmp_path):

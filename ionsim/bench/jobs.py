@@ -1,4 +1,4 @@
-"""The jobs of ``ionsim bench kmc``: each returns plain numbers and runs in a process of its own."""
+"""The jobs of ``ionsim bench``: each returns plain numbers and runs in a process of its own."""
 
 import time
 from collections.abc import Callable
@@ -138,7 +138,41 @@ def parts(effort: Effort, sites: float) -> Numbers:
     return limits.measure(int(sites))
 
 
+def ecm_forming(effort: Effort, thickness_nm: float) -> Numbers:
+    """Wall time of the forming of a silver cell as wide and deep as its film is thick, building it included.
+
+    The compliance is reached at the least voltage of a staircase of 20 mV; kernels are compiled before.
+    """
+    from ionsim.config import load
+    from ionsim.simulation import Simulation
+
+    def formed(size_nm: float, **changes: Any) -> tuple[Simulation, float]:
+        middle = 0.5 * size_nm
+        device = load("ag_sio2_memory").replace({
+            "layers.electrolyte.thickness_nm": size_nm, "lattice.width_nm": size_nm, "lattice.depth_nm": size_nm,
+            "soft_spots": [{"centre_nm": [middle, middle], "radius_nm": 0.7, "hop_shift_eV": -0.12}],
+            "drive.stages": [
+                {"name": "forming", "stop_V": 5.0, "compliance_A": 1e-4, "turn_at_compliance": True, **changes}
+            ],
+        })  # fmt: skip
+        begun = time.perf_counter()
+        simulation = Simulation(device, seed=1)
+        for frame in simulation:
+            if frame.row["limited"]:
+                break
+        return simulation, time.perf_counter() - begun
+
+    _, warm_up_s = formed(1.6, stop_V=0.1)
+    simulation, wall_s = formed(thickness_nm)
+    row = {name: float(values[-1]) for name, values in simulation.recorder.series().items()}
+    return {
+        "wall_s": wall_s, "warm_up_s": warm_up_s, "field_share": simulation.family.field_time_s / wall_s,
+        "refreshes": row["n_refreshes"], "events": row["n_events"], "V_form_V": row["voltage_V"],
+        "limited": row["limited"],
+    }  # fmt: skip
+
+
 JOBS: dict[str, Job] = {
     function.__name__: function
-    for function in (free_hops, hops_in_fields, bond_counting, ising, co_oxidation, size, device, parts)
+    for function in (free_hops, hops_in_fields, bond_counting, ising, co_oxidation, size, device, parts, ecm_forming)
 }

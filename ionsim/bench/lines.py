@@ -51,6 +51,9 @@ CO_OXIDATION = Peer("kmcos, local_smart", 735e3)
 CO2_RATE, COVERAGES = 0.11761, {"empty": 0.2626, "CO": 0.0047, "O": 0.7326}
 DEVICE = Peer("arrayKMC, a step of a device of 37,650 sites on a GPU", 11.5)
 
+#: Longest wall time for the forming of a silver cell of 10 nm, on one core.
+FORMING_S = 180.0
+
 #: Cells of the fcc lattices on which cost is compared: 1e4 to 4e6 sites.
 SIZES, QUICK_SIZES = (14, 29, 63, 100), (14, 40)
 
@@ -68,6 +71,25 @@ def kmc_lines(quick: bool = False, run: Runner = child.run) -> Iterator[Line]:
     yield from _ising(run, effort, 100 if quick else 500)
     yield from _device(run, effort, 20 if quick else 100)
     yield from _sizes(run, effort, QUICK_SIZES if quick else SIZES)
+
+
+def ecm_lines(quick: bool = False, run: Runner = child.run) -> Iterator[Line]:
+    """Forming of a silver cell of 10 x 10 x 10 nm, building it included; ``quick``: of 4 x 4 x 4 nm, without a limit.
+
+    A run that ends without having reached the compliance misses the limit.
+    """
+    size_nm = 4.0 if quick else 10.0
+    numbers = run("ecm_forming", size_nm, QUICK if quick else FULL)
+    name = f"forming of a silver cell of ({size_nm:g} nm)^3"
+    wall_s = numbers["wall_s"] if numbers["limited"] else float("nan")
+    yield _warm_up(name, numbers)
+    yield Line(Record(name, wall_s, "s") if quick else Record.below(name, wall_s, FORMING_S, "s"))
+    yield Line(Record(f"{name}, field refreshes", numbers["refreshes"]))
+    yield Line(Record(f"{name}, share of the fields", numbers["field_share"]))
+    yield Line(Record(f"{name}, wall time of a refresh", numbers["field_share"] * wall_s / numbers["refreshes"], "s"))
+    yield Line(Record(f"{name}, events", numbers["events"]))
+    yield Line(Record(f"{name}, voltage", numbers["V_form_V"], "V"))
+    yield Line(Record(f"{name}, peak memory", numbers["peak_MB"], "MB"))
 
 
 def _at_least(name: str, value: float, limit: float | None) -> Record:

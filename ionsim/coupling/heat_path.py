@@ -106,12 +106,15 @@ class HeatLines:
         local = np.full(count, -1, dtype=np.int64)
         local[tuple(index)] = np.arange(self._halo.owned)
         shared = _sharing(positions_nm, spread_nm)
-        self._rows = {
-            sign: _rows(local, planes, positions_nm, sign, relaxation_nm, self._halo.local) @ shared for sign in (1, -1)
-        }
+        self._build = lambda sign: _rows(local, planes, positions_nm, sign, relaxation_nm, self._halo.local) @ shared
+        self._rows: dict[int, scipy.sparse.csr_array] = {}
 
     def add_to(self, source_W: Floats, heat_W: Floats, sign: int) -> None:
         """Add the heat (N,) of electrons that go up (``sign`` 1) or down (-1) to a nodal array; sums are kept."""
+        if not np.any(heat_W):
+            return
+        if sign not in self._rows:
+            self._rows[sign] = self._build(sign)
         source_W += self._halo.update(self._rows[sign] @ heat_W)
 
 

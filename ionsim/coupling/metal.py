@@ -103,6 +103,11 @@ class MetalNetwork:
         )  # fmt: skip
 
     @property
+    def bulk_S(self) -> float:
+        """Conductance of a bond between two neighbours, S."""
+        return float(self.conductance_S.max(initial=0.0))
+
+    @property
     def start(self) -> Ints:
         """(N + 1,) where a site's bonds begin."""
         return self.sites.start

@@ -33,6 +33,10 @@ from ionsim.devices.filament import FilamentDevice
 from ionsim.devices.filament_lattice import FilamentLattice
 from ionsim.drive import Circuit
 
+#: A conductor with this share of a bond of bulk metal, or more, is metal (thin cells of electrodes): the bonds of the
+#: metal's atoms, not the electrolyte, which is worse by ten decades.
+_SHORT = 1e-3
+
 
 class Ecm(FilamentDevice):
     """An ECM cell; its rows also hold the atoms of the narrowest cross-section of a bridge (``channels``)."""
@@ -169,5 +173,5 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
     series = 1.0 / (deposit_S_per_m2 * lattice.mesh_size_nm * 1e-9) + 1.0 / electrical["oxide"]
     return LatticeFields(
         cell, lattice.positions_nm, lattice.box_nm[2], network, electrical_S_per_m=electrical, heat=path,
-        rtol=device.numerics.field_rtol, skin_S_per_m=1.0 / series,
+        rtol=device.numerics.field_rtol, skin_S_per_m=1.0 / series, short_S=_SHORT * network.bulk_S,
     )  # fmt: skip

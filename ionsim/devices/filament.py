@@ -50,6 +50,11 @@ class FilamentDevice:
         """Simulated time, s."""
         return self.engine.time_s
 
+    @property
+    def field_time_s(self) -> float:
+        """Wall time spent on potential and temperature by this process, s."""
+        return self.fields.wall_s
+
     def initialise(self) -> None:
         """Solve the fields of the virgin device."""
         self._solve(Circuit(0.0, None))

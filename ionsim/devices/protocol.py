@@ -22,6 +22,10 @@ class Family(Protocol):
     def time_s(self) -> float:
         """Simulated time, s."""
 
+    @property
+    def field_time_s(self) -> float:
+        """Wall time spent on potential and temperature by this process since it built the device, s."""
+
     def initialise(self) -> None:
         """Solve the fields of the virgin device."""
 

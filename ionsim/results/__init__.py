@@ -5,10 +5,11 @@ from ionsim.results.folder import claim
 from ionsim.results.model import RUN_FILE, Sites, Snapshot, versions
 from ionsim.results.recorder import Recorder
 from ionsim.results.run import Filament, Run
-from ionsim.results.summary import plain, write_summary
+from ionsim.results.summary import TIMING, plain, write_summary
 
 __all__ = [
     "RUN_FILE",
+    "TIMING",
     "Filament",
     "Recorder",
     "Run",

@@ -12,6 +12,10 @@ from ionsim.results.atomic import write_text
 
 Number = float | int | str | bool | None
 
+#: What depends on the machine and its load, not on the device and the seed: wall time, and the share of it that went
+#: into the fields.
+TIMING = ("wall_time_s", "field_share")
+
 
 def plain(summary: Mapping[str, Any]) -> dict[str, Number]:
     """The summary in types that JSON has: NumPy numbers as Python's, and None for nan and infinity."""

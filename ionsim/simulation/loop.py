@@ -119,11 +119,13 @@ class Simulation:
                 for frame in self:
                     bar.update(frame)
                     self._on_chief(lambda: self._write_if_due(path))
+            wall_s = time.monotonic() - begin
             self.recorder.summary = {
                 **summarise(self.device, self.recorder.series(), self.drive.stages),
                 **self.family.summary(),
                 "seed": self.seed,
-                "wall_time_s": time.monotonic() - begin,
+                "wall_time_s": wall_s,
+                "field_share": self.family.field_time_s / wall_s,
             }
             self.family.write_fields(path.parent / FIELDS_FOLDER, list(self._mesh_fields.values()))
             self.recorder.status = "complete"

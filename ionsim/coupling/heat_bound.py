@@ -1,0 +1,46 @@
+"""How hot a source can make a stack at most, without solving for it.
+
+The steady rise at a node is the sum of the sources, each times the rise that 1 W there makes at the node: the rise that
+1 W at the node makes there (Green's function, symmetric). Whatever the arrangement, the sum is no larger than with the
+strongest source where it counts most, the next where it counts next most, and so on (rearrangement inequality). This
+is taken at the places that are cooled worst: in the middle of a film and of its surfaces, where the mesh is fine, and
+at its insulated edge, with the film at its poorest conductivity (metal in it only cools).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fem
+
+Floats = NDArray[np.float64]
+
+#: Power of the probing source, W: a rise of some hundred kelvin.
+_PROBE_W = 1e-7
+
+
+class RiseBound:
+    """Bounds the steady rise (K) of the hottest node for any arrangement of a source; collective.
+
+    Args:
+        heat: the thermal problem, with its poorest conductivity; its temperature stays as it is.
+        points_nm: (n, 3) the places that are cooled worst.
+    """
+
+    def __init__(self, heat: fem.Heat, points_nm: Floats) -> None:
+        self._halo = heat.operator.halo
+        ambient_K = float(np.mean(list(heat.fixed_K.values())))
+        flat = np.full(self._halo.local, ambient_K)
+        nodes = fem.SiteOperator(heat.space, points_nm, kind="nearest")
+        rises = (heat.linear_solve(flat, nodes.deposit(probe)) - ambient_K for probe in _PROBE_W * np.eye(nodes.count))
+        self._rise_K_per_W = np.stack([self._in_order(rise) / _PROBE_W for rise in rises])
+
+    def rise_K(self, source_W: Floats) -> float:
+        """The bound for a nodal source (local dofs,) in W, nowhere below 0."""
+        return float((self._rise_K_per_W * self._in_order(source_W)).sum(axis=1).max())
+
+    def _in_order(self, values: Floats) -> Floats:
+        """All values of a nodal array, rising; the same on every rank."""
+        owned = values[: self._halo.owned]
+        return np.sort(np.concatenate(self._halo.comm.allgather(owned)) if self._halo.comm.size > 1 else owned)

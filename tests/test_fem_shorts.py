@@ -1,0 +1,72 @@
+"""Good conductors as short circuits: a better guess, the same solution."""
+
+import numpy as np
+import pytest
+
+import fem
+import meshes
+
+VOLTAGE = {"top": 1.0, "bottom": 0.0}
+FILM_S_PER_M, METAL_S_PER_M, BULK_S = 1e-3, 1e7, 1e-2
+
+
+def problem(short_S: float | None, rtol: float = 1e-6) -> fem.Conduction:
+    """Film between two electrodes, on a mesh that is too large for a direct solver."""
+    x = np.linspace(0.0, 3.0, 17)
+    z = np.concatenate([[-2.0, -1.0], np.linspace(0.0, 3.0, 17), [4.0, 5.0]])
+    cell = meshes.tensor_box(x, x, z, {"below": (-2.0, 0.0), "film": (0.0, 3.0), "above": (3.0, 5.0)})
+    sigma = {"below": METAL_S_PER_M, "film": FILM_S_PER_M, "above": METAL_S_PER_M}
+    return fem.Conduction(cell, sigma, fem.SolverSettings(rtol=rtol, short_S=short_S))
+
+
+def column(conduction: fem.Conduction, low_nm: float, high_nm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Bonds up the middle of the film, between these heights."""
+    x = conduction.space.tabulate_dof_coordinates()
+    line = np.flatnonzero((np.abs(x[:, :2] - 1.5).max(axis=1) < 1e-6) & (x[:, 2] > low_nm) & (x[:, 2] < high_nm))
+    line = line[np.argsort(x[line, 2])]
+    return line[:-1], line[1:]
+
+
+@pytest.mark.parametrize("heights", [(0.7, 2.3), (-0.01, 2.0), (1.0, 3.01)])
+def test_floating_and_grounded_metal_leave_nothing_for_the_iteration_that_follows(heights):
+    near, plain = problem(1e-5, rtol=1e-4), problem(None, rtol=1e-9)
+    for conduction in (near, plain):
+        first, second = column(conduction, *heights)
+        conduction.set_bonds(first, second, np.full(len(first), BULK_S))
+    fast, exact = near.solve(VOLTAGE), plain.solve(VOLTAGE)
+    assert fast.current_A == pytest.approx(exact.current_A, rel=1e-6)
+    assert fast.power_W == pytest.approx(fast.current_A, rel=1e-9)
+    assert np.abs(fast.potential_V - exact.potential_V).max() < 1e-4
+    assert near.iterations == 0 < plain.iterations
+
+
+def test_weak_bonds_between_shorts_are_no_shorts():
+    """A tunnelling gap carries 1e4 times the current of the film; the film beside it is as well solved as before."""
+    near, plain = problem(1e-5), problem(None, rtol=1e-10)
+    states = []
+    for conduction in (near, plain):
+        first, second = column(conduction, -0.01, 3.01)
+        strength = np.full(len(first), BULK_S)
+        strength[7] = 1e-8
+        conduction.set_bonds(first, second, strength)
+        states.append(conduction.solve(VOLTAGE))
+    fast, exact = states
+    assert exact.current_A == pytest.approx(1e-8, rel=1e-2)
+    assert fast.current_A == pytest.approx(exact.current_A, rel=1e-6)
+    assert np.abs(fast.potential_V - exact.potential_V).max() < 1e-5
+
+
+def test_metal_between_the_electrodes_is_solved_without_shorts():
+    near, plain = problem(1e-5), problem(None)
+    states = []
+    for conduction in (near, plain):
+        first, second = column(conduction, -0.01, 3.01)
+        conduction.set_bonds(first, second, np.full(len(first), BULK_S))
+        states.append(conduction.solve(VOLTAGE))
+    np.testing.assert_array_equal(states[0].potential_V, states[1].potential_V)
+    assert states[0].current_A == pytest.approx(BULK_S / len(first), rel=0.2)
+
+
+def test_a_short_has_a_positive_conductance():
+    with pytest.raises(fem.FemError, match=r"short_S must be above 0 S, or None, got 0\.0"):
+        fem.SolverSettings(short_S=0.0)
