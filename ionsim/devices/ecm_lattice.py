@@ -20,6 +20,7 @@ attachment            atom -> empty (active electrode)  none: the atom joins the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -114,4 +115,17 @@ def _model(device: EcmDevice) -> kmc.Model:
         site_energies_eV={ION: ion.energy_eV, ATOM: atom.strain_eV + _KINK * atom.bond_eV},
         pair_energies=[kmc.PairEnergy(ATOM, ATOM, -atom.bond_eV), kmc.PairEnergy(ION, ION, ion.repulsion_eV)],
         reservoirs=[kmc.Reservoir(ACTIVE, 1), kmc.Reservoir(INERT, 1)],
+    )
+
+
+def part_of_model(device: EcmDevice, processes: Collection[str]) -> kmc.Model:
+    """The cell's model with these pair processes alone, for metal without electrodes: same energies, same rates."""
+    whole = _model(device)
+    chosen = [process for process in whole.processes if process.name in processes]
+    named = {name for process in chosen for name in (*process.before, *process.after)}
+    return kmc.Model(
+        species=[name for name in whole.species if name in named],
+        processes=chosen,
+        site_energies_eV={name: value for name, value in whole.site_energies_eV.items() if name in named},
+        pair_energies=[pair for pair in whole.pair_energies if {pair.first, pair.second} <= named],
     )
