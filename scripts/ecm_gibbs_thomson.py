@@ -4,6 +4,7 @@ python scripts/ecm_gibbs_thomson.py
 python scripts/ecm_gibbs_thomson.py --kt-over-bond 0.8 --atoms 100 --atoms 400 --looks 4000
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -41,8 +42,7 @@ def slope(inverse_radius: np.ndarray, values: np.ndarray, errors: np.ndarray) ->
 def wulff_points(kt_over_bond: float, largest: float) -> np.ndarray:
     """1/r and (dE/dN - strain)/kT at rest, between one crystal in Wulff's shape and the next, below some atoms."""
     shapes = [np.array(wulff_excess(number), dtype=float) for number in range(1, 12)]
-    pairs = zip(shapes[:-1], shapes[1:], strict=True)
-    points = [((low + high)[0] / 2, (high - low)[1] / (high - low)[0] / kt_over_bond) for low, high in pairs]
+    points = [((low + high)[0] / 2, (high - low)[1] / (high - low)[0] / kt_over_bond) for low, high in pairwise(shapes)]
     return np.array([(1.0 / radius(atoms), excess) for atoms, excess in points if atoms < largest])
 
 
@@ -68,7 +68,7 @@ def draw(rows: np.ndarray, kt_over_bond: float, name: str, path: Path) -> Path:
 
 
 def main(
-    kt_over_bond: Annotated[float, typer.Option(min=0.2, help="kT over atom.bond_eV.")] = 0.6,
+    kt_over_bond: Annotated[float, typer.Option(min=0.2, help="kT over atom.bond_eV.")] = 0.5,
     atoms: Annotated[list[int] | None, typer.Option(help="About so many atoms in a cluster; repeatable.")] = None,
     looks: Annotated[int, typer.Option(min=10, help="Looks at each run, a multiple of 10.")] = 2000,
     events_per_look: Annotated[int, typer.Option(min=1, help="Events between two of them, about.")] = 1000,
@@ -86,7 +86,7 @@ def main(
     if looks % 10:
         raise typer.BadParameter(f"{looks}; a multiple of 10 is needed", param_hint="--looks")
     rows = []
-    for number in sorted(atoms or [80, 150, 300, 600, 1200]):
+    for number in sorted(atoms or [100, 160, 300, 600, 1200]):
         found = measure(base, number, kt_over_bond, seed, looks, events_per_look)
         alone, error = canonical_excess(base, round(found.atoms), kt_over_bond, seed, looks, events_per_look)
         size = float(radius(found.atoms))

@@ -29,8 +29,8 @@ def show(rows: np.ndarray, kt_over_bond: float, neck: float) -> None:
     """The table of one temperature, and its exponents, from rows of the CSV file."""
     diameters = np.unique(rows[:, 2])
     by_seed = [rows[rows[:, 2] == diameter] for diameter in diameters]
-    table = Table("d (neighbours)", "d (nm)", "broken", "lifetime, geometric mean (hop times)", "(s)",
-                  "spread of ln t", "events", "loose", title=f"kT = {kt_over_bond:g} bonds, {rows[0, 1]:.0f} K")  # fmt: skip
+    title = f"kT = {kt_over_bond:g} bonds, {rows[0, 1]:.0f} K; t is the geometric mean"
+    table = Table("d/neighbours", "d (nm)", "broken", "t/hop time", "t (s)", "std ln t", "hops", "loose", title=title)
     for wires in by_seed:
         logs = np.log(wires[:, 5])
         ended = np.isfinite(logs)
@@ -47,7 +47,7 @@ def show(rows: np.ndarray, kt_over_bond: float, neck: float) -> None:
         widths = np.array([wires[0, 2] for wires in part])
         slope, error = exponent(widths, np.array([wires[:, 5] for wires in part]), np.random.default_rng(1))
         law = np.polyfit(np.log(widths), np.log(herring_times(widths, kt_over_bond, neck)), 1)[0]
-        console.print(f"  t ~ d^n, {title}: n = {slope:.2f} +- {error:.2f}; Herring 4, with noise and pressure {law:.2f}")
+        console.print(f"  t ~ d^n, {title}: n = {slope:.2f} ± {error:.2f}; Herring 4, with noise {law:.2f}")
 
 
 def draw(rows: np.ndarray, neck: float, name: str, path: Path) -> Path:
@@ -65,12 +65,13 @@ def draw(rows: np.ndarray, neck: float, name: str, path: Path) -> Path:
             axes.loglog(widths, means[-1] * law / law[-1], ":", color=colour)
             axes.loglog(widths, means[-1] * (widths / widths[-1]) ** 4, "--", color=colour, linewidth=0.8)
         axes.plot([], [], "--", color="grey", linewidth=0.8, label="$d^4$ (Herring)")
-        axes.plot([], [], ":", color="grey", label="with noise and pressure")
-        ticks = np.unique(np.round(rows[:, 2]))
+        axes.plot([], [], ":", color="grey", label="with noise and curvature")
+        ticks = [tick for tick in (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20) if tick < 1.2 * rows[:, 2].max()]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_xticks([], minor=True)
+        axes.set_xlim(0.85 * rows[:, 2].min(), 1.15 * rows[:, 2].max())
         axes.set(xlabel="diameter (nearest-neighbour distances)", ylabel="lifetime (hop times)", title=name)
-        axes.legend()
+        axes.legend(loc="lower right")
         return save(figure, path)
 
 
@@ -109,7 +110,8 @@ def main(
                 break
         show(np.array(rows[first:]), ratio, neck)
     table = np.array(rows)
-    console.print(f"{table[:, 7].sum():.3g} hops; wrote {out} and {draw(table, neck, base.name, out.with_suffix('.png'))}")
+    picture = draw(table, neck, base.name, out.with_suffix(".png"))
+    console.print(f"{table[:, 7].sum():.3g} hops; wrote {out} and {picture}")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 A cylinder of atoms along <100>, the film normal of a cell, on the metal's face-centred cubic lattice. It wraps along
 its axis over the wavelength of the perturbation that grows fastest, sqrt(2) pi d, so that wires of all diameters are
-similar, nothing holds their ends, and just one wavelength can grow (half of it is shorter than pi d). Atoms hop with the
-energies and barriers of the family ``ecm``; there are no ions.
+similar, nothing holds their ends, and one wavelength alone can grow (half of it is shorter than pi d). Atoms hop with
+the energies and barriers of the family ``ecm``; there are no ions.
 
-Herring (J. Appl. Phys. 21, 301 (1950)): where surface diffusion alone moves matter and the surface is a continuum, times
-go with the fourth power of lengths. Nichols and Mullins (Trans. AIME 233, 1840 (1965)): the perturbation of a cylinder
-of radius r that grows fastest has the wavelength 2 sqrt(2) pi r and the rate w = B/(4 r^4). :func:`herring_times` adds
-what a wire of a few atoms needs.
+Herring (J. Appl. Phys. 21, 301 (1950)): where surface diffusion alone moves matter and the surface is a continuum,
+times go with the fourth power of lengths, for similar shapes. Nichols and Mullins (Trans. AIME 233, 1840 (1965)): the
+perturbation of a cylinder of radius r that grows fastest has the wavelength 2 sqrt(2) pi r and the rate
+w = B/(4 r^4). :func:`herring_times` adds what a wire of a few atoms needs.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import kmc
-from kmc import lattice
 from ionsim.config import EcmDevice
 from ionsim.devices.ecm_lattice import ATOM, part_of_model
 from ionsim.verification.gibbs_thomson import GAMMA
+from kmc import lattice
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -87,7 +87,7 @@ class Life:
 
 
 def wire(device: EcmDevice, width: float, temperature_K: float, seed: int, neck: float = 0.0) -> Wire:
-    """A wire of about ``width`` nearest-neighbour distances across; its radius varies by the share ``neck`` at first."""
+    """A wire of about ``width`` nearest-neighbour distances across, its radius at first varied by a share ``neck``."""
     edge_nm = device.lattice_constant_nm
     near_nm = edge_nm / np.sqrt(2.0)
     across = int(np.ceil(_ROOM * width * near_nm / edge_nm)) + 2

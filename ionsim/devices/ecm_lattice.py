@@ -124,7 +124,7 @@ def part_of_model(device: EcmDevice, processes: Collection[str]) -> kmc.Model:
     chosen = [process for process in whole.processes if process.name in processes]
     named = {name for process in chosen for name in (*process.before, *process.after)}
     return kmc.Model(
-        species=[name for name in whole.species if name in named],
+        species=tuple(name for name in whole.species if name in named),
         processes=chosen,
         site_energies_eV={name: value for name, value in whole.site_energies_eV.items() if name in named},
         pair_energies=[pair for pair in whole.pair_energies if {pair.first, pair.second} <= named],

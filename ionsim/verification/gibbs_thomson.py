@@ -9,9 +9,9 @@ site without an atom, n/(M - N), are exp((mu - e)/kT) with mu = -kT ln(Z(N+1)/Z(
 a kink, the strain, at any temperature: adding 12 bonds to empty sites or holes in metal is the same on this lattice.
 
 The continuum gives mu - strain = 2 gamma Omega/r. A crystal of volume V in its shape of least energy has
-mu - strain = 2 Omega (W/V)^(1/3), with W the volume of Wulff's construction, in which a facet lies at the distance gamma
-from the centre (L. D. Landau, E. M. Lifshitz, Statistical Physics, section 155). For bonds of nearest neighbours on the
-fcc lattice of edge a, gamma is 2 sqrt(3) bond/a^2 on (111) and 4 bond/a^2 on (100), so W = 256 bond^3/a^3.
+mu - strain = 2 Omega (W/V)^(1/3), with W the volume of Wulff's construction, in which a facet lies at the distance
+gamma from the centre (L. D. Landau, E. M. Lifshitz, Statistical Physics, section 155). For bonds of nearest neighbours
+on the fcc lattice of edge a, gamma is 2 sqrt(3) bond/a^2 on (111) and 4 bond/a^2 on (100), so W = 256 bond^3/a^3.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from kmc import lattice
 
 Floats = NDArray[np.float64]
 
-#: (W/bond^3)^(1/3) a of Wulff's construction, and of a sphere with the same energy: gamma a^2/bond.
+#: W^(1/3) a/bond of Wulff's construction, and gamma a^2/bond of a sphere with the same volume and energy.
 _WULFF = 256.0 ** (1.0 / 3.0)
 GAMMA = 3.0 * _WULFF / (36.0 * np.pi) ** (1.0 / 3.0)
 
-#: Sites of a box: so many that about half as many ions as atoms balance the cluster. More would let it dissolve or
+#: Sites of a box: so many that about a third as many ions as atoms balance the cluster. More would let it dissolve or
 #: take them all: a cluster in a large box is in unstable balance.
-_IONS_PER_ATOM = 0.5
+_IONS_PER_ATOM = 0.35
 
 #: Energy of an ion above a kink, kT: frequent enough for statistics.
 ION_KT = 5.0
@@ -202,7 +202,9 @@ def wulff_excess(half_edges: int) -> tuple[int, int]:
     return int(metal.sum()), _KINK * int(metal.sum()) - bonds
 
 
-def counted_ions(sites: kmc.SiteGraph, total: int, ion_eV: float, bond_eV: float, strain_eV: float, kt_eV: float) -> Floats:
+def counted_ions(
+    sites: kmc.SiteGraph, total: int, ion_eV: float, bond_eV: float, strain_eV: float, kt_eV: float
+) -> Floats:
     """(total + 1,) exact probability of n ions and total - n atoms (at least one), from all places of atoms.
 
     For a box of up to 16 sites.
@@ -227,8 +229,8 @@ def small_box(seed: int, looks: int) -> tuple[Floats, Floats]:
     """Shares of time with n ions (9,) in a box of 16 sites with 8 particles, and the exact ones."""
     device = ionsim.load("ag_sio2_memory")
     assert isinstance(device, EcmDevice)
-    ratio = 1.2
-    device = free_device(device, ratio).replace({"ion.energy_eV": device.atom.strain_eV})
+    ratio = 2.0  # and an ion that costs three bonds: then all numbers of ions are frequent
+    device = free_device(device, ratio).replace({"ion.energy_eV": device.atom.strain_eV + 3.0 * device.atom.bond_eV})
     assert isinstance(device, EcmDevice)
     sites = lattice.fcc((2, 2, 1), device.lattice_constant_nm)
     kt_eV = ratio * device.atom.bond_eV
