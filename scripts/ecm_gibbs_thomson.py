@@ -41,7 +41,7 @@ def slope(inverse_radius: np.ndarray, values: np.ndarray, errors: np.ndarray) ->
 
 def wulff_points(kt_over_bond: float, largest: float) -> np.ndarray:
     """1/r and (dE/dN - strain)/kT at rest, between one crystal in Wulff's shape and the next, below some atoms."""
-    shapes = [np.array(wulff_excess(number), dtype=float) for number in range(1, 12)]
+    shapes = [np.array(wulff_excess(number), dtype=float) for number in range(2, 12)]
     points = [((low + high)[0] / 2, (high - low)[1] / (high - low)[0] / kt_over_bond) for low, high in pairwise(shapes)]
     return np.array([(1.0 / radius(atoms), excess) for atoms, excess in points if atoms < largest])
 

@@ -110,7 +110,8 @@ def main(
                 break
         show(np.array(rows[first:]), ratio, neck)
     table = np.array(rows)
-    picture = draw(table, neck, base.name, out.with_suffix(".png"))
+    name = f"{base.name}, neck {neck:g}" if neck else f"{base.name}, smooth wires"
+    picture = draw(table, neck, name, out.with_suffix(".png"))
     console.print(f"{table[:, 7].sum():.3g} hops; wrote {out} and {picture}")
 
 

@@ -40,6 +40,9 @@ GAMMA = 3.0 * _WULFF / (36.0 * np.pi) ** (1.0 / 3.0)
 #: take them all: a cluster in a large box is in unstable balance.
 _IONS_PER_ATOM = 0.35
 
+#: A larger cluster takes longer: runs grow with the number of atoms over this.
+_LONGER = 300.0
+
 #: Energy of an ion above a kink, kT: frequent enough for statistics.
 ION_KT = 5.0
 
@@ -69,11 +72,12 @@ class Balance:
 
 
 def free_device(device: EcmDevice, kt_over_bond: float) -> EcmDevice:
-    """The device without repulsion of ions, with frequent ions and one barrier for all: equilibrium at best speed."""
+    """The device without repulsion of ions; ions are frequent, and barriers let no process take all of the time."""
     ion_eV = device.atom.strain_eV + ION_KT * kt_over_bond * device.atom.bond_eV
     barrier_eV = device.atom.surface_barrier_eV
     changed = device.replace({
-        "ion.energy_eV": ion_eV, "ion.repulsion_eV": 0.0, "ion.hop_barrier_eV": barrier_eV, "ion.hop_spread_eV": 0.0,
+        "ion.energy_eV": ion_eV, "ion.repulsion_eV": 0.0, "ion.hop_spread_eV": 0.0,
+        "ion.hop_barrier_eV": barrier_eV + 2.0 * kt_over_bond * device.atom.bond_eV,
         "ion.max_hop_rate_Hz": None, "transfer.barrier_eV": barrier_eV, "transfer.spread_eV": 0.0,
         "transfer.max_metal_rate_Hz": None, "atom.max_surface_rate_Hz": None,
     })  # fmt: skip
@@ -100,11 +104,12 @@ def box_cells(atoms: int, kt_over_bond: float) -> int:
 def cluster_engine(
     device: EcmDevice, sites: kmc.SiteGraph, atoms: int, ions: int, temperature_K: float, seed: int
 ) -> kmc.Engine:
-    """A round cluster in the middle and ions anywhere else; without ions, atoms hop and that is all."""
+    """A cluster of Wulff's shape in the middle and ions anywhere else; without ions, atoms hop and that is all."""
     names = ("ion_hop", "reduction", "surface_hop") if ions else ("surface_hop",)
     model = part_of_model(device, names)
-    distance = np.linalg.norm(sites.positions_nm - 0.5 * sites.cell_nm, axis=1)
-    order = np.argsort(distance, kind="stable")
+    away = np.abs(sites.positions_nm - 0.5 * sites.cell_nm)
+    facets = np.maximum(away.sum(axis=1) / 3.0, away.max(axis=1) / 2.0)  # as in wulff_excess
+    order = np.argsort(facets + 1e-3 * np.linalg.norm(away, axis=1), kind="stable")
     occupation = np.zeros(len(sites), dtype=np.int8)
     occupation[order[:atoms]] = model.index(ATOM)
     if ions:
@@ -136,15 +141,17 @@ def coming_and_going(engine: kmc.Engine, kt_over_bond: float) -> tuple[float, fl
 def measure(
     device: EcmDevice, atoms: int, kt_over_bond: float, seed: int, looks: int = 2000, events_per_look: int = 2000
 ) -> Balance:
-    """Balance of a cluster of about this many atoms with its ions; the first fifth of the run is left out."""
+    """Balance of a cluster of about this many atoms with its ions, after a first fifth that is left out.
+
+    ``events_per_look`` holds, about, up to 300 atoms, and is more in proportion above.
+    """
     device = free_device(device, kt_over_bond)
     cells = box_cells(atoms, kt_over_bond)
     sites = lattice.fcc(cells, device.lattice_constant_nm)
     odds = np.exp(continuum_excess(atoms, kt_over_bond) - ION_KT)
     ions = round((len(sites) - atoms) * odds / (1.0 + odds))
     engine = cluster_engine(device, sites, atoms, ions, kt_over_bond * device.atom.bond_eV / kmc.KB_EV, seed)
-    engine.run(until_s=np.inf, max_events=looks * events_per_look // 5)
-    step_s = engine.time_s / (looks / 5.0)
+    step_s = _settle(engine, looks, events_per_look * max(1.0, atoms / _LONGER))
     rows = np.empty((looks, 4))
     for look in range(looks):  # at even times: an average over time
         engine.run(until_s=engine.time_s + step_s)
@@ -156,6 +163,12 @@ def measure(
     errors = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks))
     mean_ions = float(rows[:, 0].mean())
     return Balance(atoms + ions - mean_ions, mean_ions, whole[0], errors[0], whole[1], errors[1], engine.n_events)
+
+
+def _settle(engine: kmc.Engine, looks: int, events_per_look: float) -> float:
+    """Run a fifth of a run; returns the time between two looks."""
+    engine.run(until_s=np.inf, max_events=int(looks * events_per_look / 5))
+    return engine.time_s / (looks / 5.0)
 
 
 def _derived(means: Floats) -> Floats:
@@ -173,8 +186,7 @@ def canonical_excess(
     series = np.empty((2, looks))
     for more in range(2):
         engine = cluster_engine(device, sites, atoms + more, 0, temperature_K, 2 * seed + more)
-        engine.run(until_s=np.inf, max_events=looks * events_per_look // 5)
-        step_s = engine.time_s / (looks / 5.0)
+        step_s = _settle(engine, looks, events_per_look * max(1.0, atoms / _LONGER))
         for look in range(looks):
             engine.run(until_s=engine.time_s + step_s)
             series[more, look] = coming_and_going(engine, kt_over_bond)[more]
