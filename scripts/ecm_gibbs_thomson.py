@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from scipy.constants import elementary_charge
 
 from ionsim.config import EcmDevice, load
 from ionsim.errors import DeviceFileError, expected_errors
@@ -27,7 +28,7 @@ from ionsim.verification.gibbs_thomson import (
 
 console = Console()
 
-_EV_PER_NM2 = 0.1602176634  # J/m^2
+_EV_PER_NM2 = elementary_charge * 1e18  # J/m^2
 _COLUMNS = ("atoms", "radius_edges", "radius_nm", "ions", "ln_ratio", "ln_ratio_error", "balance", "balance_error",
             "alone", "alone_error", "counted_bonds", "events")  # fmt: skip
 

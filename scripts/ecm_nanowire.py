@@ -33,12 +33,10 @@ def show(rows: np.ndarray, kt_over_bond: float, neck: float) -> None:
     table = Table("d/neighbours", "d (nm)", "broken", "t/hop time", "t (s)", "std ln t", "hops", "loose", title=title)
     for wires in by_seed:
         logs = np.log(wires[:, 5])
-        ended = np.isfinite(logs)
-        mean = np.exp(logs[ended].mean()) if ended.any() else float("nan")
-        spread = logs[ended].std(ddof=1) if ended.sum() > 1 else float("nan")
-        table.add_row(f"{wires[0, 2]:.2f}", f"{wires[0, 3]:.2f}", f"{ended.sum()} of {len(ended)}", f"{mean:.3g}",
-                      f"{mean * wires[0, 6] / wires[0, 5]:.2g}", f"{spread:.2f}",
-                      f"{wires[:, 7].sum():.2g}", f"{wires[:, 8].mean():.1g}")  # fmt: skip
+        ended = np.isfinite(logs)  # a mean over some of them would be too short: nan unless all broke
+        table.add_row(f"{wires[0, 2]:.2f}", f"{wires[0, 3]:.2f}", f"{ended.sum()} of {len(ended)}",
+                      f"{np.exp(logs.mean()):.3g}", f"{np.exp(np.log(wires[:, 6]).mean()):.2g}",
+                      f"{logs.std(ddof=1):.2f}", f"{wires[:, 7].sum():.2g}", f"{wires[:, 8].mean():.1g}")  # fmt: skip
     console.print(table)
     known = [wires for wires in by_seed if np.isfinite(wires[:, 5]).all()]
     if len(known) < 2:

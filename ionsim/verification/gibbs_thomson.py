@@ -75,14 +75,12 @@ def free_device(device: EcmDevice, kt_over_bond: float) -> EcmDevice:
     """The device without repulsion of ions; ions are frequent, and barriers let no process take all of the time."""
     ion_eV = device.atom.strain_eV + ION_KT * kt_over_bond * device.atom.bond_eV
     barrier_eV = device.atom.surface_barrier_eV
-    changed = device.replace({
+    return device.replace({
         "ion.energy_eV": ion_eV, "ion.repulsion_eV": 0.0, "ion.hop_spread_eV": 0.0,
         "ion.hop_barrier_eV": barrier_eV + 2.0 * kt_over_bond * device.atom.bond_eV,
         "ion.max_hop_rate_Hz": None, "transfer.barrier_eV": barrier_eV, "transfer.spread_eV": 0.0,
         "transfer.max_metal_rate_Hz": None, "atom.max_surface_rate_Hz": None,
     })  # fmt: skip
-    assert isinstance(changed, EcmDevice)
-    return changed
 
 
 def radius(atoms: float | Floats) -> Any:
@@ -237,13 +235,18 @@ def counted_ions(
     return weights / weights.sum()
 
 
+def _example() -> EcmDevice:
+    device = ionsim.load("ag_sio2_memory")
+    if not isinstance(device, EcmDevice):
+        raise TypeError(f"the example is of the family {device.family!r}, not 'ecm'")
+    return device
+
+
 def small_box(seed: int, looks: int) -> tuple[Floats, Floats]:
     """Shares of time with n ions (9,) in a box of 16 sites with 8 particles, and the exact ones."""
-    device = ionsim.load("ag_sio2_memory")
-    assert isinstance(device, EcmDevice)
+    device = _example()
     ratio = 2.0  # and an ion that costs three bonds: then all numbers of ions are frequent
     device = free_device(device, ratio).replace({"ion.energy_eV": device.atom.strain_eV + 3.0 * device.atom.bond_eV})
-    assert isinstance(device, EcmDevice)
     sites = lattice.fcc((2, 2, 1), device.lattice_constant_nm)
     kt_eV = ratio * device.atom.bond_eV
     engine = cluster_engine(device, sites, 4, 4, kt_eV / kmc.KB_EV, seed)
@@ -260,14 +263,13 @@ def small_box(seed: int, looks: int) -> tuple[Floats, Floats]:
 @case("gibbs-thomson")
 def gibbs_thomson() -> list[Record]:
     """Ions beside metal clusters: exact sums in a small box; Gibbs and Thomson, against clusters on their own."""
-    device = ionsim.load("ag_sio2_memory")
-    assert isinstance(device, EcmDevice)
+    device = _example()
     seen, exact = small_box(1, 20_000)
     spread = float(np.sqrt(np.sum(exact * np.arange(9) ** 2) - np.sum(exact * np.arange(9)) ** 2))
     off = float((seen - exact) @ np.arange(9)) / spread
     records = [Record.below("16 sites: mean number of ions off the exact one, standard deviations", off, 0.04)]
     ratio = 0.6
-    for atoms in (100, 250):
+    for atoms in (100, 200):
         found = measure(device, atoms, ratio, seed=1, looks=1000, events_per_look=1000)
         alone, error = canonical_excess(device, round(found.atoms), ratio, 1, looks=500, events_per_look=1000)
         sigma = float(np.hypot(found.error_excess, error))
