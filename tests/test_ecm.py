@@ -192,7 +192,7 @@ def grown():
     device.initialise()
     rows = [device.observe()]
     for step in range(1, 900):
-        device.advance(2e-8 * step, 1.8, Circuit(0.0, 1e-5))
+        device.advance(2e-8 * step, 1.8, Circuit(0.0, 1e-4))
         rows.append(device.observe())
         if rows[-1]["limited"]:
             break
@@ -203,9 +203,9 @@ def test_a_filament_grows_from_ions_until_the_compliance_limits_the_current(grow
     _, rows = grown
     last = rows[-1]
     assert last["limited"]
-    assert last["current_A"] == pytest.approx(1e-5)
+    assert last["current_A"] == pytest.approx(1e-4)
     assert last["channels"] >= 1
-    assert last["device_V"] < 0.5
+    assert last["device_V"] == pytest.approx(1e-4 / last["conductance_S"]) < 1.8
     assert rows[0]["current_A"] == 0.0
     assert 0.0 < rows[1]["current_A"] < 1e-9
 

@@ -22,6 +22,7 @@ attachment            atom -> empty (active electrode)  none: the atom joins the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,16 @@ def _model(device: EcmDevice) -> kmc.Model:
         pair_energies=[kmc.PairEnergy(ATOM, ATOM, -bond_eV), kmc.PairEnergy(ION, ION, repulsion_eV)],
         reservoirs=[kmc.Reservoir(name, 1) for name in reservoirs],
     )  # fmt: skip
+
+
+def part_of_model(device: EcmDevice, processes: Collection[str]) -> kmc.Model:
+    """The cell's model with these pair processes alone, for metal without electrodes: same energies, same rates."""
+    whole = _model(device)
+    chosen = [process for process in whole.processes if process.name in processes]
+    named = {name for process in chosen for name in (*process.before, *process.after)}
+    return kmc.Model(
+        species=tuple(name for name in whole.species if name in named),
+        processes=chosen,
+        site_energies_eV={name: value for name, value in whole.site_energies_eV.items() if name in named},
+        pair_energies=[pair for pair in whole.pair_energies if {pair.first, pair.second} <= named],
+    )
