@@ -74,9 +74,7 @@ class Atom(Section):
         None, "eV", f"energy of an atom in the electrolyte above bond counting, {_SET}", ge=0, le=5
     )
     surface_barrier_eV: float | None = number(None, "eV", f"symmetric barrier of a hop on metal, {_SET}", ge=0, le=5)
-    electrode_barrier_eV: float = number(
-        0.65, "eV", "symmetric barrier of an atom that joins the electrode", ge=0, le=5
-    )
+    electrode_barrier_eV: float = number(1.0, "eV", "symmetric barrier of an atom that joins the electrode", ge=0, le=5)
     max_surface_rate_Hz: float | None = number(None, "Hz", "cap that slows a hop and its reverse alike", gt=0, le=1e16)
 
 

@@ -134,6 +134,10 @@ class FilamentDevice:
         """Have the engine stop when conductors have come and gone so that the potential may be past the threshold."""
         self.engine.watch(self._weight, self._threshold_V, since=self._solved, alike=self.lattice.alike)
 
+    def read(self, circuit: Circuit) -> None:
+        """Solve the fields of the present configuration, whatever the estimate says; at 0 V nothing else asks for it."""
+        self._solve(circuit)
+
     # -- reading ----------------------------------------------------------------------------------------------
 
     def observe(self) -> dict[str, float]:
