@@ -1,8 +1,8 @@
 """What a compliance leaves behind: conductance of the formed cell, and how long it stays without a voltage.
 
-Cells are formed at a constant voltage behind a current limit, held there as long again, and left alone; reads at 0 V are
-solutions of the fields at growing times. Configurations that flicker are left in exact steps (superbasins): no rate is
-capped but what the device file caps. A table, a CSV file and a picture.
+Cells are formed at a constant voltage behind a current limit, held as long again, and left alone; reads at 0 V are
+solutions of the fields at growing times. Sets of configurations that flicker are left in exact steps (superbasins): no
+rate is capped but what the device file caps. A table, a CSV file and a picture.
 
 python scripts/ecm_compliance.py --compliance 1e-8 --compliance 1e-7 --compliance 1e-4 --seeds 2
 """

@@ -113,6 +113,8 @@ class Dopants(Section):
 class Clusters(Section):
     """Spheres of metal that the electrolyte holds at the start (a co-deposited film such as Ag:SiOx)."""
 
+    material: str | None = setting(None, "metal of the clusters, where both electrodes are inert")
+
     fraction: float = number(..., "", "share of the electrolyte's volume that is metal", gt=0, le=0.6)
     radius_nm: float = number(0.5, "nm", "radius of a cluster", ge=0.2, le=10)
 
@@ -161,7 +163,18 @@ class EcmDevice(Device):
     @property
     def lattice_constant_nm(self) -> float:
         """Edge of the cubic cell of the active metal."""
-        return LATTICE_CONSTANTS_NM[self.layers.active.material]
+        return LATTICE_CONSTANTS_NM[self.metal]
+
+    @property
+    def metal(self) -> str:
+        """The metal that moves: of the active electrode, or of clusters between inert electrodes."""
+        own = self.clusters.material if self.clusters else None
+        return own or self.layers.active.material
+
+    @property
+    def dissolves(self) -> bool:
+        """Whether the driven electrode gives and takes ions; if not, the clusters are all the metal there is."""
+        return self.layers.active.material in LATTICE_CONSTANTS_NM
 
     @property
     def film_nm(self) -> float:
@@ -177,7 +190,7 @@ class EcmDevice(Device):
 
     @property
     def _set(self) -> dict[str, database.Quantity]:
-        return database.ion_set(self.layers.active.material, self.layers.electrolyte.material)
+        return database.ion_set(self.metal, self.layers.electrolyte.material)
 
     def taken_from_sets(self) -> dict[str, database.Quantity]:
         """Numbers of the metal and its ions in this electrolyte that the file does not give."""
@@ -197,7 +210,12 @@ class EcmDevice(Device):
         yield from super().cross_checks()
         known = ", ".join(LATTICE_CONSTANTS_NM)
         active, bottom = self.layers.active.material, self.layers.bottom.material
-        if active not in LATTICE_CONSTANTS_NM:
+        clusters = self.clusters.material if self.clusters else None
+        if clusters is not None and clusters not in LATTICE_CONSTANTS_NM:
+            yield Problem("clusters.material", f"must be a metal that dissolves as ions: {known}", clusters)
+        elif clusters is not None and active in LATTICE_CONSTANTS_NM and active != clusters:
+            yield Problem("clusters.material", f"must be that of layers.active, {active}, or left out", clusters)
+        elif clusters is None and active not in LATTICE_CONSTANTS_NM:
             yield Problem("layers.active.material", f"must be a metal that dissolves as ions: {known}", active)
         else:
             yield from self._set_checks()
@@ -214,7 +232,7 @@ class EcmDevice(Device):
 
     def _set_checks(self) -> Problems:
         missing = [key for key in self._left_open() if key not in self._set]
-        metal, electrolyte = self.layers.active.material, self.layers.electrolyte.material
+        metal, electrolyte = self.metal, self.layers.electrolyte.material
         if missing:
             known = ", ".join(sorted({name for other, name in database.ion_sets() if other == metal}))
             message = f"no numbers of {metal} in it are known (they are for {known}); give {', '.join(missing)}"

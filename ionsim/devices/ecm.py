@@ -110,7 +110,7 @@ class Ecm(FilamentDevice):
 def metal_network(device: EcmDevice, lattice: FilamentLattice) -> MetalNetwork:
     """Bonds of the active metal on the lattice: those of bulk metal have conductivity times spacing."""
     conduction, step = device.conduction, lattice.mesh_size_nm
-    sigma = device.material(device.layers.active.material).value("electrical_S_per_m")
+    sigma = device.material(device.metal).value("electrical_S_per_m")
     return MetalNetwork.build(
         lattice.sites, lattice.box_nm[2], bulk_S=sigma * step * 1e-9, spacing_nm=step,
         decay_nm=tunnelling_decay_nm(conduction.tunnel_barrier_eV, conduction.effective_mass),
@@ -164,7 +164,7 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
         relaxation_nm=heat.relaxation_length_nm,
         thermal_W_per_mK=of_regions("thermal_W_per_mK"),
         capacity_J_per_m3K=of_regions("capacity_J_per_m3K"),
-        filament_W_per_mK=device.material(layers.active.material).value("thermal_W_per_mK"),
+        filament_W_per_mK=device.material(device.metal).value("thermal_W_per_mK"),
         boundary_W_per_m2K={"bottom": heat.boundary_bottom_W_per_m2K, "top": heat.boundary_top_W_per_m2K},
         ambient_K=device.ambient_K,
         spread_nm=heat.spread_nm,

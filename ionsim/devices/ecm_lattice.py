@@ -50,7 +50,8 @@ def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm 
     height = positions[:, 2]
     contacts = {ACTIVE: np.flatnonzero(height > box_nm[2] - step), INERT: np.flatnonzero(height < step)}
     energy = np.zeros(len(positions))
-    energy[contacts[ACTIVE]] -= _ACROSS * device.kinetic("atom.bond_eV")
+    active_eV = device.kinetic("atom.bond_eV") if device.dissolves else device.atom.inert_bond_eV
+    energy[contacts[ACTIVE]] -= _ACROSS * active_eV
     energy[contacts[INERT]] -= _ACROSS * device.atom.inert_bond_eV
     touching = {name: (members, np.full(len(members), 0.5 * step)) for name, members in contacts.items()}
     factors = {}
@@ -69,7 +70,7 @@ def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm 
         box_nm=box_nm,
         mesh_size_nm=step,
         conductors=(ATOM,),
-        elements=("X", device.layers.active.material, device.layers.active.material),
+        elements=("X", device.metal, device.metal),
         sublattices=("electrolyte",),
         regions=("electrolyte",),
         carriers=np.ones(len(positions), dtype=bool),
@@ -121,6 +122,8 @@ def _model(device: EcmDevice) -> kmc.Model:
             prefactor_Hz=ion.attempt_Hz,
         ),
     ]  # fmt: skip
+    if not device.dissolves:
+        processes = [process for process in processes if process.name not in ("injection", "attachment")]
     reservoirs = [ACTIVE, INERT]
     if device.film_reduction is not None:
         processes.append(

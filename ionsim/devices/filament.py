@@ -135,7 +135,7 @@ class FilamentDevice:
         self.engine.watch(self._weight, self._threshold_V, since=self._solved, alike=self.lattice.alike)
 
     def read(self, circuit: Circuit) -> None:
-        """Solve the fields of the present configuration, whatever the estimate says; at 0 V nothing else asks for it."""
+        """Solve the fields of the present configuration, as a read does that the estimate does not ask for."""
         self._solve(circuit)
 
     # -- reading ----------------------------------------------------------------------------------------------
