@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,13 +95,16 @@ class Conduction:
         for name in reversed(tuple(voltage_V)):
             u[self._surfaces[name]] = voltage_V[name]
         source = nodal_array(source_A, self.operator.halo, "source_A")
-        near = self._with_shorts(tuple(voltage_V), u, source)
-        self._last = system = self._system(tuple(voltage_V), near)
-        system.solve(u, source)
+        names = tuple(voltage_V)
+        found = self._with_shorts(names, u, source)
+        self._last = None
+        if found != "solution":
+            self._last = self._system(names, near=found == "guess")
+            self._last.solve(u, source)
         self.potential_V = u
         nodal, bonds = self.operator.nodal_power(u), self.operator.bond_power(u)
         power = self.operator.halo.sum(nodal) + float(bonds.sum())
-        return ConductionState(u.copy(), self._currents(voltage_V, source, system.fixed), nodal, bonds, power)
+        return ConductionState(u.copy(), self._currents(voltage_V, source, self._fixed(names)), nodal, bonds, power)
 
     def reaction(self, surface: str) -> float:
         """The current (A) that enters through a surface: the residual of the unconstrained equations there; collective.
@@ -138,7 +142,7 @@ class Conduction:
 
     @property
     def iterations(self) -> int:
-        """Iterations of the latest solve, whichever surfaces it had."""
+        """Iterations of the latest solve, whichever surfaces it had; those with short circuits are not counted."""
         return self._last.iterations if self._last else 0
 
     def _guess(self, voltage_V: Mapping[str, float]) -> Array:
@@ -161,11 +165,13 @@ class Conduction:
             self._surfaces[name] = surface_dofs(self.space, self.cell, name)
         return self._surfaces[name]
 
-    def _with_shorts(self, names: tuple[str, ...], u: Array, source: Array | None) -> bool:
-        """Replace the guess by the solution with short circuits, if that is wanted and there is one."""
+    def _with_shorts(
+        self, names: tuple[str, ...], u: Array, source: Array | None
+    ) -> Literal["none", "guess", "solution"]:
+        """Replace the guess by the solution with short circuits, if that is wanted, and say how good it is."""
         short_S = self.settings.short_S
         if short_S is None or self.operator.halo.comm.size > 1:
-            return False
+            return "none"
         if names not in self._shorts:
             self._shorts[names] = Shorts(self.operator, self._fixed(names), self.settings, short_S)
         return self._shorts[names].improve(u, source)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import fem
 import meshes
+from fem.shorts import tree_power
 
 VOLTAGE = {"top": 1.0, "bottom": 0.0}
 FILM_S_PER_M, METAL_S_PER_M, BULK_S = 1e-3, 1e7, 1e-2
@@ -65,6 +67,36 @@ def test_metal_between_the_electrodes_is_solved_without_shorts():
         states.append(conduction.solve(VOLTAGE))
     np.testing.assert_array_equal(states[0].potential_V, states[1].potential_V)
     assert states[0].current_A == pytest.approx(BULK_S / len(first), rel=0.2)
+
+
+def network(first, second, conductance, count):
+    table = scipy.sparse.coo_array((conductance, (first, second)), shape=(count, count))
+    return (table + table.T).tocsr()
+
+
+def test_the_power_along_a_chain_is_exact():
+    """1 A enters at nodes 3 and 5 of 0-1-2-3-4-5 and leaves at 0; node 6 has no conductor."""
+    table = network(range(5), range(1, 6), [1.0, 2.0, 4.0, 5.0, 10.0], 7)
+    current = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 3.0])
+    roots = np.arange(7) == 0
+    assert tree_power(table, roots, current) == pytest.approx(4.0 / 1.0 + 4.0 / 2.0 + 4.0 / 4.0 + 1.0 / 5.0 + 1.0 / 10.0)
+    assert tree_power(table, roots | (np.arange(7) == 5), current) == pytest.approx(1.0 / 4.0 + 1.0 / 2.0 + 1.0 / 1.0)
+
+
+def test_no_way_of_the_current_dissipates_less_than_the_true_one():
+    generator = np.random.default_rng(4)
+    count = 40
+    first, second = np.triu_indices(count, 1)
+    some = (generator.uniform(size=first.size) < 0.1) | (second == first + 1)
+    first, second = first[some], second[some]
+    table = network(first, second, generator.uniform(0.1, 10.0, first.size), count)
+    laplace = np.diag(table.sum(axis=1)) - table.toarray()
+    for _ in range(5):
+        roots = generator.uniform(size=count) < 0.1
+        roots[0] = True
+        current = np.where(roots, 0.0, generator.normal(size=count))
+        exact = current[~roots] @ np.linalg.solve(laplace[np.ix_(~roots, ~roots)], current[~roots])
+        assert exact <= tree_power(table, roots, current) < 100.0 * exact
 
 
 def test_a_short_has_a_positive_conductance():
