@@ -93,7 +93,7 @@ class Conduction:
             self._dirty = False
         u = self._guess(voltage_V)
         for name in reversed(tuple(voltage_V)):
-            u[self._surfaces[name]] = voltage_V[name]
+            u[self._surface(name)] = voltage_V[name]
         source = nodal_array(source_A, self.operator.halo, "source_A")
         names = tuple(voltage_V)
         found = self._with_shorts(names, u, source)
@@ -182,7 +182,7 @@ class Conduction:
             fixed[self._surface(name)] = True
         return fixed
 
-    def _system(self, names: tuple[str, ...], near: bool) -> System:
+    def _system(self, names: tuple[str, ...], near: bool = False) -> System:
         """The system with these surfaces fixed; ``near``: for a guess that leaves little to do, so cheap to set up."""
         if (names, near) not in self._systems:
             settings = replace(self.settings, method="icc") if near else self.settings
