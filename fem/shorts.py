@@ -59,15 +59,31 @@ class Shorts:
         mean = np.bincount(leader, u, u.size) / np.maximum(members, 1)
         value = np.where(np.isnan(held), mean, held)
         free = (members > 0) & np.isnan(held)
+        value = self._relax(leader, value, free, source)
+        u[:] = value[leader]
+        lost = tree_power(table, self.fixed | (free & (members > 1)), self._entering(u, source))
+        return "solution" if lost <= self.settings.rtol**2 * self.operator.energy(u) else "guess"
+
+    def settle(self, u: Array, source: Array | None = None) -> None:
+        """Correct ``u`` (local dofs,) at the nodes that no short touches, the others as they are.
+
+        Where shorts carry the current, a tolerance for the energy of all says nothing about the rest, and here it has
+        its own. Raises FemError when the iteration does not converge.
+        """
+        free = (np.diff(self._table().indptr) == 0) & ~self.fixed
+        u[:] = self._relax(np.arange(u.size), u, free, source)
+
+    def _relax(
+        self, leader: NDArray[np.int64], value: Array, free: NDArray[np.bool_], source: Array | None
+    ) -> Array:
+        """Values (local dofs,) of the leaders, corrected where ``free``, each node having that of its leader."""
         matrix = self._matrix(leader, free)
         self._krylov.set_matrix(matrix, reuse=False)
         residual, correction = matrix.createVecLeft(), matrix.createVecRight()
         self.iterations = 0
         for _ in range(_RUNS):
-            current = -self.operator.apply(value[leader])
-            if source is not None:
-                current += source
-            residual.array[:] = np.where(free, np.bincount(leader, current, u.size), 0.0)
+            entering = np.bincount(leader, self._entering(value[leader], source), leader.size)
+            residual.array[:] = np.where(free, entering, 0.0)
             target = self._target(value[leader])
             norm, count, reason = self._krylov.solve(residual, correction, target.__ge__, self.settings.max_iterations)
             self.iterations += count
@@ -77,15 +93,17 @@ class Shorts:
             value = value + correction.array
             if norm <= self._target(value[leader]):
                 break
-        u[:] = value[leader]
+        return value
+
+    def _entering(self, u: Array, source: Array | None) -> Array:
+        """Current (local dofs,) that the conductors leave over at each node, A."""
         current = -self.operator.apply(u)
-        if source is not None:
-            current += source
-        lost = tree_power(table, self.fixed | (free & (members > 1)), current)
-        return "solution" if lost <= self.settings.rtol**2 * self.operator.energy(u) else "guess"
+        return current if source is None else current + source
 
     def _target(self, u: Array) -> float:
-        cells = float((self.operator.edges * self.operator.difference(u) ** 2).sum())
+        """The error to reach: a share of the energy in the cells that are no shorts."""
+        edges = self.operator.edges
+        cells = float((np.where(edges > self.short_S, 0.0, edges) * self.operator.difference(u) ** 2).sum())
         return _CAUTION * self.settings.rtol * math.sqrt(cells)
 
     def _table(self) -> scipy.sparse.csr_array:
