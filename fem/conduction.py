@@ -1,7 +1,7 @@
 """Electric conduction: potential, terminal currents and Joule heat for given electrode voltages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,7 +57,7 @@ class Conduction:
         self.potential_V: Array = np.zeros(self.operator.halo.local)
         self._temperature_K: Array | None = None
         self._dirty = True
-        self._systems: dict[tuple[tuple[str, ...], bool], System] = {}
+        self._systems: dict[tuple[str, ...], System] = {}
         self._shorts: dict[tuple[str, ...], Shorts] = {}
         self._surfaces: dict[str, NDArray[np.int32]] = {}
         self._last: System | None = None
@@ -92,15 +92,21 @@ class Conduction:
             self._dirty = False
         u = self._guess(voltage_V)
         for name in reversed(tuple(voltage_V)):
-            u[self._surfaces[name]] = voltage_V[name]
+            u[self._surface(name)] = voltage_V[name]
         source = nodal_array(source_A, self.operator.halo, "source_A")
-        near = self._with_shorts(tuple(voltage_V), u, source)
-        self._last = system = self._system(tuple(voltage_V), near)
-        system.solve(u, source)
+        names = tuple(voltage_V)
+        self._last = None
+        shorts = self._shorts_of(names)
+        found = "none" if shorts is None else shorts.improve(u, source)
+        if found != "solution":
+            self._last = self._system(names)
+            self._last.solve(u, source)
+        if shorts is not None and found == "none":
+            shorts.settle(u, source)
         self.potential_V = u
         nodal, bonds = self.operator.nodal_power(u), self.operator.bond_power(u)
         power = self.operator.halo.sum(nodal) + float(bonds.sum())
-        return ConductionState(u.copy(), self._currents(voltage_V, source, system.fixed), nodal, bonds, power)
+        return ConductionState(u.copy(), self._currents(voltage_V, source, self._fixed(names)), nodal, bonds, power)
 
     def reaction(self, surface: str) -> float:
         """The current (A) that enters through a surface: the residual of the unconstrained equations there; collective.
@@ -138,7 +144,7 @@ class Conduction:
 
     @property
     def iterations(self) -> int:
-        """Iterations of the latest solve, whichever surfaces it had."""
+        """Iterations of the latest solve, whichever surfaces it had; those with short circuits are not counted."""
         return self._last.iterations if self._last else 0
 
     def _guess(self, voltage_V: Mapping[str, float]) -> Array:
@@ -161,14 +167,13 @@ class Conduction:
             self._surfaces[name] = surface_dofs(self.space, self.cell, name)
         return self._surfaces[name]
 
-    def _with_shorts(self, names: tuple[str, ...], u: Array, source: Array | None) -> bool:
-        """Replace the guess by the solution with short circuits, if that is wanted and there is one."""
+    def _shorts_of(self, names: tuple[str, ...]) -> Shorts | None:
         short_S = self.settings.short_S
         if short_S is None or self.operator.halo.comm.size > 1:
-            return False
+            return None
         if names not in self._shorts:
             self._shorts[names] = Shorts(self.operator, self._fixed(names), self.settings, short_S)
-        return self._shorts[names].improve(u, source)
+        return self._shorts[names]
 
     def _fixed(self, names: tuple[str, ...]) -> NDArray[np.bool_]:
         fixed = np.zeros(self.operator.halo.local, dtype=bool)
@@ -176,9 +181,7 @@ class Conduction:
             fixed[self._surface(name)] = True
         return fixed
 
-    def _system(self, names: tuple[str, ...], near: bool) -> System:
-        """The system with these surfaces fixed; ``near``: for a guess that leaves little to do, so cheap to set up."""
-        if (names, near) not in self._systems:
-            settings = replace(self.settings, method="icc") if near else self.settings
-            self._systems[names, near] = System(self.operator, self._fixed(names), settings)
-        return self._systems[names, near]
+    def _system(self, names: tuple[str, ...]) -> System:
+        if names not in self._systems:
+            self._systems[names] = System(self.operator, self._fixed(names), self.settings)
+        return self._systems[names]
