@@ -92,7 +92,7 @@ class Conduction:
             self._dirty = False
         u = self._guess(voltage_V)
         for name in reversed(tuple(voltage_V)):
-            u[self._surfaces[name]] = voltage_V[name]
+            u[self._surface(name)] = voltage_V[name]
         source = nodal_array(source_A, self.operator.halo, "source_A")
         near = self._with_shorts(tuple(voltage_V), u, source)
         self._last = system = self._system(tuple(voltage_V), near)
