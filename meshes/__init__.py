@@ -9,15 +9,20 @@ from meshes.errors import MeshError
 from meshes.filament import KINDS, filament_cell
 from meshes.grading import graded
 from meshes.labelled import LabelledMesh
-from meshes.tensor import label_layers, tensor_box, tensor_rectangle
+from meshes.regions import ENDS, Box, label_boxes, label_layers
+from meshes.tensor import tensor_box, tensor_boxes, tensor_rectangle
 
 __all__ = [
+    "ENDS",
     "KINDS",
+    "Box",
     "LabelledMesh",
     "MeshError",
     "filament_cell",
     "graded",
+    "label_boxes",
     "label_layers",
     "tensor_box",
+    "tensor_boxes",
     "tensor_rectangle",
 ]

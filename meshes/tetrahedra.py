@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from meshes.errors import MeshError
 from meshes.labelled import LabelledMesh
-from meshes.tensor import label_layers
+from meshes.regions import label_layers
 
 
 def layered_tetrahedra(

@@ -142,8 +142,33 @@ def test_tensor_rectangle_has_two_dimensions() -> None:
 
 def test_label_layers_needs_a_full_stack() -> None:
     mesh = dolfinx.mesh.create_unit_cube(MPI.COMM_SELF, 2, 2, 2)
-    with pytest.raises(meshes.MeshError, match="none of the layers low"):
+    with pytest.raises(meshes.MeshError, match="none of the regions low"):
         meshes.label_layers(mesh, {"low": (0.0, 0.5)})
+
+
+def test_regions_may_be_made_of_several_boxes_and_faces_have_names() -> None:
+    """A film (1 nm wide, 2 high) between two electrodes on a substrate."""
+    walls = [(None, (0.0, 2.0), (0.0, 1.0)), (None, (0.0, 2.0), (2.0, 4.0))]
+    boxes = {"wall": walls, "film": [(None, (0.0, 2.0), (1.0, 2.0))], "below": [(None, (-3.0, 0.0), None)]}
+    faces = {"bottom": (2, 0), "top": (2, 1), "below": (1, 0)}
+    cell = meshes.tensor_boxes([0.0, 1.0], [-3.0, 0.0, 2.0], [0.0, 1.0, 2.0, 4.0], boxes, faces)
+    assert volumes(cell) == pytest.approx({"wall": 6.0, "film": 2.0, "below": 12.0})
+    found = {name: int(np.sum(cell.facets.values == tag)) for name, tag in cell.surfaces.items()}
+    assert found == {"bottom": 2, "top": 2, "below": 3, "side": 3 + 2 * 6}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"film": [(None, None, (0.0, 1.5))]}, "region 'film': its bound 1.5 nm is not a node of z_nm"),
+        ({"film": [(None, (1.0, 0.0), None)]}, "y1 > y0"),
+        ({"film": [(None, None, (0.0, 1.0))]}, "none of the regions film"),
+        ({"film": [(None, None, None)], "other": [(None, None, (1.0, 2.0))]}, "'other' overlaps region 'film'"),
+    ],
+)
+def test_tensor_boxes_refuses_regions(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(meshes.MeshError, match=message):
+        meshes.tensor_boxes([0.0, 1.0], [0.0, 1.0], [0.0, 1.0, 2.0], changes)  # type: ignore[arg-type]
 
 
 def test_labelled_mesh_is_frozen() -> None:

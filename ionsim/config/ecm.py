@@ -8,6 +8,7 @@ from pydantic import Field
 from ionsim import materials as database
 from ionsim.config.base import Problem, Problems, Section, number, setting
 from ionsim.config.device import Device
+from ionsim.config.ecm_layers import EcmLayers, begin_checks, lateral_checks, vertical_checks
 from ionsim.config.filament import Layer, Mesh, Spot, domain_checks, spot_checks
 
 #: Edge of the cubic cell of metals that dissolve as ions, nm (CRC Handbook, 25 C).
@@ -25,25 +26,7 @@ class EcmLattice(Section):
     """The box of sites, the metal's own face-centred cubic lattice with (100) planes across the film normal."""
 
     width_nm: float = number(4.0, "nm", "size of the box along x", ge=0.8, le=200)
-    depth_nm: float = number(4.0, "nm", "size of the box along y", ge=0.8, le=200)
-
-
-class BarrierLayer(Layer):
-    """A thin layer between the electrolyte and the active electrode that ions have to cross."""
-
-    hop_shift_eV: float = number(0.15, "eV", "added to the hop barrier of ions in it", ge=-5, le=5)
-    ion_shift_eV: float = number(0.0, "eV", "added to the energy of an ion in it", ge=-5, le=5)
-    conductivity_S_per_m: float = number(1e-3, "S/m", "conductivity of the layer", gt=0, le=1e6)
-
-
-class EcmLayers(Section):
-    """The stack from the grounded inert electrode to the driven active one, with a contact on it."""
-
-    bottom: Layer = setting(..., "inert electrode, grounded")
-    electrolyte: Layer = setting(..., "solid electrolyte")
-    barrier: BarrierLayer | None = setting(None, "thin layer on the electrolyte, below the active electrode")
-    active: Layer = setting(..., "active electrode: the metal that dissolves")
-    top: Layer = setting(..., "contact of the active electrode, driven")
+    depth_nm: float = number(4.0, "nm", "size of the box along y; lateral: thickness of the film", ge=0.8, le=200)
 
 
 class SoftSpot(Spot):
@@ -141,12 +124,18 @@ class EcmHeat(Section):
     spread_nm: float = number(0.3, "nm", "radius of a site's heat along the path", ge=0, le=5)
     boundary_bottom_W_per_m2K: float = number(1e8, "W/(m^2 K)", "conductance to the inert electrode", gt=0, le=1e13)
     boundary_top_W_per_m2K: float = number(1e8, "W/(m^2 K)", "conductance to the active electrode", gt=0, le=1e13)
+    boundary_substrate_W_per_m2K: float = number(
+        1e8, "W/(m^2 K)", "lateral cells: conductance from film and electrodes to the substrate", gt=0, le=1e13
+    )
 
 
 class EcmDevice(Device):
     """A device of the family ``ecm``."""
 
     family: Literal["ecm"]
+    layout: Literal["vertical", "lateral"] = setting(
+        "vertical", "electrodes above each other, or side by side on a substrate"
+    )
     lattice: EcmLattice = setting(EcmLattice(), "box of the lattice")
     layers: EcmLayers = setting(..., "the stack")
     soft_spots: Annotated[tuple[SoftSpot, ...], Field(strict=False)] = setting((), "columns of easier motion")
@@ -201,9 +190,10 @@ class EcmDevice(Device):
 
     def material_keys(self) -> Iterator[tuple[str, str]]:
         """Key path and name of every material that the stack uses."""
-        for layer in EcmLayers.model_fields:
-            if getattr(self.layers, layer) is not None:
-                yield f"layers.{layer}.material", getattr(self.layers, layer).material
+        for name in EcmLayers.model_fields:
+            layer = getattr(self.layers, name)
+            if isinstance(layer, Layer):
+                yield f"layers.{name}.material", layer.material
 
     def cross_checks(self) -> Problems:
         """What single keys cannot say: an active electrode that dissolves, an inert one that does not, and sizes."""
@@ -226,9 +216,15 @@ class EcmDevice(Device):
         if self.ion.space_charge:
             yield from self._charge_checks()
         width_nm, depth_nm = self.lattice.width_nm, self.lattice.depth_nm
-        yield from domain_checks(self.mesh, width_nm, depth_nm)
+        yield from domain_checks(self.mesh, width_nm, width_nm if self.layout == "lateral" else depth_nm)
         yield from spot_checks("soft_spots", self.soft_spots, width_nm, depth_nm)
         yield from self._cluster_checks()
+        yield from begin_checks(self.layers)
+        if self.layout == "lateral":
+            yield from lateral_checks(self.layers, depth_nm)
+            yield from self._surroundings_checks()
+        else:
+            yield from vertical_checks(self.layers)
 
     def _set_checks(self) -> Problems:
         missing = [key for key in self._left_open() if key not in self._set]
@@ -237,6 +233,22 @@ class EcmDevice(Device):
             known = ", ".join(sorted({name for other, name in database.ion_sets() if other == metal}))
             message = f"no numbers of {metal} in it are known (they are for {known}); give {', '.join(missing)}"
             yield Problem("layers.electrolyte.material", message, electrolyte)
+
+    def _surroundings_checks(self) -> Problems:
+        """What lies around a lateral film leaves the current in it, and no images of wide planes hold there."""
+        limit = self.conduction.electrolyte_S_per_m
+        for name, layer in self.layers.around().items():
+            if not self.has_material(layer.material):
+                continue
+            given = self.material(layer.material).quantities.get("electrical_S_per_m")
+            if given is not None and given.value > limit:
+                message = (
+                    f"must be an insulator: its {given.value:g} S/m are above conduction.electrolyte_S_per_m = "
+                    f"{limit:g}, so that the current would pass by the film"
+                )
+                yield Problem(f"layers.{name}.material", message, layer.material)
+        if self.ion.space_charge:
+            yield Problem("ion.space_charge", 'not with layout = "lateral": its images are those of wide planes', True)
 
     def _cluster_checks(self) -> Problems:
         thickness_nm = self.layers.electrolyte.thickness_nm

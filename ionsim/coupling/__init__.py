@@ -3,7 +3,7 @@
 from ionsim.coupling.fields import LatticeFields
 from ionsim.coupling.film_potential import FilmPotential
 from ionsim.coupling.heat_path import HeatPath
-from ionsim.coupling.lattice_mesh import lattice_mesh
+from ionsim.coupling.lattice_mesh import lateral_mesh, lattice_mesh
 from ionsim.coupling.metal import MetalNetwork
 from ionsim.coupling.network import Network, tunnelling_decay_nm
 from ionsim.coupling.refresh import RefreshControl
@@ -17,6 +17,7 @@ __all__ = [
     "Network",
     "RefreshControl",
     "SpaceCharge",
+    "lateral_mesh",
     "lattice_mesh",
     "tunnelling_decay_nm",
 ]

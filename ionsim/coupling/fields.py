@@ -96,7 +96,7 @@ class LatticeFields:
         kappa = dict(heat.thermal_W_per_mK)
         for side, conductance in heat.boundary_W_per_m2K.items():
             kappa[f"{side}_interface"] = conductance * INTERFACE_NM * 1e-9
-        fixed = {"bottom": heat.ambient_K, "top": heat.ambient_K}
+        fixed = dict.fromkeys(heat.sinks, heat.ambient_K)
         space = self.conduction.space
         gentle = fem.SolverSettings(method=plain, rtol=max(rtol, _HEAT_RTOL))
         self.heat = fem.Heat(cell, kappa, fixed, dict(heat.capacity_J_per_m3K), gentle)
@@ -134,15 +134,31 @@ class LatticeFields:
         self._cut: fem.SiteOperator | None = None
 
     def _rise_bound(self, thickness_nm: float) -> RiseBound:
-        """Bound of the rise by heat anywhere, at the middle and at a corner of the film and of its surfaces."""
-        x_nm = self.heat.space.tabulate_dof_coordinates()[:, :2]
-        low, high = (np.empty(2) for _ in range(2))
-        self.comm.Allreduce(x_nm.min(axis=0, initial=np.inf), low, op=MPI.MIN)
-        self.comm.Allreduce(x_nm.max(axis=0, initial=-np.inf), high, op=MPI.MAX)
-        across = [0.5 * (low + high), low + _ON_NODE_NM]
+        """Bound of the rise by heat anywhere, at the middle and at a corner of the film and of its surfaces.
+
+        A film between a substrate and what lies on it is cooled worst at one of the two.
+        """
+        low, high = self._extent(np.arange(self.cell.mesh.topology.index_map(3).size_local))
+        film_low, film_high = self._extent(fem.region_cells(self.cell, "oxide"))
+        x_nm, edge_nm = 0.5 * (low[0] + high[0]), low[0] + _ON_NODE_NM
+        y_nm = 0.5 * (film_low[1] + film_high[1])
+        if np.allclose((low[1], high[1]), (film_low[1], film_high[1])):
+            across = [(x_nm, y_nm), (edge_nm, low[1] + _ON_NODE_NM)]
+        else:
+            faces = film_low[1] + _ON_NODE_NM, film_high[1] - _ON_NODE_NM
+            across = [(x_nm, y_nm), *((x, y) for x in (x_nm, edge_nm) for y in faces)]
         points = np.array([[*at, z] for at in across for z in (0.0, 0.5 * thickness_nm, thickness_nm)])
         self.heat.set_thermal({"oxide": min(self._kappa)})
         return RiseBound(self.heat, points)
+
+    def _extent(self, cells: NDArray[np.integer[Any]]) -> tuple[Floats, Floats]:
+        """Lowest and highest coordinates (3,) in nm of these cells and those of other ranks."""
+        nodes = np.asarray(self.conduction.space.dofmap.list)[cells].ravel()
+        at_nm = self.conduction.space.tabulate_dof_coordinates()[nodes]
+        low, high = (np.empty(3) for _ in range(2))
+        self.comm.Allreduce(at_nm.min(axis=0, initial=np.inf), low, op=MPI.MIN)
+        self.comm.Allreduce(at_nm.max(axis=0, initial=-np.inf), high, op=MPI.MAX)
+        return low, high
 
     def _sampling(self, positions_nm: Floats) -> fem.SiteOperator:
         """How a site feels a field: its node's value where all sites are nodes, else interpolated at its position."""
@@ -280,21 +296,21 @@ class LatticeFields:
             self.unit_potential * device_V, device_V, self._full_S, weight,
         )  # fmt: skip
 
-    def cut(self, y_nm: float, device_V: float) -> dict[str, Floats]:
-        """Potential and temperature on a regular grid in the plane y = ``y_nm``: arrays (nz, nx) and their axes, nm."""
-        x = self.cell.mesh.geometry.x
-        low, high = (np.empty(3) for _ in range(2))
-        self.comm.Allreduce(x.min(axis=0), low, op=MPI.MIN)
-        self.comm.Allreduce(x.max(axis=0), high, op=MPI.MAX)
-        x_nm = np.linspace(low[0] + 1e-6, high[0] - 1e-6, 161)
-        z_nm = np.linspace(low[2] + 1e-6, high[2] - 1e-6, 161)
+    def cut(self, normal: int, at_nm: float, device_V: float) -> dict[str, Floats]:
+        """Potential and temperature on a regular grid across x (``normal`` 0) or y (1) at ``at_nm``.
+
+        Arrays (nz, n), and the axes in nm: z, and y or x.
+        """
+        low, high = self._extent(np.arange(self.cell.mesh.topology.index_map(3).size_local))
+        side = 1 - normal
+        side_nm, z_nm = (np.linspace(low[axis] + 1e-6, high[axis] - 1e-6, 161) for axis in (side, 2))
         if self._cut is None:
-            grid_x, grid_z = np.meshgrid(x_nm, z_nm)
-            points = np.column_stack([grid_x.ravel(), np.full(grid_x.size, y_nm), grid_z.ravel()])
+            points = np.full((side_nm.size * z_nm.size, 3), at_nm)
+            points[:, side], points[:, 2] = (grid.ravel() for grid in np.meshgrid(side_nm, z_nm))
             self._cut = fem.SiteOperator(self.conduction.space, points, kind="linear")
-        shape = (len(z_nm), len(x_nm))
+        shape = (len(z_nm), len(side_nm))
         return {
-            "cut/x_nm": x_nm,
+            f"cut/{'xy'[side]}_nm": side_nm,
             "cut/z_nm": z_nm,
             "cut/potential_V": self._cut.sample(self.conduction.potential_V).reshape(shape) * device_V,
             "cut/temperature_K": self._cut.sample(self.heat.temperature_K).reshape(shape),

@@ -41,10 +41,12 @@ class HeatPath:
         thermal_W_per_mK: conductivity by region.
         capacity_J_per_m3K: volumetric heat capacity by region.
         filament_W_per_mK: conductivity of oxide whose sites all conduct; linear in between.
-        boundary_W_per_m2K: conductance of the oxide's boundaries, "bottom" and "top".
+        boundary_W_per_m2K: conductance of the oxide's boundaries, "bottom" and "top"; in a lateral cell "substrate" as
+            well, below oxide and electrodes.
         ambient_K: temperature of the outer electrode surfaces.
         spread_nm: None: heat is deposited at eight points of each site's path; a radius: along the whole path, first
             shared among the carriers within the radius (:mod:`ionsim.coupling.heat_path`).
+        sinks: surfaces of the mesh at ``ambient_K``.
     """
 
     relaxation_nm: float
@@ -54,6 +56,7 @@ class HeatPath:
     boundary_W_per_m2K: Mapping[str, float]
     ambient_K: float
     spread_nm: float | None = None
+    sinks: tuple[str, ...] = ("bottom", "top")
 
 
 def heat_way(space: dolfinx.fem.FunctionSpace, positions_nm: Floats, heat: HeatPath) -> HeatPoints | HeatLines:

@@ -35,13 +35,73 @@ def lattice_mesh(
     sites as well. Electrodes: keys "bottom", "cap", "top".
     Regions: "bottom", "bottom_interface", "oxide", "top_interface", "cap", "top"; surfaces "bottom", "top", "side".
     """
+    x_nm, y_nm, z_nm = _planes(positions_nm, box_nm, size_nm, on_sites)
+    x_nm, y_nm = (_widen(nodes, box_nm[a], domain_width_nm, growth) for a, nodes in enumerate((x_nm, y_nm)))
+    z_nm, layers = _stack(z_nm, box_nm[2], electrodes_nm, growth)
+    return meshes.tensor_box(x_nm, y_nm, z_nm, layers, comm)
+
+
+def lateral_mesh(
+    positions_nm: Floats,
+    box_nm: tuple[float, float, float],
+    *,
+    electrodes_nm: Mapping[str, float],
+    height_nm: float,
+    substrate_nm: float,
+    capping_nm: float,
+    domain_width_nm: float,
+    size_nm: float,
+    growth: float,
+    comm: MPI.Comm | None = None,
+    on_sites: bool = False,
+) -> meshes.LabelledMesh:
+    """The same for electrodes side by side on a substrate: the current flows along z, the substrate lies below y = 0.
+
+    The film fills 0 <= y <= box_nm[1] between the electrodes, which are ``height_nm`` high; above film and electrodes
+    lies a capping layer, ``capping_nm`` thick above the electrodes (0, where all are equally high: the surface is
+    bare). Only along x is the domain wider than the box. Regions as in :func:`lattice_mesh`, and "substrate",
+    "substrate_interface" (:data:`INTERFACE_NM` below film and electrodes), "capping" where there is one; surfaces
+    "bottom", "top" (ends of the electrodes along z), "substrate" (its lower face), "side".
+    """
+    x_nm, y_nm, z_nm = _planes(positions_nm, box_nm, size_nm, on_sites)
+    x_nm = _widen(x_nm, box_nm[0], domain_width_nm, growth)
+    depth, length, step = box_nm[1], box_nm[2], float(np.median(np.diff(y_nm)))
+    z_nm, layers = _stack(z_nm, length, electrodes_nm, growth)
+    below = -INTERFACE_NM - outward(substrate_nm - INTERFACE_NM, step, growth)
+    beside = depth + outward(height_nm - depth, step, growth)
+    steps = np.diff(beside, prepend=depth)
+    above = height_nm + outward(capping_nm, float(steps[-1]) if len(steps) else step, growth)
+    y_nm = np.concatenate([below[::-1], [-INTERFACE_NM], y_nm, beside, above])
+    film, electrode = (0.0, depth), (0.0, height_nm)
+    boxes: dict[str, list[meshes.Box]] = {
+        name: [(None, electrode if name in electrodes_nm else film, bounds)] for name, bounds in layers.items()
+    }
+    boxes["substrate"] = [(None, (float(y_nm[0]), -INTERFACE_NM), None)]
+    boxes["substrate_interface"] = [(None, (-INTERFACE_NM, 0.0), None)]
+    if len(beside):
+        # The film's edge must not touch the electrodes past the layers that stand for charge transfer.
+        between = (layers["bottom_interface"][0], layers["top_interface"][1])
+        boxes["capping"] = [(None, (depth, height_nm), between)]
+    if len(above):
+        boxes.setdefault("capping", []).append((None, (height_nm, float(y_nm[-1])), None))
+    faces = {**meshes.ENDS, "substrate": (1, 0)}
+    return meshes.tensor_boxes(x_nm, y_nm, z_nm, boxes, faces, comm)
+
+
+def _planes(positions_nm: Floats, box_nm: tuple[float, float, float], size_nm: float, on_sites: bool) -> list[Floats]:
+    """Node coordinates in the box along x, y and z: planes of sites, or no farther apart than ``size_nm``."""
     planes = [_distinct(positions_nm[:, axis]) for axis in range(3)]
-    if not on_sites and len(planes[0]) * len(planes[1]) * len(planes[2]) != len(positions_nm):
-        planes = [np.linspace(0.0, box_nm[a], max(2, round(box_nm[a] / size_nm) + 1)) for a in range(3)]
-    x_nm, y_nm = (_widen(planes[a], box_nm[a], domain_width_nm, growth) for a in range(2))
-    thickness = box_nm[2]
-    inside = planes[2][(planes[2] > 1e-6) & (planes[2] < thickness - 1e-6)]
-    step = float(np.median(np.diff(planes[2])))
+    if on_sites or len(planes[0]) * len(planes[1]) * len(planes[2]) == len(positions_nm):
+        return planes
+    return [np.linspace(0.0, box_nm[a], max(2, round(box_nm[a] / size_nm) + 1)) for a in range(3)]
+
+
+def _stack(
+    planes: Floats, thickness: float, electrodes_nm: Mapping[str, float], growth: float
+) -> tuple[Floats, dict[str, tuple[float, float]]]:
+    """Node coordinates along z, and the bounds of every layer."""
+    inside = planes[(planes > 1e-6) & (planes < thickness - 1e-6)]
+    step = float(np.median(np.diff(planes)))
     bottom, cap, top = electrodes_nm["bottom"], electrodes_nm["cap"], electrodes_nm["top"]
     below = -INTERFACE_NM - outward(bottom - INTERFACE_NM, step, growth)
     in_cap = thickness + INTERFACE_NM + outward(cap - INTERFACE_NM, step, growth)
@@ -50,7 +110,7 @@ def lattice_mesh(
     z_nm = np.concatenate(
         [below[::-1], [-INTERFACE_NM, 0.0], inside, [thickness, thickness + INTERFACE_NM], in_cap, in_top]
     )
-    layers = {
+    return z_nm, {
         "bottom": (float(z_nm[0]), -INTERFACE_NM),
         "bottom_interface": (-INTERFACE_NM, 0.0),
         "oxide": (0.0, thickness),
@@ -58,7 +118,6 @@ def lattice_mesh(
         "cap": (thickness + INTERFACE_NM, float(in_cap[-1])),
         "top": (float(in_cap[-1]), float(z_nm[-1])),
     }
-    return meshes.tensor_box(x_nm, y_nm, z_nm, layers, comm)
 
 
 def _distinct(values: Floats) -> Floats:

@@ -18,12 +18,14 @@ import fem
 import kmc
 import meshes
 from ionsim.config.ecm import EcmDevice
+from ionsim.config.filament import Layer
 from ionsim.coupling import (
     FilmPotential,
     HeatPath,
     LatticeFields,
     MetalNetwork,
     SpaceCharge,
+    lateral_mesh,
     lattice_mesh,
     tunnelling_decay_nm,
 )
@@ -47,6 +49,7 @@ class Ecm(FilamentDevice):
         self.network = metal_network(device, lattice)
         self.charge = space_charge(device, lattice, self.network) if device.ion.space_charge else None
         super().__init__(device, lattice, ecm_fields(device, lattice, self.network, comm))
+        self.cut_normal = 0 if device.layout == "lateral" else 1  # along the current, and down into the substrate
 
     def observe(self) -> dict[str, float]:
         """One row of the time series."""
@@ -143,14 +146,15 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
     """Potential and temperature on the sites of a lattice between the layers of the device; collective."""
     layers, conduction, heat = device.layers, device.conduction, device.heat
     stack = {"bottom": layers.bottom, "cap": layers.active, "top": layers.top}
-    cell = lattice_mesh(
-        lattice.positions_nm, lattice.box_nm, electrodes_nm={name: layer.thickness_nm for name, layer in stack.items()},
-        domain_width_nm=device.mesh.domain_width_nm, size_nm=device.mesh.size_nm or lattice.mesh_size_nm,
-        growth=device.mesh.growth, comm=comm, on_sites=device.mesh.size_nm is None,
-    )  # fmt: skip
-    regions = {
-        **stack, "oxide": layers.electrolyte, "bottom_interface": layers.bottom, "top_interface": layers.active
+    cell = _mesh(device, lattice, {name: layer.thickness_nm for name, layer in stack.items()}, comm)
+    regions: dict[str, Layer] = {
+        **stack, "oxide": layers.electrolyte, "bottom_interface": layers.bottom, "top_interface": layers.active,
+        **layers.around(),
     }  # fmt: skip
+    boundary = {"bottom": heat.boundary_bottom_W_per_m2K, "top": heat.boundary_top_W_per_m2K}
+    if layers.substrate is not None:
+        regions["substrate_interface"] = layers.substrate
+        boundary["substrate"] = heat.boundary_substrate_W_per_m2K
 
     def of_regions(key: str) -> dict[str, float]:
         return {name: device.material(layer.material).value(key) for name, layer in regions.items()}
@@ -165,13 +169,35 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
         thermal_W_per_mK=of_regions("thermal_W_per_mK"),
         capacity_J_per_m3K=of_regions("capacity_J_per_m3K"),
         filament_W_per_mK=device.material(device.metal).value("thermal_W_per_mK"),
-        boundary_W_per_m2K={"bottom": heat.boundary_bottom_W_per_m2K, "top": heat.boundary_top_W_per_m2K},
+        boundary_W_per_m2K=boundary,
         ambient_K=device.ambient_K,
         spread_nm=heat.spread_nm,
+        sinks=tuple(boundary),
     )
     # A cell of the film at metal holds the interface and its own electrolyte in series.
     series = 1.0 / (deposit_S_per_m2 * lattice.mesh_size_nm * 1e-9) + 1.0 / electrical["oxide"]
     return LatticeFields(
         cell, lattice.positions_nm, lattice.box_nm[2], network, electrical_S_per_m=electrical, heat=path,
         rtol=device.numerics.field_rtol, skin_S_per_m=1.0 / series, short_S=_SHORT * network.bulk_S,
+    )  # fmt: skip
+
+
+def _mesh(
+    device: EcmDevice, lattice: FilamentLattice, electrodes_nm: dict[str, float], comm: MPI.Comm
+) -> meshes.LabelledMesh:
+    """The mesh of a vertical or of a lateral cell."""
+    layers, mesh, box_nm = device.layers, device.mesh, lattice.box_nm
+    shared: dict[str, Any] = {
+        "electrodes_nm": electrodes_nm, "domain_width_nm": mesh.domain_width_nm, "growth": mesh.growth, "comm": comm,
+        "size_nm": mesh.size_nm or lattice.mesh_size_nm, "on_sites": mesh.size_nm is None,
+    }  # fmt: skip
+    if layers.substrate is None:
+        return lattice_mesh(lattice.positions_nm, box_nm, **shared)
+    # The film's thickness is a whole number of lattice planes: electrodes that differ by less are as high as it is.
+    given_nm = layers.electrode_height_nm or box_nm[1]
+    height_nm = given_nm if given_nm > box_nm[1] + lattice.mesh_size_nm else box_nm[1]
+    capping_nm = layers.capping.thickness_nm if layers.capping else 0.0
+    return lateral_mesh(
+        lattice.positions_nm, box_nm, height_nm=height_nm, substrate_nm=layers.substrate.thickness_nm,
+        capping_nm=capping_nm, **shared,
     )  # fmt: skip

@@ -30,6 +30,9 @@ class FilamentDevice:
         fields: potential and temperature at the sites.
     """
 
+    #: Axis across which :meth:`state` cuts the mesh.
+    cut_normal = 1
+
     def __init__(self, device: Device, lattice: FilamentLattice, fields: LatticeFields) -> None:
         self.device, self.lattice, self.fields = device, lattice, fields
         self.engine = lattice.engine
@@ -174,12 +177,12 @@ class FilamentDevice:
         }
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Occupation and fields at the sites, and a vertical cut through the middle of the mesh."""
+        """Occupation and fields at the sites, and a cut through the middle of the lattice along z."""
         return {
             "occupation": self.engine.occupation.copy(),
             "potential_V": self.potential_V,
             "temperature_K": self.fields.temperature_K.copy(),
-            **self.fields.cut(0.5 * self.lattice.box_nm[1], self.device_V),
+            **self.fields.cut(self.cut_normal, 0.5 * self.lattice.box_nm[self.cut_normal], self.device_V),
         }
 
     def checkpoint(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ UNITS = {
     "relative_permittivity": "",
     "melting_K": "K",
 }
-_FILES = ("electrodes.toml", "oxides.toml")
+_FILES = ("electrodes.toml", "oxides.toml", "surroundings.toml")
 _ION_SETS = "ion_sets.toml"
 
 
