@@ -3,56 +3,38 @@
 python scripts/ecm_growth_map.py
 python scripts/ecm_growth_map.py --redox 0.4 --redox 0.6 --hop 0.45 --hop 0.6 --seeds 3 --voltage 2.7
 
-Redox rate: transfer.barrier_eV, with both caps of the transfer scaled by the same factor, so that steps without a
-barrier slow down as well. Mobility: ion.hop_barrier_eV, and atom.surface_barrier_eV with it: ions and atoms push through
-the same matrix. film_reduction stays: its electrons come through traps, not across a surface of metal.
+A mean order of +1 stands for growth from the inert electrode, -1 for growth from the active one; see
+ionsim/analysis/growth.py for that and for what else changes with the two barriers.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
-import kmc
-from ionsim.analysis.growth import CLEAR, grow
+from ionsim.analysis.growth import CLEAR, SMALL_CELL, at, grow
 from ionsim.config import EcmDevice, load
 from ionsim.errors import DeviceFileError, expected_errors
 from ionsim.plots.style import new_figure, save, styled
 
 console = Console()
 
-#: A small cell without a soft spot, and electrons that the film carries to any height.
-SMALL_CELL: Mapping[str, Any] = {
-    "layers.electrolyte.thickness_nm": 3.0, "lattice.width_nm": 2.4, "lattice.depth_nm": 2.4, "soft_spots": [],
-    "mesh.domain_width_nm": 8.0, "numerics.potential_error_kT": 4.0, "numerics.freeze_temperature": True,
-    "film_reduction": {"barrier_eV": 0.6, "decay_nm": 5.0},
-}  # fmt: skip
-
-#: Cap of the transfer at the redox barrier of the file, Hz: 10 ns a step.
-_CAP_HZ = 1e8
-
 _COLUMNS = ("redox_eV", "hop_eV", "seed", "order", "last_gap", "bridged", "time_s", "n_atoms", "n_events")
-
-
-def at(base: EcmDevice, redox_eV: float, hop_eV: float) -> EcmDevice:
-    """The device with another redox rate and mobility."""
-    slower_by = (redox_eV - base.kinetic("transfer.barrier_eV")) / (kmc.KB_EV * base.ambient_K)
-    cap_Hz = _CAP_HZ * float(np.exp(-slower_by))
-    shift_eV = hop_eV - base.kinetic("ion.hop_barrier_eV")
-    return base.replace({
-        "transfer.barrier_eV": redox_eV, "transfer.max_rate_Hz": cap_Hz, "transfer.max_metal_rate_Hz": cap_Hz,
-        "ion.hop_barrier_eV": hop_eV,
-        "atom.surface_barrier_eV": base.kinetic("atom.surface_barrier_eV") + shift_eV,
-    })  # fmt: skip
 
 
 def middle(rows: np.ndarray, redox_eV: np.ndarray, hop_eV: np.ndarray, column: int) -> np.ndarray:
     """(hops, redox barriers) means over the seeds of a column of the CSV file."""
     return np.array([[np.mean(rows[(rows[:, 0] == r) & (rows[:, 1] == h), column]) for r in redox_eV] for h in hop_eV])
+
+
+def edges(values: np.ndarray) -> np.ndarray:
+    """(N + 1,) borders of the cells around increasing values."""
+    steps = np.diff(values) if len(values) > 1 else np.array([0.1])
+    return np.concatenate([[values[0] - 0.5 * steps[0]], values[:-1] + 0.5 * np.diff(values),
+                           [values[-1] + 0.5 * steps[-1]]])  # fmt: skip
 
 
 def word(order: float) -> str:
@@ -80,7 +62,9 @@ def draw(rows: np.ndarray, name: str, path: Path) -> Path:
     with styled():
         figure = new_figure(4.6, 3.6)
         axes = figure.add_subplot()
-        mesh = axes.pcolormesh(redox_eV, hop_eV, order, cmap="RdBu", vmin=-1.0, vmax=1.0, shading="nearest")
+        mesh = axes.pcolormesh(
+            edges(redox_eV), edges(hop_eV), order, cmap="RdBu", vmin=-1.0, vmax=1.0, edgecolors="white"
+        )
         if len(redox_eV) > 1 and len(hop_eV) > 1 and order.min() < 0.0 < order.max():
             axes.contour(redox_eV, hop_eV, order, levels=[0.0], colors="black", linewidths=2.0)
         for (row, column), value in np.ndenumerate(order):

@@ -4,22 +4,40 @@ A filament that starts at the inert electrode fills planes from the bottom up, o
 from the top down. A plane has its metal when it holds half of the atoms that it holds in the end (ions are no metal);
 Kendall's tau-b between height and that time is +1 and -1 in these cases, and about 0 for metal that starts in the
 middle, or at both sides. Planes that stay empty come last, all at the same time.
+
+What :func:`at` varies. *Redox rate*: ``transfer.barrier_eV``, and both caps of the transfer by the same factor, so that
+steps without a barrier (most are, far from equilibrium) slow down as well. *Mobility*: ``ion.hop_barrier_eV``, and
+``atom.surface_barrier_eV`` by the same shift: ions and atoms push through the same matrix. ``film_reduction`` stays as
+it is, because its electrons come through traps of the film and not across a surface of metal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kendalltau
 
+import kmc
 from ionsim.config import EcmDevice
 from ionsim.devices.ecm import Ecm
 from ionsim.devices.ecm_lattice import ATOM
 from ionsim.drive import Circuit
 
 Floats = NDArray[np.float64]
+
+#: A small cell without a soft spot, and electrons that the film carries to any height.
+SMALL_CELL: Mapping[str, Any] = {
+    "layers.electrolyte.thickness_nm": 3.0, "lattice.width_nm": 2.4, "lattice.depth_nm": 2.4, "soft_spots": [],
+    "mesh.domain_width_nm": 8.0, "numerics.potential_error_kT": 4.0, "numerics.freeze_temperature": True,
+    "film_reduction": {"barrier_eV": 0.6, "decay_nm": 5.0},
+}  # fmt: skip
+
+#: Cap of the transfer at the redox barrier of the file, Hz: 10 ns a step.
+_CAP_HZ = 1e8
 
 #: A run has a direction from this tau on: with 15 planes and no order, |tau| is above it once in eight runs.
 CLEAR = 0.3
@@ -78,6 +96,18 @@ def last_gap(atoms: ArrayLike) -> float:
     """Mean height of the planes with the fewest of the atoms (P,), over that of the highest plane."""
     final = np.asarray(atoms)
     return float(np.flatnonzero(final == final.min()).mean() / (len(final) - 1))
+
+
+def at(base: EcmDevice, redox_eV: float, hop_eV: float) -> EcmDevice:
+    """The device with another redox rate and mobility."""
+    slower_by = (redox_eV - base.kinetic("transfer.barrier_eV")) / (kmc.KB_EV * base.ambient_K)
+    cap_Hz = _CAP_HZ * float(np.exp(-slower_by))
+    shift_eV = hop_eV - base.kinetic("ion.hop_barrier_eV")
+    return base.replace({
+        "transfer.barrier_eV": redox_eV, "transfer.max_rate_Hz": cap_Hz, "transfer.max_metal_rate_Hz": cap_Hz,
+        "ion.hop_barrier_eV": hop_eV,
+        "atom.surface_barrier_eV": base.kinetic("atom.surface_barrier_eV") + shift_eV,
+    })  # fmt: skip
 
 
 def grow(device: EcmDevice, voltage_V: float, seed: int, max_events: float, longest_s: float) -> Growth:
