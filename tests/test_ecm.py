@@ -94,12 +94,15 @@ def test_every_process_balances_its_reverse_in_a_field():
 
 def test_electrons_of_the_film_come_through_traps():
     lattice = built(changes={"film_reduction.decay_nm": 0.5})
-    low, high = np.argmin(lattice.positions_nm[:, 2]), np.argmax(lattice.positions_nm[:, 2])
-    for site in (low, high):
+    height = lattice.positions_nm[:, 2]
+    low, top = np.argmin(height), np.argmax(height)
+    high = np.flatnonzero(np.isclose(height, height[top] - lattice.mesh_size_nm))[0]
+    for site in (low, high, top):
         lattice.engine.assign([site], [ION])
     rate = {site: rate for site, _, rate, _ in lattice.engine.rates("film_reduction")}
     energy = {site: change for site, _, _, change in lattice.engine.rates("film_reduction")}
-    distance = np.ptp(lattice.positions_nm[[low, high], 2])
+    assert top not in rate  # an electron goes into the active electrode there
+    distance = np.ptp(height[[low, high]])
     barrier = {site: max(0.40, 0.5 * abs(energy[site])) + 0.5 * energy[site] for site in (low, high)}
     wanted = np.exp(-distance / 0.5 - (barrier[high] - barrier[low]) / (kmc.KB_EV * 300.0))
     assert rate[high] / rate[low] == pytest.approx(wanted)

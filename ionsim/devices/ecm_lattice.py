@@ -14,7 +14,8 @@ injection             empty -> ion (active electrode)   left in the active elect
 reduction             ion, atom -> atom, atom           from the atom beside it, at its potential
 plating_active        ion -> atom (active electrode)    from the active electrode
 plating_inert         ion -> atom (inert electrode)     from the inert electrode
-film_reduction        ion -> atom (anywhere)            from the inert electrode, through traps of the electrolyte
+film_reduction        ion -> atom (any site but those   from the inert electrode, through traps of the electrolyte
+                      at the active electrode)
 surface_hop           atom, empty -> empty, atom        none
 attachment            atom -> empty (active electrode)  none: the atom joins the electrode
 ====================  ================================  ==========================================
@@ -56,7 +57,9 @@ def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm 
     touching = {name: (members, np.full(len(members), 0.5 * step)) for name, members in contacts.items()}
     factors = {}
     if device.film_reduction is not None:
-        touching[FILM] = (np.arange(len(positions)), height)
+        # An electron that comes as far as the active electrode goes into it, not into an ion on its surface.
+        members = np.setdiff1d(np.arange(len(positions)), contacts[ACTIVE])
+        touching[FILM] = (members, height[members])
         factors["film_reduction"] = np.exp(-height / device.film_reduction.decay_nm)
     film = Film.build(device, positions, film_seed)
     engine = lattice_engine(
