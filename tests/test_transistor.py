@@ -7,7 +7,7 @@ import pytest
 
 from ionsim.drive import Circuit, Transistor
 from ionsim.simulation import Simulation
-from tests.small_device import FROZEN, small_device
+from small_device import FROZEN, small_device
 
 K = 4e-4
 VOLTAGES = (1e-6, 0.03, 0.5, 1.0, 1.7, 5.0, 60.0)
