@@ -214,7 +214,7 @@ class TestScene:
 
 class TestCut:
     def test_view_is_around_the_lattice(self):
-        arrays = {name.removeprefix("cut/"): value for name, value in cut_arrays().items()}
+        arrays = {name.removeprefix("cut/").replace("x_nm", "across_nm"): value for name, value in cut_arrays().items()}
         figure = cut_figure(
             {"formed": Cut(voltage_V=1.0, **arrays)}, (0.0, BOX[2]), lattice_nm=(0.0, BOX[0]), margin_nm=2
         )
