@@ -70,7 +70,7 @@ def test_regions_lie_around_the_film():
     assert set(cell.surfaces) == {"bottom", "top", "substrate", "side"}
 
 
-@pytest.mark.parametrize("changes", [{}, AIR, {**AIR, "layers.electrode_height_nm": 3.0}])
+@pytest.mark.parametrize("changes", [{}, {**AIR, "layers.electrode_height_nm": 3.0}])
 def test_a_virgin_cell_is_a_film_between_two_interfaces(changes):
     """G = A / (L/sigma + 2/g), whatever insulators lie around: the same law as of a vertical cell."""
     cell = Ecm(lateral(changes), np.random.SeedSequence(1))
