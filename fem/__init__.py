@@ -10,6 +10,7 @@ from fem.conductance import Conductance
 from fem.conduction import Conduction, ConductionState
 from fem.electrothermal import ElectroThermal, ElectroThermalState
 from fem.errors import FemError
+from fem.extension import Extension
 from fem.heat import Heat
 from fem.krylov import SolverSettings
 from fem.output import VtxSeries, as_function, write_vtx
@@ -23,6 +24,7 @@ __all__ = [
     "ConductionState",
     "ElectroThermal",
     "ElectroThermalState",
+    "Extension",
     "FemError",
     "Heat",
     "SiteOperator",

@@ -187,3 +187,17 @@ def test_electrothermal_step_starts_from_the_last_temperature() -> None:
     peaks = [problem.step(1e-12, VOLTAGE).temperature_K.max() for _ in range(3)]
     steady = problem.solve(VOLTAGE).temperature_K.max()
     assert 300.0 < peaks[0] < peaks[1] < peaks[2] < steady
+
+
+def test_the_potential_in_an_insulator_follows_from_that_around_it() -> None:
+    """Beside a bar with a linear potential it is linear as well, whatever was left there."""
+    z = np.linspace(0.0, 4.0, 9)
+    boxes = {"bar": [(None, (0.0, 1.0), None)], "glass": [(None, (1.0, 3.0), None)]}
+    cell = meshes.tensor_boxes([0.0, 1.0, 2.0], [0.0, 1.0, 2.0, 3.0], z, boxes)
+    conduction = fem.Conduction(cell, {"bar": 1e7, "glass": 1e-15})
+    conduction.solve({"top": 1.0, "bottom": 0.0})
+    nodes = conduction.space.tabulate_dof_coordinates()
+    left = np.where((nodes[:, 1] > 1.5) & (np.abs(nodes[:, 2] - 2.0) < 1.9), -50.0, conduction.potential_V)
+    filled = fem.Extension(conduction, ["glass"], ["bottom", "top"]).fill(left)
+    assert left.min() == -50.0
+    assert filled == pytest.approx(nodes[:, 2] / 4.0, abs=1e-6)

@@ -214,7 +214,7 @@ class TestScene:
 
 class TestCut:
     def test_view_is_around_the_lattice(self):
-        arrays = {name.removeprefix("cut/"): value for name, value in cut_arrays().items()}
+        arrays = {name.removeprefix("cut/").replace("x_nm", "across_nm"): value for name, value in cut_arrays().items()}
         figure = cut_figure(
             {"formed": Cut(voltage_V=1.0, **arrays)}, (0.0, BOX[2]), lattice_nm=(0.0, BOX[0]), margin_nm=2
         )
@@ -222,6 +222,18 @@ class TestCut:
         assert potential.get_xlim() == pytest.approx((-2, BOX[0] + 2))
         assert potential.get_ylim() == pytest.approx((-2, BOX[2] + 2))
         assert temperature.get_xlabel() == "x (nm)"
+
+    def test_a_lateral_cell_has_z_to_the_right_and_its_electrodes_at_the_sides(self):
+        z, y = np.linspace(-3, 5, 9), np.linspace(-4, 3, 8)
+        cut = Cut(y, z, np.repeat(z[:, None], 8, axis=1), np.repeat(y[None], 9, axis=0), 1.0)
+        figure = cut_figure({"set": cut}, (0.0, 2.0), lattice_nm=(0.0, 1.0), electrodes=("Pt", "Ag"), lateral=True)
+        potential, temperature = figure.axes[:2]
+        assert (potential.get_xlim(), potential.get_ylim()) == ((-3.0, 5.0), (-4.0, 3.0))
+        assert (temperature.get_xlabel(), temperature.get_ylabel()) == ("z (nm)", "y (nm)")
+        names = [text.get_text() for text in sorted(potential.texts, key=lambda text: text.xy[0])]
+        assert names == ["Pt", "oxide", "Ag"]
+        shown = potential.collections[0].get_array()
+        assert np.array_equal(np.ravel(shown).reshape(8, 9)[0], z)
 
     def test_field_without_contrast(self):
         cut = Cut(np.linspace(0, 2, 5), np.linspace(-1, 3, 6), np.zeros((6, 5)), np.full((6, 5), 300.0), 0.0)

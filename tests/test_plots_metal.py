@@ -126,6 +126,21 @@ class TestFilament:
         assert "Al$_{2}$O$_{3}$" in [text.get_text() for text in covered.axes[0].texts]
         covered.canvas.draw()
 
+    def test_a_lateral_cell_lies_on_its_substrate_between_named_electrodes(self):
+        states = {"formed": lattice()[ROOT]}
+        metal = _metal(run(BARRIER), {})
+        figure = filament_figure(states, BOX, electrodes=("Pt", "Ag"), metal=metal, substrate="Si3N4")
+        axes = figure.axes[0]
+        figure.canvas.draw()
+        place = {text.get_text(): text.get_position() for text in axes.texts if text.get_text()}
+        below = place["Si$_{3}$N$_{4}$"]
+        centres = spheres(figure).get_offsets().reshape(-1, 6, 2)[:, 0]
+        assert place["Pt"][0] < centres[:, 0].mean() < 0.5 * (place["Pt"][0] + place["Ag"][0]) < place["Ag"][0]
+        assert below[1] < place["Pt"][1]
+        assert below[1] < centres[:, 1].min()
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["connected to Pt"]
+
     def test_an_empty_cell_gives_way_to_the_moment_with_ions(self):
         shown = {"virgin": snapshot(), "forming_peak": snapshot(ROOT, ions=(9,)), "formed": snapshot(ROOT)}
         assert _labels(run(**shown)) == {"forming, 1.60 V": "forming_peak", "formed": "formed"}

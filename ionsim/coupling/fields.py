@@ -60,6 +60,7 @@ class LatticeFields:
         skin_S_per_m: conductivity of cells of the oxide with a conductor at a corner, where it differs from the others
             (an interface at which charge has to be transferred).
         short_S: conductors above this are first taken as short circuits (:class:`fem.SolverSettings`).
+        insulators: regions whose potential is solved for only where it is shown (:class:`fem.Extension`).
 
     Attributes (after :meth:`solve_potential` and :meth:`solve_heat`):
         unit_potential: (N,) potential at the sites for 1 V on the top electrode.
@@ -83,6 +84,7 @@ class LatticeFields:
         rtol: float,
         skin_S_per_m: float | Floats | None = None,
         short_S: float | None = None,
+        insulators: Sequence[str] = (),
     ) -> None:
         self.network, self.heat_path, self.cell = network, heat, cell
         self.comm: MPI.Comm = cell.mesh.comm
@@ -132,6 +134,7 @@ class LatticeFields:
         self._cell_heat_W: Floats = np.zeros(self.conduction.operator.halo.local)
         self._site_heat_W: Floats = np.zeros(len(positions_nm))
         self._cut: fem.SiteOperator | None = None
+        self._extension = fem.Extension(self.conduction, insulators, ("bottom", "top")) if insulators else None
 
     def _rise_bound(self, thickness_nm: float) -> RiseBound:
         """Bound of the rise by heat anywhere, at the middle and at a corner of the film and of its surfaces.
@@ -296,6 +299,11 @@ class LatticeFields:
             self.unit_potential * device_V, device_V, self._full_S, weight,
         )  # fmt: skip
 
+    def _shown_V(self) -> Floats:
+        """(local dofs,) the potential for 1 V, in insulators as well."""
+        solved_V = self.conduction.potential_V
+        return solved_V if self._extension is None else self._extension.fill(solved_V)
+
     def cut(self, normal: int, at_nm: float, device_V: float) -> dict[str, Floats]:
         """Potential and temperature on a regular grid across x (``normal`` 0) or y (1) at ``at_nm``.
 
@@ -312,14 +320,14 @@ class LatticeFields:
         return {
             f"cut/{'xy'[side]}_nm": side_nm,
             "cut/z_nm": z_nm,
-            "cut/potential_V": self._cut.sample(self.conduction.potential_V).reshape(shape) * device_V,
+            "cut/potential_V": self._cut.sample(self._shown_V()).reshape(shape) * device_V,
             "cut/temperature_K": self._cut.sample(self.heat.temperature_K).reshape(shape),
         }
 
     def mesh_fields(self, device_V: float) -> dict[str, Floats]:
         """Nodal arrays (local dofs,): potential_V and temperature_K."""
         return {
-            "potential_V": self.conduction.potential_V * device_V,
+            "potential_V": self._shown_V() * device_V,
             "temperature_K": self.heat.temperature_K.copy(),
         }
 

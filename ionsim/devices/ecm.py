@@ -179,6 +179,7 @@ def ecm_fields(device: EcmDevice, lattice: FilamentLattice, network: MetalNetwor
     return LatticeFields(
         cell, lattice.positions_nm, lattice.box_nm[2], network, electrical_S_per_m=electrical, heat=path,
         rtol=device.numerics.field_rtol, skin_S_per_m=1.0 / series, short_S=_SHORT * network.bulk_S,
+        insulators=[name for name in regions if name.startswith(("substrate", "capping"))],
     )  # fmt: skip
 
 

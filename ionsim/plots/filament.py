@@ -24,7 +24,7 @@ from ionsim.plots.clusters import (
     connectivity,
     size_ranks,
 )
-from ionsim.plots.scene import Camera, draw_edges, draw_slab, draw_spheres
+from ionsim.plots.scene import Camera, box_corners, draw_edges, draw_slab, draw_spheres
 from ionsim.plots.style import (
     BLUE,
     GREEN,
@@ -48,7 +48,7 @@ _CLASSES = {
     BOTTOM: ("connected to bottom", BLUE),
     ISOLATED: ("isolated", PALE),
 }
-_TOP_METAL, _BOTTOM_METAL, _FILM = "#A9A69D", "#8E949C", "#C9A66B"
+_TOP_METAL, _BOTTOM_METAL, _FILM, _SUBSTRATE = "#A9A69D", "#8E949C", "#C9A66B", "#D9DDE3"
 #: Floating clusters of metal by size, the largest first; further ones take the colours again.
 _FLOATING = (PURPLE, YELLOW, SKY, "#8B5E3C", "#6A3D9A")
 _ION, _ION_SHARE = INK, 0.42
@@ -84,6 +84,7 @@ def filament_figure(
     electrodes: tuple[str, str] = ("bottom", "top"),
     members: str = "vacancies",
     metal: Metal | None = None,
+    substrate: str | None = None,
     title: str = "",
 ) -> Figure:
     """One panel for each state, all with the same camera: the filament in the box between two electrodes.
@@ -91,12 +92,14 @@ def filament_figure(
     ``states`` maps a label to positions of its ``members`` (M, 3) in nm with 0 <= z <= Lz; ``box_nm`` is (Lx, Ly, Lz).
     Colours say whether one belongs to a cluster (neighbours within ``neighbour_nm``) that touches the bottom
     electrode, the top one, both, or none; ``electrodes`` names bottom and top. With ``metal`` the members are atoms,
-    whose distances it gives, and floating clusters have colours of their own.
+    whose distances it gives, and floating clusters have colours of their own. A cell on a ``substrate`` (below y = 0)
+    is drawn lying: z to the right, y up.
     """
     box = np.asarray(box_nm, dtype=float)
     touch_nm = None
     if metal is not None:
         neighbour_nm, touch_nm, radius_nm, members = metal.neighbour_nm, metal.touch_nm, 0.5 * metal.spacing_nm, "atoms"
+    named = _classes(electrodes) if substrate else _CLASSES
     around: dict[str, Any] = {"cell_nm": box_nm, "periodic": periodic, "neighbour_nm": neighbour_nm}
     with styled():
         columns = min(max(len(states), 1), 4)
@@ -106,7 +109,7 @@ def filament_figure(
         shown: list[tuple[str, str]] = []
         for letter, (axes, (label, positions)) in enumerate(zip(panels, states.items(), strict=False)):
             classes = connectivity(positions, 0.0, box[2], touch_nm=touch_nm, **around)
-            entries = [_CLASSES[int(index)] for index in classes]
+            entries = [named[int(index)] for index in classes]
             radii, count = np.full(len(positions), radius_nm), f"{len(positions)} {members}"
             if metal is not None:
                 ranks = size_ranks(cluster_labels(positions, **around), classes == ISOLATED)
@@ -119,7 +122,8 @@ def filament_figure(
             shown += dict.fromkeys(entries)
             colours = np.array([to_rgb(colour) for _, colour in entries]).reshape(-1, 3)
             film = None if metal is None else metal.film
-            _draw(axes, positions, radii, colours, box, electrodes, film, first=letter == 0)
+            view = _View(box, electrodes, film, substrate)
+            _draw(axes, view, positions, radii, colours, first=letter == 0)
             axes.set_title(f"({chr(97 + letter)}) {label}", fontweight="bold", pad=12)
             axes.annotate(
                 count, (0.5, 1.0), xycoords="axes fraction", xytext=(0, 2),
@@ -127,10 +131,19 @@ def filament_figure(
             )  # fmt: skip
         for axes in panels[len(states) :]:
             axes.set_axis_off()
-        _legend(figure, list(_CLASSES.values()) if metal is None else shown, columns)
+        _legend(figure, list(named.values()), columns, None if metal is None else shown)
         if title:
             figure.suptitle(title, fontsize=9)
     return figure
+
+
+def _classes(electrodes: tuple[str, str]) -> dict[int, tuple[str, str]]:
+    """Names and colours of the classes where the electrodes stand side by side."""
+    sides = {BOTTOM: electrodes[0], TOP: electrodes[1]}
+    return {
+        index: (f"connected to {formula(sides[index])}" if index in sides else name, colour)
+        for index, (name, colour) in _CLASSES.items()
+    }
 
 
 def _metal_entry(name: str, colour: str, rank: int) -> tuple[str, str]:
@@ -140,11 +153,13 @@ def _metal_entry(name: str, colour: str, rank: int) -> tuple[str, str]:
     return ("lone atom", colour) if colour == PALE else (name, colour)
 
 
-def _legend(figure: Figure, entries: Sequence[tuple[str, str]], columns: int) -> None:
-    """A legend below the panels: each name once, with all the colours that stand for it."""
-    order = [*(name for name, _ in _CLASSES.values()), "floating cluster", "lone atom", "ion"]
+def _legend(
+    figure: Figure, classes: Sequence[tuple[str, str]], columns: int, shown: Sequence[tuple[str, str]] | None
+) -> None:
+    """A legend below the panels: each name once, with all its colours; all classes, or those shown."""
+    order = [*(name for name, _ in classes), "floating cluster", "lone atom", "ion"]
     colours: dict[str, list[str]] = {name: [] for name in order}
-    for name, colour in dict.fromkeys(entries):
+    for name, colour in dict.fromkeys(classes if shown is None else shown):
         colours[name].append(colour)
     handles = {
         name: tuple(
@@ -167,49 +182,68 @@ def _legend(figure: Figure, entries: Sequence[tuple[str, str]], columns: int) ->
     )
 
 
-def _draw(
-    axes: Axes,
-    positions: Floats,
-    radii: Floats,
-    colours: Floats,
-    box: Floats,
-    electrodes: tuple[str, str],
-    film: tuple[str, float] | None,
-    *,
-    first: bool,
-) -> None:
-    camera = Camera()
+@dataclass(frozen=True)
+class _View:
+    """What stands around the members: the box (Lx, Ly, Lz) in nm, electrodes, a film at the second, a substrate."""
+
+    box: Floats
+    electrodes: tuple[str, str]
+    film: tuple[str, float] | None
+    substrate: str | None
+
+    @property
+    def along(self) -> int:
+        """The drawn axis from electrode to electrode."""
+        return 2 if self.substrate is None else 0
+
+    def turned(self, points: Floats) -> Floats:
+        """Points (..., 3) as they are drawn: a lateral cell has z to the right, x to the back and y up."""
+        return points if self.substrate is None else points[..., [2, 0, 1]]
+
+
+def _draw(axes: Axes, view: _View, positions: Floats, radii: Floats, colours: Floats, *, first: bool) -> None:
+    camera, box, along = Camera(), view.turned(view.box), view.along
     low, high = np.zeros(3), box
-    slab = np.array([0.0, 0.0, 0.15 * box[2]])
-    draw_slab(axes, camera, low - slab, high * [1, 1, 0], _BOTTOM_METAL, zorder=1)
+    way = np.eye(3)[along] * box[along]
+    slab = (0.15 if view.substrate is None else 0.25) * way
+    base = low - slab
+    if view.substrate is not None:
+        base = base - [0.0, 0.0, 0.25 * max(box[0], box[2])]
+        draw_slab(axes, camera, base, np.array([box[0] + slab[0], box[1], 0.0]), _SUBSTRATE, zorder=0.5)
+    draw_slab(axes, camera, low - slab, high - way, _BOTTOM_METAL, zorder=1)
     draw_edges(axes, camera, low, high, hidden=True, zorder=2)
-    draw_spheres(axes, camera, box, positions, radii, colours, zorder=3)
-    if film is not None:
-        _film(axes, camera, box, *film)
-    draw_slab(axes, camera, low * [1, 1, 0] + [0, 0, box[2]], high + slab, _TOP_METAL, alpha=0.35, zorder=4)
+    draw_spheres(axes, camera, box, view.turned(positions), radii, colours, zorder=3)
+    if view.film is not None:
+        _film(axes, camera, box, along, *view.film)
+    draw_slab(axes, camera, way, high + slab, _TOP_METAL, alpha=0.35, zorder=4)
     draw_edges(axes, camera, low, high, hidden=False, zorder=5)
-    outline = np.array([low - slab, [*box[:2], -slab[2]], [box[0], 0, -slab[2]], [0, box[1], box[2] + slab[2]]])
-    outline = np.vstack([outline, high + slab])
-    screen = camera.project(outline)[0]
-    room = 0.05 * box[2]
+    screen = camera.project(box_corners(base, high + slab))[0]
+    room = 0.05 * box[along]
     axes.set_xlim(screen[:, 0].min() - room, screen[:, 0].max() + room)
     axes.set_ylim(screen[:, 1].min() - room, screen[:, 1].max() + room)
     axes.set_aspect("equal")
     axes.set_axis_off()
-    for name, z in zip(electrodes, (-0.5 * slab[2], box[2] + 0.5 * slab[2]), strict=True):
-        place = camera.project(np.array([[0.5 * box[0], 0.0, z]]))[0][0]
+    front = 0.5 * box * [1, 0, 1] - 0.5 * way
+    names = dict(zip(view.electrodes, (front - 0.5 * slab, front + way + 0.5 * slab), strict=True))
+    if view.substrate is not None:
+        names[view.substrate] = np.array([0.5 * box[0], 0.0, 0.5 * base[2]])
+    for name, place in names.items():
+        right, up = camera.project(place)[0][0]
         axes.text(
-            float(place[0]), float(place[1]), formula(name), ha="center", va="center", fontsize=8, color=INK, zorder=6
-        )
+            float(right), float(up), formula(name), ha="center", va="center", fontsize=8, color=INK, zorder=6
+        )  # fmt: skip
     if first:
-        _dimension(axes, camera, np.array([[0, 0, 0], [0, 0, box[2]]]), f"{box[2]:.1f} nm", (-4, 0), 90)
+        offset, rotation = ((-4, 0), 90.0) if view.substrate is None else ((6, 9), -8.6)
+        _dimension(axes, camera, np.array([low, way]), f"{box[along]:.1f} nm", offset, rotation)
 
 
-def _film(axes: Axes, camera: Camera, box: Floats, name: str, thickness_nm: float) -> None:
-    """A film under the top electrode, which leaves what is in it visible; its name at the left of its lower edge."""
-    base = np.array([0.0, 0.0, max(box[2] - thickness_nm, 0.0)])
+def _film(axes: Axes, camera: Camera, box: Floats, along: int, name: str, thickness_nm: float) -> None:
+    """A film at the second electrode, which leaves what is in it visible; its name where it begins."""
+    unit = np.eye(3)[along]
+    base = max(box[along] - thickness_nm, 0.0) * unit
     draw_slab(axes, camera, base, box, _FILM, alpha=0.35, zorder=3.5)
-    place = camera.project(base + np.array([0.05 * box[0], 0.0, -0.03 * box[2]]))[0][0]
+    offset = np.array([0.05 * box[0], 0.0, -0.03 * box[2]]) if along == 2 else np.array([0.0, 0.0, 0.97 * box[2]])
+    place = camera.project(base + offset)[0][0]
     axes.text(float(place[0]), float(place[1]), formula(name), ha="left", va="top", fontsize=8, color=INK, zorder=6)
 
 

@@ -77,15 +77,16 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
         if states:
             figure = filament_figure(
                 states, _oxide_box(run.sites), periodic=run.sites.periodic, electrodes=(names[0], names[2]),
-                metal=_metal(run, labels) if _is_metal(run) else None, title=run.name,
+                metal=_metal(run, labels) if _is_metal(run) else None, substrate=substrate(run.input_toml),
+                title=run.name,
             )  # fmt: skip
             written.append(save(figure, folder / FILAMENT))
         cuts = _cuts(run)
         if cuts:
-            box = _oxide_box(run.sites)
+            box, lateral = _oxide_box(run.sites), substrate(run.input_toml) is not None
             figure = cut_figure(
-                cuts, (0.0, box[2]), lattice_nm=(0.0, box[0]), electrodes=(names[0], names[2]), oxide=names[1],
-                title=run.name,
+                cuts, (0.0, box[2]), lattice_nm=(0.0, box[1 if lateral else 0]), electrodes=(names[0], names[2]),
+                oxide=names[1], lateral=lateral, title=run.name,
             )  # fmt: skip
             written.append(save(figure, folder / CUT))
     return written
@@ -124,6 +125,12 @@ def layer_names(input_toml: str) -> tuple[str, str, str]:
         return str(found[0]) if found else keys[-1]
 
     return material("bottom"), material("electrolyte", "oxide"), material("cap", "active", "top")
+
+
+def substrate(input_toml: str) -> str | None:
+    """Material below a lateral cell; None of a vertical one."""
+    layer = tomllib.loads(input_toml).get("layers", {}).get("substrate")
+    return None if layer is None else str(layer["material"])
 
 
 def _is_metal(run: RunLike) -> bool:
@@ -190,8 +197,9 @@ def _cuts(run: RunLike) -> dict[str, Cut]:
 
 def _cut(run: RunLike, label: str) -> Cut | None:
     snapshot = run.snapshots[label]
-    names = ("x_nm", "z_nm", "potential_V", "temperature_K")
-    if any(f"cut/{name}" not in snapshot.extra for name in names):
+    across = "y_nm" if "cut/y_nm" in snapshot.extra else "x_nm"
+    names = {"across_nm": across} | {name: name for name in ("z_nm", "potential_V", "temperature_K")}
+    if any(f"cut/{name}" not in snapshot.extra for name in names.values()):
         return None
-    arrays = {name: np.asarray(snapshot.extra[f"cut/{name}"], dtype=float) for name in names}
+    arrays = {key: np.asarray(snapshot.extra[f"cut/{name}"], dtype=float) for key, name in names.items()}
     return Cut(voltage_V=float(snapshot.voltage_V), **arrays)

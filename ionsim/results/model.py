@@ -58,8 +58,8 @@ class Sites:
 class Snapshot:
     """The lattice and its fields at one moment; arrays are (N,), in the order of the sites.
 
-    ``extra`` holds further arrays by name, such as a vertical cut of the fields: ``cut/x_nm``, ``cut/z_nm``,
-    ``cut/potential_V`` (nz, nx), ``cut/temperature_K`` (nz, nx).
+    ``extra`` holds further arrays by name, such as a cut through the fields: ``cut/x_nm`` (of a lateral cell
+    ``cut/y_nm``), ``cut/z_nm``, ``cut/potential_V`` (nz, nx), ``cut/temperature_K`` (nz, nx).
     """
 
     label: str
