@@ -3,8 +3,8 @@
 python scripts/ecm_growth_map.py
 python scripts/ecm_growth_map.py --redox 0.4 --redox 0.6 --hop 0.45 --hop 0.6 --seeds 3 --voltage 2.7
 
-A mean order of +1 stands for growth from the inert electrode, -1 for growth from the active one; see
-ionsim/analysis/growth.py for that and for what else changes with the two barriers.
+The measure is the mean height of the first half of the metal, 0 at the inert electrode and 1 at the active one; see
+ionsim/analysis/growth.py for it and for what else changes with the two barriers.
 """
 
 from pathlib import Path
@@ -15,14 +15,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ionsim.analysis.growth import CLEAR, SMALL_CELL, at, grow
+from ionsim.analysis.growth import ACTIVE_ABOVE, INERT_BELOW, SMALL_CELL, at, grow
 from ionsim.config import EcmDevice, load
 from ionsim.errors import DeviceFileError, expected_errors
 from ionsim.plots.style import new_figure, save, styled
 
 console = Console()
 
-_COLUMNS = ("redox_eV", "hop_eV", "seed", "order", "last_gap", "bridged", "time_s", "n_atoms", "n_events")
+_COLUMNS = ("redox_eV", "hop_eV", "seed", "first_half", "last_gap", "bridged", "time_s", "n_atoms", "n_events")
 
 
 def middle(rows: np.ndarray, redox_eV: np.ndarray, hop_eV: np.ndarray, column: int) -> np.ndarray:
@@ -37,18 +37,18 @@ def edges(values: np.ndarray) -> np.ndarray:
                            [values[-1] + 0.5 * steps[-1]]])  # fmt: skip
 
 
-def word(order: float) -> str:
-    """The electrode that an order stands for."""
-    return "inert" if order > CLEAR else "active" if order < -CLEAR else "none alone"
+def word(first_half: float) -> str:
+    """The electrode that the height of the first half stands for."""
+    return "inert" if first_half < INERT_BELOW else "active" if first_half > ACTIVE_ABOVE else "both"
 
 
 def show(rows: np.ndarray) -> None:
     """One line for each pair of barriers."""
-    table = Table("redox (eV)", "hop (eV)", "grew from", "order", "by seed", "last gap", "bridged", "t (s)")
+    table = Table("redox (eV)", "hop (eV)", "grew from", "first half", "by seed", "last gap", "bridged", "t (s)")
     for redox_eV, hop_eV in dict.fromkeys(map(tuple, rows[:, :2])):
         part = rows[(rows[:, 0] == redox_eV) & (rows[:, 1] == hop_eV)]
-        order = part[:, 3].mean()
-        table.add_row(f"{redox_eV:g}", f"{hop_eV:g}", word(order), f"{order:.2f}",
+        half = part[:, 3].mean()
+        table.add_row(f"{redox_eV:g}", f"{hop_eV:g}", word(half), f"{half:.2f}",
                       " ".join(f"{one:.2f}" for one in part[:, 3]), f"{part[:, 4].mean():.2f}",
                       f"{part[:, 5].sum():.0f} of {len(part)}",
                       f"{np.exp(np.log(part[:, 6]).mean()):.2g}")  # fmt: skip
@@ -56,30 +56,30 @@ def show(rows: np.ndarray) -> None:
 
 
 def draw(rows: np.ndarray, name: str, path: Path) -> Path:
-    """The mean order as a map, fast processes to the upper right, with the line where it is 0."""
+    """The mean first half as a map, fast processes to the upper right, with the line at the middle of the film."""
     redox_eV, hop_eV = np.unique(rows[:, 0]), np.unique(rows[:, 1])
-    order, bridged = (middle(rows, redox_eV, hop_eV, column) for column in (3, 5))
+    half, bridged = (middle(rows, redox_eV, hop_eV, column) for column in (3, 5))
     with styled():
         figure = new_figure(4.6, 3.6)
         axes = figure.add_subplot()
         mesh = axes.pcolormesh(
-            edges(redox_eV), edges(hop_eV), order, cmap="RdBu", vmin=-1.0, vmax=1.0, edgecolors="white"
+            edges(redox_eV), edges(hop_eV), half, cmap="RdBu_r", vmin=0.0, vmax=1.0, edgecolors="white"
         )
-        if len(redox_eV) > 1 and len(hop_eV) > 1 and order.min() < 0.0 < order.max():
-            axes.contour(redox_eV, hop_eV, order, levels=[0.0], colors="black", linewidths=2.0)
-        for (row, column), value in np.ndenumerate(order):
+        if len(redox_eV) > 1 and len(hop_eV) > 1 and half.min() < 0.5 < half.max():
+            axes.contour(redox_eV, hop_eV, half, levels=[0.5], colors="black", linewidths=2.0)
+        for (row, column), value in np.ndenumerate(half):
             given_up = "" if bridged[row, column] == 1.0 else "*"
-            axes.text(redox_eV[column], hop_eV[row], f"{value:+.2f}{given_up}", ha="center", va="center", fontsize=8,
-                      color="white" if abs(value) > 0.6 else "black")  # fmt: skip
+            axes.text(redox_eV[column], hop_eV[row], f"{value:.2f}{given_up}", ha="center", va="center", fontsize=8,
+                      color="white" if abs(value - 0.5) > 0.3 else "black")  # fmt: skip
         axes.set(xlabel="redox barrier (eV): slow to the left", ylabel="hop barrier (eV): slow at the bottom")
         axes.set_title(name)
         axes.set_xticks(redox_eV)
         axes.set_yticks(hop_eV)
         axes.invert_xaxis()
         axes.invert_yaxis()
-        bar = figure.colorbar(mesh, ax=axes, ticks=[-1, 0, 1])
-        bar.ax.set_yticklabels(["active", "0", "inert"])
-        bar.set_label("order of growth: from which electrode")
+        bar = figure.colorbar(mesh, ax=axes, ticks=[0, 0.5, 1])
+        bar.ax.set_yticklabels(["inert", "0.5", "active"])
+        bar.set_label("mean height of the first half of the metal")
         return save(figure, path)
 
 
@@ -90,7 +90,7 @@ def main(
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 1 to this number.")] = 3,
     device: Annotated[str, typer.Option(help="A device file or an example's name.")] = "ag_sio2_memory",
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
-    max_events: Annotated[float, typer.Option(min=1.0, help="Give up a run after so many events.")] = 4e6,
+    max_events: Annotated[float, typer.Option(min=1.0, help="Give up a run after so many events.")] = 1e6,
     longest_s: Annotated[float, typer.Option(min=0.0, help="Give up after this simulated time, s.")] = 1e5,
     out: Annotated[Path, typer.Option(help="CSV file; the picture has the same name.")] = Path("ecm_growth_map.csv"),
 ) -> None:
@@ -104,9 +104,11 @@ def main(
         for redox_eV in sorted(redox or [0.40, 0.50, 0.60, 0.70]):
             for seed in range(1, seeds + 1):
                 run = grow(at(base, redox_eV, hop_eV), voltage, seed, max_events, longest_s)
-                rows.append((redox_eV, hop_eV, seed, run.order, run.last_gap, run.bridged, run.times_s[-1],
+                rows.append((redox_eV, hop_eV, seed, run.first_half, run.last_gap, run.bridged, run.times_s[-1],
                              run.counts[-1].sum(), run.n_events))  # fmt: skip
-                console.print(f"  redox {redox_eV:g}, hop {hop_eV:g} eV, seed {seed}: {run.order:+.2f}", style="dim")
+                console.print(
+                    f"  redox {redox_eV:g}, hop {hop_eV:g} eV, seed {seed}: {run.first_half:.2f}", style="dim"
+                )
             np.savetxt(out, rows, delimiter=",", comments="", header=",".join(_COLUMNS), fmt="%.6g")
     table = np.array(rows)
     show(table)

@@ -1,14 +1,18 @@
-"""From which electrode metal grew: the order in which lattice planes got it, and where the last gap was.
+"""From which electrode metal grew: where the first half of it stood, and where the last gap was.
 
-A filament that starts at the inert electrode fills planes from the bottom up, one that starts at the active electrode
-from the top down. A plane has its metal when it holds half of the atoms that it holds in the end (ions are no metal);
-Kendall's tau-b between height and that time is +1 and -1 in these cases, and about 0 for metal that starts in the
-middle, or at both sides. Planes that stay empty come last, all at the same time.
+Heights are shares of the way from the plane at the inert electrode (0) to the one at the active electrode (1).
+
+*First half*: mean height of all atoms when there are half as many as in the end. A column that grows from the inert
+electrode has 1/4 (a cone less), one from the active electrode 3/4, two alike from both 1/2.
+
+*Last gap*: height of the planes with the fewest atoms in the end: how far metal on the inert electrode has come when it
+meets that on the active one.
 
 What :func:`at` varies. *Redox rate*: ``transfer.barrier_eV``, and both caps of the transfer by the same factor, so that
 steps without a barrier (most are, far from equilibrium) slow down as well. *Mobility*: ``ion.hop_barrier_eV``, and
-``atom.surface_barrier_eV`` by the same shift: ions and atoms push through the same matrix. ``film_reduction`` stays as
-it is, because its electrons come through traps of the film and not across a surface of metal.
+``atom.surface_barrier_eV`` is set to the same value: an atom in the matrix moves no more easily than the ion, which
+would otherwise travel as an atom. ``film_reduction`` stays as it is, because its electrons come through traps of the
+film and not across a surface of metal.
 """
 
 from __future__ import annotations
@@ -19,7 +23,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import kendalltau
 
 import kmc
 from ionsim.config import EcmDevice
@@ -39,8 +42,8 @@ SMALL_CELL: Mapping[str, Any] = {
 #: Cap of the transfer at the redox barrier of the file, Hz: 10 ns a step.
 _CAP_HZ = 1e8
 
-#: A run has a direction from this tau on: with 15 planes and no order, |tau| is above it once in eight runs.
-CLEAR = 0.3
+#: Metal grew from the inert electrode below the first value of the first half, from the active one above the second.
+INERT_BELOW, ACTIVE_ABOVE = 0.4, 0.6
 
 #: A cell is bridged when this current flows, A, or the metal touches both electrodes: a gap of a plane is left then.
 BRIDGED_A = 1e-6
@@ -69,44 +72,39 @@ class Growth:
     n_events: int
 
     @property
-    def order(self) -> float:
-        """+1: planes got metal from the inert electrode up, -1: from the active one down; nan without metal."""
-        return growth_order(self.times_s, self.counts)
-
-    @property
     def last_gap(self) -> float:
-        """Height of the thinnest planes in the end, 0 at the inert electrode and 1 at the active one."""
+        """See :func:`last_gap`."""
         return last_gap(self.counts[-1])
 
-
-def growth_order(times_s: ArrayLike, counts: ArrayLike) -> float:
-    """Kendall's tau-b of height against the time at which a plane got its metal, from atoms (T, P) at times (T,)."""
-    atoms, times = np.asarray(counts), np.asarray(times_s, dtype=float)
-    final = atoms[-1]
-    if not final.any():
-        return float("nan")
-    below = 2 * atoms < final
-    # The last look at which a plane had less than half: atoms that came and went before do not count.
-    since = np.where(below.any(axis=0), len(times) - np.argmax(below[::-1], axis=0), 0)
-    got = np.append(times, np.inf)[np.where(final > 0, since, len(times))]
-    return float(kendalltau(np.arange(len(final)), got).statistic)
+    @property
+    def first_half(self) -> float:
+        """See :func:`first_half`."""
+        return first_half(self.counts)
 
 
 def last_gap(atoms: ArrayLike) -> float:
-    """Mean height of the planes with the fewest of the atoms (P,), over that of the highest plane."""
+    """Mean height of the planes with the fewest of the atoms (P,): 0 at the inert electrode and 1 at the active one."""
     final = np.asarray(atoms)
     return float(np.flatnonzero(final == final.min()).mean() / (len(final) - 1))
+
+
+def first_half(counts: ArrayLike) -> float:
+    """Mean height of the atoms (T, P) once there are half as many as in the end, 0 to 1; nan if there are none."""
+    atoms = np.asarray(counts)
+    total = atoms.sum(axis=1)
+    if total[-1] == 0:
+        return float("nan")
+    then = atoms[np.argmax(2 * total >= total[-1])]
+    return float(then @ np.arange(len(then)) / then.sum() / (len(then) - 1))
 
 
 def at(base: EcmDevice, redox_eV: float, hop_eV: float) -> EcmDevice:
     """The device with another redox rate and mobility."""
     slower_by = (redox_eV - base.kinetic("transfer.barrier_eV")) / (kmc.KB_EV * base.ambient_K)
     cap_Hz = _CAP_HZ * float(np.exp(-slower_by))
-    shift_eV = hop_eV - base.kinetic("ion.hop_barrier_eV")
     return base.replace({
         "transfer.barrier_eV": redox_eV, "transfer.max_rate_Hz": cap_Hz, "transfer.max_metal_rate_Hz": cap_Hz,
-        "ion.hop_barrier_eV": hop_eV,
-        "atom.surface_barrier_eV": base.kinetic("atom.surface_barrier_eV") + shift_eV,
+        "ion.hop_barrier_eV": hop_eV, "atom.surface_barrier_eV": hop_eV,
     })  # fmt: skip
 
 
