@@ -73,9 +73,7 @@ class Shorts:
         free = (np.diff(self._table().indptr) == 0) & ~self.fixed
         u[:] = self._relax(np.arange(u.size), u, free, source)
 
-    def _relax(
-        self, leader: NDArray[np.int64], value: Array, free: NDArray[np.bool_], source: Array | None
-    ) -> Array:
+    def _relax(self, leader: NDArray[np.int64], value: Array, free: NDArray[np.bool_], source: Array | None) -> Array:
         """Values (local dofs,) of the leaders, corrected where ``free``, each node having that of its leader."""
         matrix = self._matrix(leader, free)
         self._krylov.set_matrix(matrix, reuse=False)

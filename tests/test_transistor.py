@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from small_device import FROZEN, small_device
 
 from ionsim.drive import Circuit, Transistor
 from ionsim.simulation import Simulation
-from small_device import FROZEN, small_device
 
 K = 4e-4
 VOLTAGES = (1e-6, 0.03, 0.5, 1.0, 1.7, 5.0, 60.0)
