@@ -31,6 +31,7 @@ def test_the_error_in_use_follows_the_setting_for_other_seeds_too():
         assert max(ratios) < 2.0
 
 
+@pytest.mark.slow
 def test_a_finer_setting_converges_to_a_refresh_after_every_change():
     """From some setting on every event that moves the potential is followed by a refresh: one trajectory."""
     ways, errors = [], []

@@ -105,7 +105,8 @@ def test_energies_of_pairs_are_what_events_of_a_cell_change():
     engine.assign(np.arange(len(sites)), start)
     before = energy_eV()
     assert before > 1.0
-    bare = {"injection": 0.70, "ion_hop": 0.0, "absorption": -0.70}
+    ion_eV = cell.device.kinetic("ion.energy_eV")
+    bare = {"injection": ion_eV, "ion_hop": 0.0, "absorption": -ion_eV}
     for name, after in reach.items():
         events = engine.rates(name)
         for site, partner, _, change in [events[k] for k in random.choice(len(events), 4)]:
@@ -150,7 +151,7 @@ def test_a_restored_cell_with_space_charge_goes_on_bit_by_bit():
 def test_ions_in_the_first_plane_keep_each_other_out():
     held = {}
     for switch in (True, False):
-        changes = {"ion.space_charge": switch, "ion.repulsion_eV": 0.0}
+        changes = {"ion.space_charge": switch, "ion.repulsion_eV": 0.0, "ion.energy_eV": 0.7}
         cell = Ecm(small(changes), np.random.SeedSequence(1))
         cell.initialise()
         cell.advance(1e-7, 1.8, Circuit(0.0, 1e-5))

@@ -116,6 +116,7 @@ def test_a_disk_that_fails_in_the_middle_ends_all_ranks(tmp_path):
 DIVIDED = {"numerics.distributed_lattice": True}
 
 
+@pytest.mark.slow
 def test_a_divided_lattice_makes_a_whole_run_and_loses_no_oxygen(tmp_path):
     code, out, err = finish(start(tmp_path, 2, {**SHORT, **WIDE_LATTICE, **DIVIDED}))
     assert code == 0, err
