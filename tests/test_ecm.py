@@ -152,6 +152,25 @@ def test_the_film_holds_dopants_clusters_and_a_barrier_layer():
     assert height[film.metal].min() > 0.2
     assert height[film.metal].max() < 3.0
     assert np.sum(lattice.engine.occupation == ATOM) > 0
+    with pytest.raises(DeviceFileError, match=r"clusters.fraction: 0.5; clusters of radius 0.4 nm that do not touch"):
+        built(changes={**changes, "clusters": {"fraction": 0.5, "radius_nm": 0.4}})
+
+
+def test_clusters_between_inert_electrodes_are_all_the_metal_there_is():
+    changes = {
+        "layers.active.material": "Pt", "clusters": {"material": "Ag", "fraction": 0.1, "radius_nm": 0.35},
+        "layers.electrolyte.thickness_nm": 2.4,
+    }  # fmt: skip
+    cell = Ecm(small(changes), np.random.SeedSequence(2))
+    cell.initialise()
+    atoms = cell.observe()["n_atoms"]
+    cell.advance(1e-6, 1.8, Circuit(0.0, 1e-5))
+    row = cell.observe()
+    assert row["n_atoms"] + row["n_ions"] == atoms > 10
+    assert row["n_events"] > 100
+    assert not {"injection", "attachment"} & set(cell.engine.counts)
+    with pytest.raises(DeviceFileError, match=r"clusters\.material"):
+        small({**changes, "layers.active.material": "Cu"})
 
 
 def network(lattice):

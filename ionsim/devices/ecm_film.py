@@ -9,12 +9,19 @@ from numpy.typing import NDArray
 
 from ionsim.config.ecm import Clusters, EcmDevice
 from ionsim.devices.filament_lattice import spread_over
+from ionsim.errors import DeviceFileError
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: Tries for a place of the next cluster before the film counts as full.
-_TRIES = 10_000
+#: Tries for places of clusters before the film counts as full.
+_TRIES = 20_000
+
+#: Least distance of the surfaces of two clusters, in lattice planes: beyond nearest neighbours, so that they do not touch.
+_APART = 1.5
+
+#: Least share of the wanted metal that has to find room.
+_ENOUGH = 0.9
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Film:
 def strew(clusters: Clusters, positions_nm: Floats, height_nm: float, draw: np.random.Generator) -> Mask:
     """(N,) spheres at random places that touch neither each other nor the planes next to the electrodes.
 
-    They stop when the share of sites below ``height_nm`` is reached, or where no further one finds room.
+    Raises DeviceFileError where the wanted share of the sites below ``height_nm`` does not find room.
     """
     metal = np.zeros(len(positions_nm), dtype=bool)
     planes = np.unique(np.round(positions_nm[:, 2], 6))
@@ -67,7 +74,14 @@ def strew(clusters: Clusters, positions_nm: Floats, height_nm: float, draw: np.r
         if np.count_nonzero(metal) >= wanted:
             break
         centre = draw.uniform(low, np.maximum(low, high))
-        if all(np.linalg.norm(centre - other) > 2.0 * radius + 2.0 * step for other in centres):
+        if all(np.linalg.norm(centre - other) > 2.0 * radius + _APART * step for other in centres):
             centres.append(centre)
             metal |= np.linalg.norm(positions_nm - centre, axis=1) <= radius
+    held = np.count_nonzero(metal)
+    if held < _ENOUGH * wanted:
+        share = clusters.fraction * held / wanted
+        raise DeviceFileError(
+            f"clusters.fraction: {clusters.fraction:g}; clusters of radius {radius:g} nm that do not touch fill up to "
+            f"about {share:.2g} here"
+        )
     return metal
