@@ -22,12 +22,21 @@ from ionsim.plots.style import new_figure, save, styled
 
 console = Console()
 
+#: Atoms below which a run says nothing: half a plane of the small cell.
+_LEAST_ATOMS = 40
+
 _COLUMNS = ("redox_eV", "hop_eV", "seed", "first_half", "last_gap", "bridged", "time_s", "n_atoms", "n_events")
 
 
-def middle(rows: np.ndarray, redox_eV: np.ndarray, hop_eV: np.ndarray, column: int) -> np.ndarray:
-    """(hops, redox barriers) means over the seeds of a column of the CSV file."""
-    return np.array([[np.mean(rows[(rows[:, 0] == r) & (rows[:, 1] == h), column]) for r in redox_eV] for h in hop_eV])
+def decided(rows: np.ndarray) -> np.ndarray:
+    """Heights of the first half, nan for runs with too little metal to tell."""
+    return np.where(rows[:, 7] < _LEAST_ATOMS, np.nan, rows[:, 3])
+
+
+def mean(values: np.ndarray) -> float:
+    """Mean of the numbers among the values; nan where there is none."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def edges(values: np.ndarray) -> np.ndarray:
@@ -39,17 +48,20 @@ def edges(values: np.ndarray) -> np.ndarray:
 
 def word(first_half: float) -> str:
     """The electrode that the height of the first half stands for."""
+    if np.isnan(first_half):
+        return "?"
     return "inert" if first_half < INERT_BELOW else "active" if first_half > ACTIVE_ABOVE else "both"
 
 
 def show(rows: np.ndarray) -> None:
     """One line for each pair of barriers."""
-    table = Table("redox (eV)", "hop (eV)", "grew from", "first half", "by seed", "last gap", "bridged", "t (s)")
+    table = Table("redox (eV)", "hop (eV)", "grew from", "first half", "by seed", "last gap", "bridged", "end (s)")
     for redox_eV, hop_eV in dict.fromkeys(map(tuple, rows[:, :2])):
         part = rows[(rows[:, 0] == redox_eV) & (rows[:, 1] == hop_eV)]
-        half = part[:, 3].mean()
+        halves = decided(part)
+        half = mean(halves)
         table.add_row(f"{redox_eV:g}", f"{hop_eV:g}", word(half), f"{half:.2f}",
-                      " ".join(f"{one:.2f}" for one in part[:, 3]), f"{part[:, 4].mean():.2f}",
+                      " ".join(f"{one:.2f}" for one in halves), f"{part[:, 4].mean():.2f}",
                       f"{part[:, 5].sum():.0f} of {len(part)}",
                       f"{np.exp(np.log(part[:, 6]).mean()):.2g}")  # fmt: skip
     console.print(table)
@@ -58,19 +70,21 @@ def show(rows: np.ndarray) -> None:
 def draw(rows: np.ndarray, name: str, path: Path) -> Path:
     """The mean first half as a map, fast processes to the upper right, with the line at the middle of the film."""
     redox_eV, hop_eV = np.unique(rows[:, 0]), np.unique(rows[:, 1])
-    half, bridged = (middle(rows, redox_eV, hop_eV, column) for column in (3, 5))
+    cells = [[rows[(rows[:, 0] == r) & (rows[:, 1] == h)] for r in redox_eV] for h in hop_eV]
+    half = np.array([[mean(decided(cell)) for cell in line] for line in cells])
+    bridged = np.array([[cell[:, 5].mean() for cell in line] for line in cells])
     with styled():
         figure = new_figure(4.6, 3.6)
         axes = figure.add_subplot()
         mesh = axes.pcolormesh(
             edges(redox_eV), edges(hop_eV), half, cmap="RdBu_r", vmin=0.0, vmax=1.0, edgecolors="white"
         )
-        if len(redox_eV) > 1 and len(hop_eV) > 1 and half.min() < 0.5 < half.max():
-            axes.contour(redox_eV, hop_eV, half, levels=[0.5], colors="black", linewidths=2.0)
+        if len(redox_eV) > 1 and len(hop_eV) > 1 and np.nanmin(half) < 0.5 < np.nanmax(half):
+            axes.contour(redox_eV, hop_eV, half, levels=[0.5], colors="black", linewidths=1.5)
         for (row, column), value in np.ndenumerate(half):
-            given_up = "" if bridged[row, column] == 1.0 else "*"
-            axes.text(redox_eV[column], hop_eV[row], f"{value:.2f}{given_up}", ha="center", va="center", fontsize=8,
-                      color="white" if abs(value - 0.5) > 0.3 else "black")  # fmt: skip
+            mark = "?" if np.isnan(value) else f"{value:.2f}" + ("" if bridged[row, column] == 1.0 else "*")
+            colour = "white" if abs(value - 0.5) > 0.3 else "black"
+            axes.text(redox_eV[column], hop_eV[row], mark, ha="center", va="top", fontsize=8, color=colour)
         axes.set(xlabel="redox barrier (eV): slow to the left", ylabel="hop barrier (eV): slow at the bottom")
         axes.set_title(name)
         axes.set_xticks(redox_eV)
@@ -114,7 +128,7 @@ def main(
     show(table)
     title = f"{base.layers.electrolyte.thickness_nm:g} nm at {voltage:g} V, {seeds} seeds"
     picture = draw(table, title, out.with_suffix(".png"))
-    console.print(f"wrote {out} and {picture}; * given up before a bridge")
+    console.print(f"wrote {out} and {picture}; * not all bridged, ? too little metal")
 
 
 if __name__ == "__main__":
