@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 #: Tries for places of clusters before the film counts as full.
 _TRIES = 20_000
 
-#: Least distance of the surfaces of two clusters, in lattice planes: beyond nearest neighbours, so that they do not touch.
+#: Least distance of two clusters' surfaces, in lattice planes: beyond nearest neighbours, so that they do not touch.
 _APART = 1.5
 
 #: Least share of the wanted metal that has to find room.
