@@ -172,7 +172,11 @@ def test_a_watch_gives_control_back_and_the_rest_goes_on():
 
 @pytest.mark.parametrize(
     "options",
-    [{"selector": "tree"}, {"selector": "composition"}, {"selector": "composition", "null_events": True}],
+    [
+        {"selector": "tree"},
+        {"selector": "composition"},
+        pytest.param({"selector": "composition", "null_events": True}, marks=pytest.mark.slow),
+    ],
     ids=["tree", "composition", "null-events"],
 )
 def test_event_cadences_leave_the_trajectory_as_it_is(options):
