@@ -163,6 +163,7 @@ def test_clusters_between_inert_electrodes_are_all_the_metal_there_is():
     }  # fmt: skip
     cell = Ecm(small(changes), np.random.SeedSequence(2))
     cell.initialise()
+    assert "materials.Ag.electrical_S_per_m" in {item.key for item in cite(small(changes))}
     atoms = cell.observe()["n_atoms"]
     cell.advance(1e-6, 1.8, Circuit(0.0, 1e-5))
     row = cell.observe()

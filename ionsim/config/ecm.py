@@ -194,6 +194,8 @@ class EcmDevice(Device):
             layer = getattr(self.layers, name)
             if isinstance(layer, Layer):
                 yield f"layers.{name}.material", layer.material
+        if self.clusters is not None and self.clusters.material is not None:
+            yield "clusters.material", self.clusters.material
 
     def cross_checks(self) -> Problems:
         """What single keys cannot say: an active electrode that dissolves, an inert one that does not, and sizes."""
