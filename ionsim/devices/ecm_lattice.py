@@ -97,6 +97,7 @@ def fcc_film(device: EcmDevice, step_nm: float) -> tuple[NDArray[np.float64], tu
 def _model(device: EcmDevice) -> kmc.Model:
     ion, atom, transfer = device.ion, device.atom, device.transfer
     barrier_eV = device.kinetic("transfer.barrier_eV")
+    active_eV = barrier_eV if transfer.active_barrier_eV is None else transfer.active_barrier_eV
     repulsion_eV = 0.0 if ion.space_charge else ion.repulsion_eV
     redox: dict[str, Any] = {
         "prefactor_Hz": ion.attempt_Hz, "spread_eV": transfer.spread_eV, "max_rate_Hz": transfer.max_rate_Hz or np.inf
@@ -106,12 +107,12 @@ def _model(device: EcmDevice) -> kmc.Model:
             ION, EMPTY, device.kinetic("ion.hop_barrier_eV"), name="ion_hop", prefactor_Hz=ion.attempt_Hz,
             charge_e=ion.charge_e, spread_eV=ion.hop_spread_eV, max_rate_Hz=ion.max_hop_rate_Hz or np.inf,
         ),
-        kmc.electrode("injection", EMPTY, ION, ACTIVE, barrier_eV, reverse_name="absorption", **redox),
+        kmc.electrode("injection", EMPTY, ION, ACTIVE, active_eV, reverse_name="absorption", **redox),
         kmc.reaction(
             "reduction", (ION, ATOM), (ATOM, ATOM), barrier_eV, reverse_name="oxidation", electrons="partner",
             **{**redox, "max_rate_Hz": transfer.max_metal_rate_Hz or np.inf},
         ),
-        kmc.electrode("plating_active", ION, ATOM, ACTIVE, barrier_eV, reverse_name="stripping_active", **redox),
+        kmc.electrode("plating_active", ION, ATOM, ACTIVE, active_eV, reverse_name="stripping_active", **redox),
         kmc.electrode(
             "plating_inert", ION, ATOM, INERT, barrier_eV + transfer.nucleation_barrier_eV,
             reverse_name="stripping_inert", **redox,
