@@ -64,7 +64,8 @@ def test_an_ion_gains_the_bonds_that_it_forms_when_it_is_reduced(beside):
 
 def test_every_process_balances_its_reverse_in_a_field():
     """ln(k/k') = -dU/kT for each event and the one that undoes it, over all processes, at random potentials."""
-    lattice = built(changes={"film_reduction.decay_nm": 0.5, "transfer.nucleation_barrier_eV": 0.1})
+    changes = {"transfer.nucleation_barrier_eV": 0.1, "transfer.active_barrier_eV": 0.25}
+    lattice = built(changes={"film_reduction.decay_nm": 0.5, **changes})
     engine = lattice.engine
     generator = np.random.default_rng(3)
     count = len(lattice.sites)
@@ -90,6 +91,18 @@ def test_every_process_balances_its_reverse_in_a_field():
             assert back[key][1] == pytest.approx(-change, abs=1e-12)
             assert np.log(rate / back[key][0]) == pytest.approx(-change / kt, abs=1e-9)
             engine.assign(sites, start[sites])
+
+
+def test_the_active_electrode_may_exchange_ions_faster_than_the_deposit():
+    def rates_Hz(barrier_eV):
+        lattice = built(changes={"transfer.active_barrier_eV": barrier_eV, "ion.energy_eV": 0.3})
+        site = middle_site(lattice)
+        lattice.engine.assign([site, neighbours(lattice, site)[0]], [ION, ATOM])
+        return [lattice.engine.rates(name)[0][2] for name in ("injection", "reduction")]
+
+    (injected, reduced), (faster, same) = rates_Hz(None), rates_Hz(0.3)
+    assert faster / injected == pytest.approx(np.exp(0.1 / (kmc.KB_EV * 300.0)))  # else the 0.4 eV of the material set
+    assert same == reduced
 
 
 def test_electrons_of_the_film_come_through_traps():
