@@ -5,7 +5,7 @@ python scripts/ecm_kinetics.py --device ag_gese_kinetics --lead 3000 --slowed --
 
 What limits is read off the events, and off runs in which the supply of ions (hops, and the exchange with the active
 electrode) is ten times slower (``--slowed``): it makes up the share (t'/t - 1)/9 of the time. Nucleation limits where
-fewer than half of the reduced ions stay atoms, transfer where 95 % stay and supply takes less than a tenth of the time,
+fewer than half of the reduced ions stay atoms, transfer where 95 % stay and supply takes less than 15 % of the time,
 supply ("migration") where it takes more than half. The slope where transfer limits is fitted to all runs.
 """
 
@@ -167,7 +167,7 @@ class Point(NamedTuple):
             return "nucleation"
         if self.supply > 0.5:
             return "migration"
-        return "transfer" if self.stays > 0.95 and self.supply < 0.1 else "mixed"
+        return "transfer" if self.stays > 0.95 and self.supply < 0.15 else "mixed"
 
 
 def middle(times_s: NDArray[np.float64]) -> float:
@@ -199,6 +199,7 @@ def main(
     longest_s: Annotated[float, typer.Option(min=0.0, help="Give up after this simulated time, s.")] = 1.0,
     lead: Annotated[float | None, typer.Option(min=1.0, help="Ions: at most this much faster than transfer.")] = None,
     slow: Annotated[bool, typer.Option("--slowed", help="Ask what limits: run with a slower supply as well.")] = False,
+    more: Annotated[list[Path] | None, typer.Option(help="CSV file of an earlier run to show as well.")] = None,
     out: Annotated[Path, typer.Option(help="The CSV file; the picture has the same name.")] = Path("ecm_kinetics.csv"),
 ) -> None:
     """Measure the SET times one after the other."""
@@ -219,6 +220,8 @@ def main(
         points.insert(0, Point(value_V, times_s, slowed_s, counts))
         console.print(f"  {value_V:g} V: " + ", ".join(f"{run.time_s:.3g}" for run in [*runs, *later]), style="dim")
         write(out, points)
+    points = sorted([*points, *(point for path in more or () for point in read(path))], key=lambda p: p.voltage_V)
+    write(out, points)
     per_V = _ALPHA * base.ion.charge_e / (kmc.KB_EV * base.ambient_K)
     console.print(table(points, per_V))
     limited = [point for point in points if point.regime == "transfer"]
@@ -245,12 +248,36 @@ def table(points: list[Point], per_V: float) -> Table:
 
 
 def write(out: Path, points: list[Point]) -> None:
-    """The CSV file: times with each seed, then what was counted."""
-    names = [f"seed_{k + 1}_s" for k in range(len(points[0].times_s))]
-    names += [f"slowed_seed_{k + 1}_s" for k in range(len(points[0].slowed_s))]
-    columns = ["voltage_V", *names, "stays", "hops_a_reduction", "returned", "supply_share"]
-    rows = [[p.voltage_V, *p.times_s, *p.slowed_s, p.stays, p.hops, p.returned, p.supply] for p in points]
-    np.savetxt(out, rows, delimiter=",", comments="", header=",".join(columns))
+    """The CSV file: times with each seed, and with a slower supply, then events until SET of all seeds together."""
+    names = [f"seed_{k + 1}_s" for k in range(max(len(point.times_s) for point in points))]
+    slow_names = [f"slowed_seed_{k + 1}_s" for k in range(max(len(point.slowed_s) for point in points))]
+    events = list(points[0].counts)
+    rows = [
+        [point.voltage_V, *padded(point.times_s, len(names)), *padded(point.slowed_s, len(slow_names)),
+         *(point.counts[name] for name in events)] for point in points
+    ]  # fmt: skip
+    header = ",".join(["voltage_V", *names, *slow_names, *(f"events_{name}" for name in events)])
+    np.savetxt(out, rows, delimiter=",", comments="", header=header, fmt="%.10g")
+
+
+def padded(times_s: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+    """As many times, nan behind the last."""
+    return np.append(times_s, np.full(number - len(times_s), np.nan))
+
+
+def read(path: Path) -> list[Point]:
+    """What an earlier run has written."""
+    rows = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
+    names = rows.dtype.names or ()
+
+    def times(row: np.void, beginning: str) -> NDArray[np.float64]:
+        return np.array([row[name] for name in names if name.startswith(beginning)])
+
+    return [
+        Point(float(row["voltage_V"]), times(row, "seed_"), times(row, "slowed_"),
+              {name.removeprefix("events_"): int(row[name]) for name in names if name.startswith("events_")})
+        for row in rows
+    ]  # fmt: skip
 
 
 def picture(out: Path, points: list[Point], title: str, per_V: float, limited: list[Point]) -> Path:
