@@ -177,15 +177,17 @@ def middle(times_s: NDArray[np.float64]) -> float:
 
 
 def fitted_slope_per_V(points: list[Point]) -> tuple[float, float]:
-    """d ln t/dV by least squares over all runs, and its standard error, 1/V; nan for fewer than three."""
+    """d ln t/dV by least squares over all runs, and its standard error, 1/V; nan where runs are too few."""
     voltages_V = np.concatenate([np.full(len(point.times_s), point.voltage_V) for point in points])
     logs = np.log(np.concatenate([point.times_s for point in points]))
     known = np.isfinite(logs)
     offset = voltages_V[known] - voltages_V[known].mean()
     spread = float(offset @ offset)
-    if known.sum() < 3 or spread == 0.0:
+    if spread == 0.0:
         return float("nan"), float("nan")
     slope = float(offset @ logs[known]) / spread
+    if known.sum() < 3:
+        return slope, float("nan")
     left = logs[known] - logs[known].mean() - slope * offset
     return slope, float(np.sqrt(left @ left / (known.sum() - 2) / spread))
 

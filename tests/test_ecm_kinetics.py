@@ -70,6 +70,8 @@ def test_a_slope_is_fitted_to_all_runs(script):
     points = [script.Point(v, np.exp(off - 20.0 * v), np.array([]), COUNTS) for v in (1.0, 1.1, 1.3)]
     slope, error = script.fitted_slope_per_V(points)
     assert slope == pytest.approx(-20.0)
+    two = [point._replace(times_s=point.times_s[:1]) for point in points[:2]]
+    assert script.fitted_slope_per_V(two) == pytest.approx((-20.0, np.nan), nan_ok=True)
     assert error == pytest.approx(np.sqrt(6 * 0.01 / 4 / (2 * 0.14 / 3)), rel=1e-6)
 
 
