@@ -79,6 +79,7 @@ class MetalNetwork:
         spacing_nm: float,
         decay_nm: float,
         cutoff_nm: float,
+        barrier: tuple[float, float] | None = None,
     ) -> MetalNetwork:
         """A film up to z = ``thickness_nm`` with planes ``spacing_nm`` apart, the outer ones half of that inside.
 
@@ -89,17 +90,24 @@ class MetalNetwork:
             spacing_nm: distance of the lattice planes.
             decay_nm: decay length of the tunnelling amplitude.
             cutoff_nm: an atom farther than this from an electrode's surface has no bond to it.
+            barrier: where the film above begins, nm, and the decay length in it; None is one film.
         """
         z_nm = sites.positions_nm[:, 2]
+        radius_nm = 0.5 * spacing_nm  # the gap begins where the atom ends
+        begins_nm, above_nm = (thickness_nm, decay_nm) if barrier is None else barrier
 
-        def to_electrode(distance: Floats, touches: Mask) -> Floats:
-            tunnelling = G0_S * np.exp(-2.0 * (distance - 0.5 * spacing_nm) / decay_nm)
+        def decays(z: Floats | float) -> Floats:
+            """How often the amplitude falls by a factor e from the bottom electrode to here."""
+            return np.minimum(z, begins_nm) / decay_nm + np.maximum(np.subtract(z, begins_nm), 0.0) / above_nm
+
+        def to_electrode(distance: Floats, times: Floats, touches: Mask) -> Floats:
+            tunnelling = G0_S * np.exp(-2.0 * times)
             return np.where(touches, bulk_S, np.where(distance <= cutoff_nm, tunnelling, 0.0))
 
         contacts = {"bottom": z_nm < spacing_nm, "top": z_nm > thickness_nm - spacing_nm}
         return cls(
-            sites, np.full(sites.n_edges, bulk_S), to_electrode(z_nm, contacts["bottom"]),
-            to_electrode(thickness_nm - z_nm, contacts["top"]), contacts, np.ones(len(sites), dtype=bool),
+            sites, np.full(sites.n_edges, bulk_S), to_electrode(z_nm, decays(z_nm - radius_nm), contacts["bottom"]),
+            to_electrode(thickness_nm - z_nm, decays(thickness_nm) - decays(z_nm + radius_nm), contacts["top"]), contacts, np.ones(len(sites), dtype=bool),
         )  # fmt: skip
 
     @property

@@ -114,10 +114,15 @@ def metal_network(device: EcmDevice, lattice: FilamentLattice) -> MetalNetwork:
     """Bonds of the active metal on the lattice: those of bulk metal have conductivity times spacing."""
     conduction, step = device.conduction, lattice.mesh_size_nm
     sigma = device.material(device.metal).value("electrical_S_per_m")
+    layer, barrier = device.layers.barrier, None
+    if layer is not None:
+        depth_eV = layer.tunnel_barrier_eV or conduction.tunnel_barrier_eV
+        decay_nm = tunnelling_decay_nm(depth_eV, layer.effective_mass or conduction.effective_mass)
+        barrier = (device.layers.electrolyte.thickness_nm, decay_nm)
     return MetalNetwork.build(
         lattice.sites, lattice.box_nm[2], bulk_S=sigma * step * 1e-9, spacing_nm=step,
         decay_nm=tunnelling_decay_nm(conduction.tunnel_barrier_eV, conduction.effective_mass),
-        cutoff_nm=conduction.cutoff_nm,
+        cutoff_nm=conduction.cutoff_nm, barrier=barrier,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 Sites are those of the metal's face-centred cubic lattice. An atom costs ``strain + 6 bond`` less one ``bond`` for each
 neighbouring atom and each neighbour in the active electrode, and ``inert_bond`` for each in the inert one: 0, but for
-the strain, at a kink. An ion costs ``ion.energy`` and ``ion.repulsion`` for each ion beside it (nothing with
+the strain and the ``atom_shift`` of a barrier layer, at a kink. An ion costs ``ion.energy`` and ``ion.repulsion`` for each ion beside it (nothing with
 ``ion.space_charge``: the potential holds it). Every process has its reverse, at rates in detailed balance with these
 energies and with the work of the field:
 
@@ -64,7 +64,8 @@ def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm 
     film = Film.build(device, positions, film_seed)
     engine = lattice_engine(
         device, comm, sites, _model(device), np.where(film.metal, SPECIES.index(ATOM), 0).astype(np.int8), engine_seed,
-        site_energies_eV={ATOM: energy, ION: film.ion_energy_eV}, barrier_shifts_eV={"ion_hop": film.hop_shift_eV},
+        site_energies_eV={ATOM: energy + film.atom_energy_eV, ION: film.ion_energy_eV},
+        barrier_shifts_eV={"ion_hop": film.hop_shift_eV},
         contacts=touching, rate_factors=factors,
     )  # fmt: skip
     return FilamentLattice(
