@@ -49,6 +49,20 @@ def two_sides(
             electron[i] = total / count
 
 
+@njit(cache=True)
+def surface_weights(start: Ints, target: NDArray[np.int32], metal: Mask, potential: Floats, weight: Floats) -> None:
+    """Raise ``weight`` (N,) on metal by what the potential could move if the atom went, V.
+
+    The bonds of an atom to its own cluster say nothing of it: they carry no voltage. Where the atom stood the potential
+    would rise toward that of the sites beside it without metal.
+    """
+    for i in range(len(metal)):
+        if metal[i]:
+            for k in range(start[i], start[i + 1]):
+                if not metal[target[k]]:
+                    weight[i] = max(weight[i], abs(potential[i] - potential[target[k]]))
+
+
 @dataclass(frozen=True)
 class MetalNetwork:
     """Bonds of metal atoms with each other and with two electrodes; the counterpart of :class:`Network`.
@@ -93,21 +107,21 @@ class MetalNetwork:
             barrier: where the film above begins, nm, and the decay length in it; None is one film.
         """
         z_nm = sites.positions_nm[:, 2]
-        radius_nm = 0.5 * spacing_nm  # the gap begins where the atom ends
-        begins_nm, above_nm = (thickness_nm, decay_nm) if barrier is None else barrier
+        begins_nm, above_nm = (np.inf, decay_nm) if barrier is None else barrier
 
-        def decays(z: Floats | float) -> Floats:
-            """How often the amplitude falls by a factor e from the bottom electrode to here."""
-            return np.minimum(z, begins_nm) / decay_nm + np.maximum(np.subtract(z, begins_nm), 0.0) / above_nm
-
-        def to_electrode(distance: Floats, times: Floats, touches: Mask) -> Floats:
-            tunnelling = G0_S * np.exp(-2.0 * times)
-            return np.where(touches, bulk_S, np.where(distance <= cutoff_nm, tunnelling, 0.0))
+        def to_electrode(distance: Floats, touches: Mask, beside_nm: float, decays_nm: tuple[float, float]) -> Floats:
+            """Of atoms at a distance: the film ``beside_nm`` wide at the electrode, and the other one behind it."""
+            gap = distance - 0.5 * spacing_nm
+            times = np.minimum(gap, beside_nm) / decays_nm[0] + np.maximum(gap - beside_nm, 0.0) / decays_nm[1]
+            return np.where(touches, bulk_S, np.where(distance <= cutoff_nm, G0_S * np.exp(-2.0 * times), 0.0))
 
         contacts = {"bottom": z_nm < spacing_nm, "top": z_nm > thickness_nm - spacing_nm}
+        beside_top_nm = np.inf if barrier is None else thickness_nm - begins_nm
         return cls(
-            sites, np.full(sites.n_edges, bulk_S), to_electrode(z_nm, decays(z_nm - radius_nm), contacts["bottom"]),
-            to_electrode(thickness_nm - z_nm, decays(thickness_nm) - decays(z_nm + radius_nm), contacts["top"]), contacts, np.ones(len(sites), dtype=bool),
+            sites, np.full(sites.n_edges, bulk_S),
+            to_electrode(z_nm, contacts["bottom"], begins_nm, (decay_nm, above_nm)),
+            to_electrode(thickness_nm - z_nm, contacts["top"], beside_top_nm, (above_nm, decay_nm)),
+            contacts, np.ones(len(sites), dtype=bool),
         )  # fmt: skip
 
     @property
