@@ -1,8 +1,8 @@
 """Energy of a SET at a constant voltage: what a cell takes until it sets, until its pulse ends, and the usual metrics.
 
-A virgin cell stands behind a resistor at a constant voltage. It *has set* when it conducts ``RATIO`` times as well as at
-first (tau); its pulse lasts twice as long, and G_on is its conductance then. Currents and times are those of every field
-solution, so that no step of a clock enters: the current is constant between two of them.
+A virgin cell stands behind a resistor at a constant voltage. It *has set* when it conducts ``RATIO`` times as well as
+at first (tau); its pulse lasts twice as long, and G_on is its conductance then. Currents and times are those of every
+field solution, so that no step of a clock enters: the current is constant between two of them.
 
 With V the voltage of the source: E_action = V^2 (G_on + G_off)/2 tau, E_spike = V^2 G_off tau, E_fire = V^2 G_on tau.
 They take the whole voltage for that of the cell, and G_on for all of tau: with a jump at its end E_action overstates
@@ -87,9 +87,7 @@ def energy_J(times_s: Floats, powers_W: Floats, until_s: float) -> float:
     return float(powers_W @ np.maximum(ends_s - times_s, 0.0))
 
 
-def set_pulse(
-    device: EcmDevice, voltage_V: float, seed: int, *, resistance_ohm: float, longest_s: float
-) -> SetPulse:
+def set_pulse(device: EcmDevice, voltage_V: float, seed: int, *, resistance_ohm: float, longest_s: float) -> SetPulse:
     """Apply one pulse to a virgin cell; given up after ``longest_s`` without a SET."""
     cell, circuit = _Metered(device, seed), Circuit(resistance_ohm, None)
     cell.initialise()

@@ -2,9 +2,9 @@
 
 Sites are those of the metal's face-centred cubic lattice. An atom costs ``strain + 6 bond`` less one ``bond`` for each
 neighbouring atom and each neighbour in the active electrode, and ``inert_bond`` for each in the inert one: 0, but for
-the strain and the ``atom_shift`` of a barrier layer, at a kink. An ion costs ``ion.energy`` and ``ion.repulsion`` for each ion beside it (nothing with
-``ion.space_charge``: the potential holds it). Every process has its reverse, at rates in detailed balance with these
-energies and with the work of the field:
+the strain (and ``atom_shift`` in a barrier layer), at a kink. An ion costs ``ion.energy`` and ``ion.repulsion`` for
+each ion beside it (nothing with ``ion.space_charge``: the potential holds it). Every process has its reverse, at rates
+in detailed balance with these energies and with the work of the field:
 
 ====================  ================================  ==========================================
 process               from -> to                        electrons
