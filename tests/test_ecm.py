@@ -98,6 +98,54 @@ def test_every_process_balances_its_reverse_in_a_field():
     assert_balance(lattice, {"active": 0.3, "inert": -0.1, "film": -0.1})
 
 
+def test_metal_joined_to_the_active_electrode_is_electrode():
+    """Ions leave it over sites beside it, and electrons of the film do not reduce ions there; each balances."""
+    cell = Ecm(small({"film_reduction.decay_nm": 0.5, "transfer.joined_metal": True}), np.random.SeedSequence(1))
+    lattice, engine = cell.lattice, cell.engine
+    height, step = lattice.positions_nm[:, 2], lattice.mesh_size_nm
+    planes = np.round(height / step - 0.5).astype(int)
+    joined = np.flatnonzero(planes >= planes.max() - 1)
+    alone = np.flatnonzero(planes == 0)[:1]
+    cell.initialise()
+    assert not engine.rates("injection_joined")
+    engine.assign([*joined, *alone], np.full(len(joined) + 1, ATOM))
+    cell.read(Circuit(0.0, None))
+    beside = np.flatnonzero(planes == planes.max() - 2)  # one plane below; the next one has no neighbour in the metal
+    below = np.flatnonzero(planes == planes.max() - 3)
+    touched = {site for site, *_ in engine.rates("injection_joined")}
+    assert set(beside) <= touched
+    assert not touched & ({*alone, *joined} | set(below[~np.isin(below, np.concatenate(
+        [neighbours(lattice, site) for site in joined]))]))  # fmt: skip
+    assert not touched & set(neighbours(lattice, alone[0])[planes[neighbours(lattice, alone[0])] == 0])
+    engine.assign([beside[0], below[0]], [ION, ION])
+    reduced = {site: rate for site, _, rate, _ in engine.rates("film_reduction")}
+    assert reduced[below[0]] > 0.0
+    assert reduced.get(beside[0], 0.0) == 0.0
+    out = next(change for site, _, _, change in engine.rates("injection_joined") if site == beside[1])
+    engine.assign([beside[1]], [ION])
+    back = next(change for site, _, _, change in engine.rates("absorption_joined") if site == beside[1])
+    assert back == pytest.approx(-out)
+    bridge = np.flatnonzero(planes >= 0)
+    engine.assign(bridge[planes[bridge] != 3], np.full(np.count_nonzero(planes != 3), ATOM))
+    engine.assign(np.flatnonzero(planes == 3)[:1], [ATOM])
+    cell.read(Circuit(0.0, None))
+    assert not any(rate for _, _, rate, _ in engine.rates("injection_joined"))
+
+
+def test_what_joined_metal_gives_and_takes_is_counted():
+    cell = Ecm(small({"transfer.joined_metal": True}), np.random.SeedSequence(2))
+    cell.initialise()
+    top = np.flatnonzero(cell.lattice.positions_nm[:, 2] > cell.lattice.box_nm[2] - cell.lattice.mesh_size_nm)
+    cell.engine.assign(top, np.full(len(top), ATOM))
+    cell.read(Circuit(0.0, None))
+    cell.advance(6e-7, 1.8, Circuit(0.0, 1e-4))
+    counts, row = cell.engine.counts, cell.observe()
+    came = counts["injection"] - counts["absorption"] + counts["detachment"] - counts["attachment"]
+    came += counts["injection_joined"] - counts["absorption_joined"]
+    assert counts["injection_joined"] > 10
+    assert row["n_ions"] + row["n_atoms"] == len(top) + came
+
+
 BARRIER = {
     "material": "HfO2", "thickness_nm": 0.8, "hop_shift_eV": 0.2, "ion_shift_eV": 0.1, "atom_shift_eV": 1.2,
     "tunnel_barrier_eV": 2.0, "effective_mass": 0.1,

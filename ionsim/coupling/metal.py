@@ -164,6 +164,17 @@ class MetalNetwork:
         """Atoms of the narrowest cross-section between the electrodes; 0 where metal does not join them."""
         return kmc.narrowest_cut(self.sites, metal, self.contacts).size
 
+    def beside_joined(self, metal: Mask) -> Mask:
+        """(N,) sites without metal beside metal that hangs together with the top electrode; none once it bridges."""
+        first, second = self._pairs(metal)
+        joined = self._beyond(metal, first, second)
+        if np.any(joined & self.contacts["bottom"]):
+            return np.zeros(len(metal), dtype=bool)
+        owner = np.repeat(np.arange(len(metal)), np.diff(self.start))
+        beside = np.zeros(len(metal), dtype=bool)
+        beside[self.target[joined[owner]]] = True
+        return beside & ~metal
+
     def _pairs(self, metal: Mask) -> tuple[Ints, Ints]:
         """Neighbouring atoms, each pair once."""
         members = np.flatnonzero(metal)
