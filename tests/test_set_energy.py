@@ -21,7 +21,9 @@ def test_metrics_are_those_of_the_literature():
 
 
 def test_a_cell_that_does_not_set_has_no_energy():
-    device = ionsim.load("ag_barrier_2nm").replace({"mesh.domain_width_nm": 5.0})
+    device = ionsim.load("ag_barrier_2nm").replace({
+        "mesh.domain_width_nm": 5.0, "lattice.width_nm": 1.6, "lattice.depth_nm": 1.6, "soft_spots": [],
+    })  # fmt: skip
     pulse = set_pulse(device, 0.2, 1, resistance_ohm=0.0, longest_s=1e-8)
     assert np.isnan([pulse.tau_s, pulse.action_J, pulse.pulse_J]).all()
 
