@@ -77,6 +77,9 @@ class Transfer(Section):
     max_metal_rate_Hz: float | None = number(
         None, "Hz", "cap at pieces of metal that slows both directions alike", gt=0, le=1e16
     )
+    joined_metal: bool = setting(
+        False, "metal that has joined the active electrode gives and takes ions as that does, until it bridges"
+    )
 
 
 class FilmReduction(Section):
