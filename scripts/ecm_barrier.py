@@ -111,12 +111,12 @@ def main(
     voltage: Annotated[list[float] | None, typer.Option(help="Voltage of the source in V; repeatable.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 1 to this number.")] = 3,
     resistance_ohm: Annotated[float, typer.Option(min=0.0, help="Resistor in series, Ohm.")] = 1e4,
-    same_s: Annotated[float, typer.Option(min=0.0, help="SET time at which cells are compared, s.")] = 1e-4,
+    same_s: Annotated[float, typer.Option(min=0.0, help="SET time at which cells are compared, s.")] = 2e-4,
     longest_s: Annotated[float, typer.Option(min=0.0, help="Give up after this simulated time, s.")] = 1.0,
     out: Annotated[Path, typer.Option(help="The CSV file; the picture has the same name.")] = Path("ecm_barrier.csv"),
 ) -> None:
     """Measure all cells at all voltages."""
-    voltages_V = np.sort(voltage or [1.6, 1.8, 2.0])
+    voltages_V = np.sort(voltage or [1.4, 1.6, 1.8, 2.0])
     means = {name: np.full((len(voltages_V), 11), np.nan) for name in CELLS}
     ranges = {name: np.full((len(voltages_V), 2), np.nan) for name in CELLS}
     lines = [",".join(_COLUMNS)]
