@@ -30,6 +30,9 @@ console = Console()
 #: A filament is gone when it conducts less than this share of what it did.
 _GONE = 0.1
 
+#: First and shortest step of a hold, s: some hops of surface atoms.
+_FIRST_STEP_S = 1e-8
+
 
 @dataclass
 class Left:
@@ -65,12 +68,8 @@ def leave(
     while not cell.limited and until_s < longest_s:
         cell.advance(until_s, voltage_V, formed)
         until_s *= 1.1
-    formed_s, held_s = cell.time_s, 0.0
-    begun, hold_s = time.monotonic(), formed_s if hold_s is None else hold_s
-    for held_s in np.append(_spaced(hold_s)[:-1], hold_s):
-        cell.advance(formed_s + held_s, voltage_V, formed)
-        if time.monotonic() - begun > wall_s:
-            break
+    formed_s = cell.time_s
+    held_s = hold(cell, voltage_V, formed, formed_s if hold_s is None else hold_s, wall_s)
     cell.advance(cell.time_s, 0.0, formed)
     cell.read(formed)
     row = cell.observe()
@@ -88,6 +87,24 @@ def leave(
         if left.gone or time.monotonic() - begun > wall_s:
             break
     return left
+
+
+def hold(cell: Ecm, voltage_V: float, circuit: Circuit, hold_s: float, wall_s: float) -> float:
+    """Keep the voltage on behind the current limit, for ``hold_s`` or a wall time (s); how long it was, s.
+
+    Behind a limit the cell's voltage is that current over its conductance, which atoms that hop on a bridge change
+    without moving the potential by much: the fields are solved so often that the conductance changes little between.
+    """
+    begun, begin_s, held_s, step_s = time.monotonic(), cell.time_s, 0.0, _FIRST_STEP_S
+    conductance_S = cell.fields.conductance_S
+    while held_s < hold_s and time.monotonic() - begun < wall_s:
+        held_s = min(held_s + step_s, hold_s)
+        cell.advance(begin_s + held_s, voltage_V, circuit)
+        cell.read(circuit)
+        change = abs(np.log(cell.fields.conductance_S / conductance_S))
+        conductance_S = cell.fields.conductance_S
+        step_s = max(step_s * (1.3 if change < 0.1 else 1.0 if change < 0.3 else 0.3), _FIRST_STEP_S)
+    return held_s
 
 
 def _spaced(longest_s: float) -> NDArray[np.float64]:
