@@ -93,7 +93,7 @@ def hold(cell: Ecm, voltage_V: float, circuit: Circuit, hold_s: float, wall_s: f
     """Keep the voltage on behind the current limit, for ``hold_s`` or a wall time (s); how long it was, s.
 
     Behind a limit the cell's voltage is that current over its conductance, which atoms that hop on a bridge change
-    without moving the potential by much: the fields are solved so often that the conductance changes little between.
+    without moving the potential by much: fields are solved at steps that shrink where the conductance changes.
     """
     begun, begin_s, held_s, step_s = time.monotonic(), cell.time_s, 0.0, _FIRST_STEP_S
     conductance_S = cell.fields.conductance_S
