@@ -56,7 +56,7 @@ class Sites:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The lattice and its fields at one moment; arrays are (N,), in the order of the sites.
+    """The lattice and its fields at one moment; arrays are (N,), in the order of the sites, empty without a lattice.
 
     ``extra`` holds further arrays by name, such as a cut through the fields: ``cut/x_nm`` (of a lateral cell
     ``cut/y_nm``), ``cut/z_nm``, ``cut/potential_V`` (nz, nx), ``cut/temperature_K`` (nz, nx).

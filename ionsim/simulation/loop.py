@@ -74,7 +74,8 @@ class Simulation:
             input_toml=device.to_toml(),
             stages=self.drive.stages,
         )
-        self.recorder.sites = Sites(**self.family.sites())
+        sites = self.family.sites()
+        self.recorder.sites = None if sites is None else Sites(**sites)
         self._mesh_fields: dict[str, tuple[float, dict[str, NDArray[np.float64]]]] = {}
         self._written = -np.inf
 
@@ -172,5 +173,5 @@ class Simulation:
         state = self.family.state()
         rows = self.family.observe()
         self._mesh_fields[label] = (rows["time_s"], self.family.mesh_fields())
-        named = {name: state.pop(name) for name in ("occupation", "potential_V", "temperature_K")}
+        named = {name: state.pop(name, np.empty(0)) for name in ("occupation", "potential_V", "temperature_K")}
         self.recorder.snapshot(Snapshot(label, rows["time_s"], rows["voltage_V"], extra=state, **named))
