@@ -8,7 +8,8 @@ with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spac
 from meshes.errors import MeshError
 from meshes.filament import KINDS, filament_cell
 from meshes.grading import graded
-from meshes.labelled import LabelledMesh
+from meshes.interfaces import split
+from meshes.labelled import Interface, LabelledMesh
 from meshes.regions import ENDS, Box, label_boxes, label_layers
 from meshes.tensor import tensor_box, tensor_boxes, tensor_rectangle
 
@@ -16,12 +17,14 @@ __all__ = [
     "ENDS",
     "KINDS",
     "Box",
+    "Interface",
     "LabelledMesh",
     "MeshError",
     "filament_cell",
     "graded",
     "label_boxes",
     "label_layers",
+    "split",
     "tensor_box",
     "tensor_boxes",
     "tensor_rectangle",
