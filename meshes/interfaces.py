@@ -21,7 +21,8 @@ def split(labelled: LabelledMesh, interfaces: Sequence[str]) -> LabelledMesh:
 
     Names may be patterns ("heater_*/cell_*"); every pair of regions that touch and match is an interface of its own.
     A node where more than two regions meet gets one copy for every group of cells around it that still hang together.
-    Where a split surface ends inside the body, its last node is not doubled: nothing jumps there, and there is no pair.
+    Where a split surface ends inside the body, its last node is not doubled: nothing jumps there, there is no pair, and
+    the areas of the pairs leave that node's share out. Split the surfaces next to it as well to have all of it.
     The cells must be simplices, the mesh not split yet. Raises MeshError for a name that matches no touching pair.
     """
     if labelled.interfaces:

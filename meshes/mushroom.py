@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from mpi4py import MPI
 
-from meshes.errors import MeshError
-from meshes.grading import check_size
+from meshes.grading import check_lengths, check_less
 from meshes.labelled import LabelledMesh
-from meshes.shapes import Box, Cylinder, FineBall, Size, mesh_shapes, plane
+from meshes.shapes import Block, Cylinder, FineBall, Size, mesh_shapes, plane
 from meshes.simplices import Chooser
 
 
@@ -19,13 +18,13 @@ def mushroom(
     top_nm: float = 50.0,
     outer_radius_nm: float = 150.0,
     size_nm: float = 1.0,
-    fine_radius_nm: float = 35.0,
-    growth: float = 1.2,
+    fine_radius_nm: float = 50.0,
+    growth: float = 1.15,
     largest_nm: float = 10.0,
     split: Sequence[str] = (),
     comm: MPI.Comm | None = None,
 ) -> LabelledMesh:
-    """A mushroom cell in (r, z), axisymmetric, of triangles. All lengths in nm; the defaults are chosen.
+    """A mushroom cell in (r, z), axisymmetric. Triangles. All lengths in nm; the defaults are chosen.
 
     Regions, from below: "bottom" (contact, bottom_nm thick), "heater" (a pillar of heater_radius_nm and height
     heater_nm) in "dielectric", "phase_change" (a layer, phase_change_nm) and "top" (contact, top_nm), all out to
@@ -37,15 +36,17 @@ def mushroom(
     ``comm`` (default COMM_WORLD). Raises MeshError naming the argument that is wrong.
     """
     lengths = {"heater_radius_nm": heater_radius_nm, "heater_nm": heater_nm, "phase_change_nm": phase_change_nm,
-               "bottom_nm": bottom_nm, "top_nm": top_nm, "outer_radius_nm": outer_radius_nm}  # fmt: skip
-    size = _size(lengths, size_nm, fine_radius_nm, growth, largest_nm, (0.0, 0.0))
+               "bottom_nm": bottom_nm, "top_nm": top_nm, "outer_radius_nm": outer_radius_nm,
+               "fine_radius_nm": fine_radius_nm}  # fmt: skip
+    _check(lengths)
+    size = Size(size_nm, growth, largest_nm, [FineBall((0.0, 0.0), fine_radius_nm)])
     outer, base, roof = outer_radius_nm, -heater_nm - bottom_nm, phase_change_nm + top_nm
     shapes = [
-        ("bottom", Box((0.0, base), (outer, -heater_nm))),
-        ("heater", Box((0.0, -heater_nm), (heater_radius_nm, 0.0))),
-        ("dielectric", Box((heater_radius_nm, -heater_nm), (outer, 0.0))),
-        ("phase_change", Box((0.0, 0.0), (outer, phase_change_nm))),
-        ("top", Box((0.0, phase_change_nm), (outer, roof))),
+        ("bottom", Block((0.0, base), (outer, -heater_nm))),
+        ("heater", Block((0.0, -heater_nm), (heater_radius_nm, 0.0))),
+        ("dielectric", Block((heater_radius_nm, -heater_nm), (outer, 0.0))),
+        ("phase_change", Block((0.0, 0.0), (outer, phase_change_nm))),
+        ("top", Block((0.0, phase_change_nm), (outer, roof))),
     ]
     surfaces = {"bottom": plane(1, base), "top": plane(1, roof), "axis": plane(0, 0.0)}
     return mesh_shapes("mushroom", shapes, size, surfaces, split, axisymmetric=True, comm=comm)
@@ -66,14 +67,16 @@ def mushroom_3d(
     split: Sequence[str] = (),
     comm: MPI.Comm | None = None,
 ) -> LabelledMesh:
-    """The cell of :func:`mushroom` in 3D (x, y, z), of tetrahedra; the arguments are the same.
+    """A mushroom cell in 3D (x, y, z). Tetrahedra; regions, surfaces and arguments of :func:`mushroom`, without "axis".
 
     With ``quarter`` only x > 0, y > 0: its two mirror planes are the surface "symmetry". Circles are polygons of at
     least 36 edges, so volumes are up to 0.5 % too small.
     """
     lengths = {"heater_radius_nm": heater_radius_nm, "heater_nm": heater_nm, "phase_change_nm": phase_change_nm,
-               "bottom_nm": bottom_nm, "top_nm": top_nm, "outer_radius_nm": outer_radius_nm}  # fmt: skip
-    size = _size(lengths, size_nm, fine_radius_nm, growth, largest_nm, (0.0, 0.0, 0.0))
+               "bottom_nm": bottom_nm, "top_nm": top_nm, "outer_radius_nm": outer_radius_nm,
+               "fine_radius_nm": fine_radius_nm}  # fmt: skip
+    _check(lengths)
+    size = Size(size_nm, growth, largest_nm, [FineBall((0.0, 0.0, 0.0), fine_radius_nm)])
     outer, base, roof = outer_radius_nm, -heater_nm - bottom_nm, phase_change_nm + top_nm
     shapes = [
         ("bottom", Cylinder(outer, base, -heater_nm, quarter)),
@@ -89,13 +92,6 @@ def mushroom_3d(
     return mesh_shapes("mushroom_3d", shapes, size, surfaces, split, comm=comm)
 
 
-def _size(
-    lengths: Mapping[str, float], size: float, fine_radius: float, growth: float, largest: float, centre: Sequence[float]
-) -> Size:
-    """The sizes of the mesh, after a look at all lengths."""
-    for name, length in {**lengths, "size_nm": size, "fine_radius_nm": fine_radius, "largest_nm": largest}.items():
-        check_size(name, length)
-    if not lengths["heater_radius_nm"] < lengths["outer_radius_nm"]:
-        raise MeshError(f"heater_radius_nm must be less than outer_radius_nm = {lengths['outer_radius_nm']!r}, "
-                        f"got {lengths['heater_radius_nm']!r}")  # fmt: skip
-    return Size(size, growth, largest, [FineBall(centre, fine_radius)])
+def _check(lengths: Mapping[str, float]) -> None:
+    check_lengths(lengths)
+    check_less("heater_radius_nm", lengths["heater_radius_nm"], "outer_radius_nm", lengths["outer_radius_nm"])

@@ -9,6 +9,7 @@ import numpy as np
 from mpi4py import MPI
 
 from meshes.errors import MeshError
+from meshes.grading import check_lengths
 from meshes.interfaces import split_simplices
 from meshes.labelled import Interface, LabelledMesh
 from meshes.root import gmsh_model, on_root
@@ -19,7 +20,7 @@ AROUND = 36
 
 
 @dataclass(frozen=True)
-class Box:
+class Block:
     """A box, or a rectangle in 2D, from corner to corner (nm)."""
 
     low: Sequence[float]
@@ -48,8 +49,12 @@ class Cylinder:
         return 3, occ.addCylinder(0.0, 0.0, self.z0, 0.0, 0.0, self.z1 - self.z0, self.radius, angle=angle)
 
 
+#: A region's name and a shape that belongs to it.
+Painted = tuple[str, Block | Cylinder]
+
+
 @dataclass(frozen=True)
-class FineBox:
+class FineBlock:
     """Where the mesh is fine: a box (nm), one interval an axis."""
 
     low: Sequence[float]
@@ -84,16 +89,17 @@ class FineBall:
 class Size:
     """Edge lengths: ``size_nm`` in the ``fine`` parts, from one cell to the next ``growth`` times larger outside them.
 
-    No edge is to be longer than ``largest_nm``.
+    ``largest_nm`` is the largest size; single edges of tetrahedra come out up to twice as long as the size there.
     """
 
     size_nm: float
     growth: float
     largest_nm: float
-    fine: Sequence[FineBox | FineBall]
+    fine: Sequence[FineBlock | FineBall]
 
     def check(self) -> None:
         """Raise MeshError for sizes that make no mesh."""
+        check_lengths({"size_nm": self.size_nm, "largest_nm": self.largest_nm})
         if not (math.isfinite(self.growth) and 1.0 < self.growth <= 3.0):
             raise MeshError(f"growth must be a number above 1, at most 3, got {self.growth!r}")
         if not self.size_nm <= self.largest_nm:
@@ -117,7 +123,7 @@ class Size:
 
 def mesh_shapes(
     name: str,
-    shapes: Sequence[tuple[str, Box | Cylinder]],
+    shapes: Sequence[Painted],
     size: Size,
     surfaces: Mapping[str, Chooser],
     split: Sequence[str] = (),
@@ -148,7 +154,7 @@ def mesh_shapes(
     return replace(labelled, within=dict(within or {}))
 
 
-def _mesh(gmsh: Any, shapes: Sequence[tuple[str, Box | Cylinder]], size: Size, regions: Mapping[str, int]) -> Simplices:
+def _mesh(gmsh: Any, shapes: Sequence[Painted], size: Size, regions: Mapping[str, int]) -> Simplices:
     occ = gmsh.model.occ
     drawn = [shape.draw(occ) for _, shape in shapes]
     dim = drawn[0][0]
