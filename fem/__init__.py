@@ -11,8 +11,10 @@ from fem.conduction import Conduction, ConductionState
 from fem.electrothermal import ElectroThermal, ElectroThermalState
 from fem.errors import FemError
 from fem.extension import Extension
+from fem.front import FrontStep, PhaseFront
 from fem.heat import Heat
 from fem.krylov import SolverSettings
+from fem.nucleation import Nucleation, Nucleus
 from fem.output import VtxSeries, as_function, write_vtx
 from fem.sites import SiteOperator
 
@@ -26,7 +28,11 @@ __all__ = [
     "ElectroThermalState",
     "Extension",
     "FemError",
+    "FrontStep",
     "Heat",
+    "Nucleation",
+    "Nucleus",
+    "PhaseFront",
     "SiteOperator",
     "SolverSettings",
     "VtxSeries",

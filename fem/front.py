@@ -1,0 +1,306 @@
+"""A crystal's front that moves at a speed given by the temperature, on one region of a mesh of simplices.
+
+The crystalline fraction c (1 crystal, 0 amorphous or liquid) obeys
+
+    dc/dt = D [lap c - c (1 - c)(1 - 2c)/w^2 - s |grad c| div n] + u(T) c (1 - c)/w,    D = beta |u| w,
+
+with n = grad c/|grad c|. The front c = 1/(1 + exp(x/w)) moves at exactly u, whatever the width w. With s = 1 the third
+term cancels the motion by curvature (Y. Sun, C. Beckermann, J. Comput. Phys. 220, 626 (2007), there with c(1 - c)/w
+for |grad c|, which is the same on that front); with s = 0 the front moves at u - D kappa. Where u = 0 nothing moves,
+where it is negative the crystal melts. beta > 1 keeps c = 0 and c = 1 stable.
+
+What is stepped in time is the level p = w ln(c/(1 - c)), a signed distance to the front (K. Glasner, J. Comput. Phys.
+174, 695 (2001)). In it the same equation is
+
+    dp/dt = u + D [lap p + (1 - 2c)/w (|grad p|^2 - 1) - s |grad p| div n],
+
+and a plane front is linear in x, which first-order elements hold exactly in any direction: the elements may be as
+large as the width. Beyond 12 widths from a front c is taken as 0 or 1 and nothing is computed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+
+from fem.cell import Cell, scalar_space
+from fem.errors import FemError
+from fem.halo import Halo, nodal_array
+from fem.simplices import simplices
+
+Array = NDArray[np.float64]
+Velocity = Callable[[Array], ArrayLike]
+#: Called after a sub-step with its begin and end (s, from the begin of ``advance``), and the temperatures at its end.
+Hook = Callable[[float, float, Array], None]
+
+_FAR = 12.0  # widths: 1 - c = 6e-6
+_MOVE = 0.2  # largest move of a front in a sub-step, in widths
+_STABLE = 0.45  # D dt times the diagonal of the laplacian: 0.5 is the bound of the explicit step
+_WARM_K = 10.0  # largest change of temperature in a sub-step, at a front
+_STILL = 1e-9  # widths: a front that would move less is left alone
+_PRUNE = 25  # sub-steps between two looks for cells that the front has left
+
+
+@dataclass(frozen=True)
+class FrontStep:
+    """What one call of ``advance`` did: sub-steps, largest change of c at a node, and how far the fastest front went."""
+
+    sub_steps: int
+    largest_change: float
+    moved_nm: float
+
+
+class PhaseFront:
+    """The crystalline fraction of one region.
+
+    Args:
+        cell: mesh of simplices with named regions; with ``axisymmetric`` set, 2D in (r, z).
+        region: the region that can crystallise and melt.
+        velocity_m_per_s: u(T), function of temperatures (n,) in K to (n,) values; positive: the crystal grows.
+        width_nm: w of the profile 1/(1 + exp(x/w)); from 10 to 90 per cent it is 4.4 w wide. Elements of up to 1.5 w.
+        mobility: beta > 1. A larger one restores the profile faster, at the cost of more sub-steps.
+        curvature: s from 0 (the front moves at u - D times the sum of principal curvatures) to 1 (at u).
+        grain_boundaries_per_nm: grain boundary per volume (1/nm), from which crystal melts where u < 0 far from any
+            front: dc/dt = -S |u| c.
+
+    ``value`` is c at the nodes (local dofs,), 0 outside the region; it starts at 1. Collective in all methods.
+    Raises FemError for what the arguments do not allow.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        region: str,
+        velocity_m_per_s: Velocity,
+        width_nm: float,
+        mobility: float = 1.5,
+        curvature: float = 1.0,
+        grain_boundaries_per_nm: float = 0.0,
+    ) -> None:
+        if not (np.isfinite(width_nm) and width_nm > 0.0):
+            raise FemError(f"width_nm must be a positive length, got {width_nm!r}")
+        if not (np.isfinite(mobility) and mobility > 1.0):
+            raise FemError(f"mobility must be above 1 (crystal and glass are unstable otherwise), got {mobility!r}")
+        if not 0.0 <= curvature <= 1.0:
+            raise FemError(f"curvature must lie between 0 (kept) and 1 (cancelled), got {curvature!r}")
+        if not (np.isfinite(grain_boundaries_per_nm) and grain_boundaries_per_nm >= 0.0):
+            raise FemError(f"grain_boundaries_per_nm must not be negative, got {grain_boundaries_per_nm!r}")
+        self.cell, self.region = cell, region
+        self.space = scalar_space(cell)
+        self.halo = Halo(self.space)
+        self.elements = simplices(cell, region, self.space, self.halo)
+        self.velocity = velocity_m_per_s
+        self.width_nm, self.mobility, self.curvature = float(width_nm), float(mobility), float(curvature)
+        self.grain_boundaries_per_nm = float(grain_boundaries_per_nm)
+        self.inside: NDArray[np.bool_] = self.elements.volume > 0.0
+        self.volume_m3: Array = self.elements.volume * self.elements.metres
+        self._around = _cells_of_nodes(self.elements.dofs, self.halo.local)
+        self._level = np.where(self.inside, _FAR, -_FAR)  # p in widths
+        self._find()
+
+    @property
+    def value(self) -> Array:
+        """c (local dofs,), a new array."""
+        return _fraction(self._level)
+
+    def value_at(self, dofs: NDArray[np.int64]) -> Array:
+        """c at some local dofs (n,)."""
+        return _fraction(self._level[dofs])
+
+    @property
+    def distance_nm(self) -> Array:
+        """The signed distance to the front (local dofs,), positive in the crystal, cut off at 12 widths."""
+        return self.width_nm * self._level
+
+    def set_value(self, value: ArrayLike | Callable[[Array], ArrayLike]) -> None:
+        """Set c: a number, a nodal array (local dofs,), or a function of positions (n, 3) in nm."""
+        given = value(self.elements.x_nm) if callable(value) else value
+        given = np.full(self.halo.local, float(given)) if np.ndim(given) == 0 else given  # type: ignore[arg-type]
+        c = nodal_array(given, self.halo, "value")
+        wrong = c is None or not np.all((c[self.inside] >= 0.0) & (c[self.inside] <= 1.0))
+        if c is None or self.halo.maximum(float(wrong)):
+            raise FemError("value must lie between 0 and 1 at every node of the region")
+        with np.errstate(divide="ignore"):
+            self._set(logit(np.where(self.inside, c, 0.0)))
+
+    def set_distance(self, distance_nm: ArrayLike | Callable[[Array], ArrayLike]) -> None:
+        """Set c from a signed distance to the front in nm, positive in the crystal: nodal, or a function of (n, 3)."""
+        given = distance_nm(self.elements.x_nm) if callable(distance_nm) else distance_nm
+        level = nodal_array(given, self.halo, "distance_nm")
+        if level is None or self.halo.maximum(float(not np.all(np.isfinite(level)))):
+            raise FemError("distance_nm must be finite")
+        self._set(level / self.width_nm)
+
+    def add_ball(self, centre_nm: ArrayLike, radius_nm: float) -> None:
+        """Add a crystal: a ball (disc, interval; on an axisymmetric cell a ring) with the profile of the front."""
+        dim, w = self.elements.dim, self.width_nm
+        centre = np.asarray(centre_nm, dtype=np.float64)[:dim]
+        x = self.elements.x_nm[:, :dim]
+        near = self.inside & (np.abs(x - centre).max(axis=1) < radius_nm + _FAR * w)
+        nodes = np.flatnonzero(near)
+        level = np.clip((radius_nm - np.linalg.norm(x[nodes] - centre, axis=1)) / w, -_FAR, _FAR)
+        higher = level > self._level[nodes]
+        self._level[nodes[higher]] = level[higher]
+        self._grow(nodes[higher])
+
+    def save(self) -> Array:
+        """What ``restore`` needs to come back to this moment."""
+        return self._level.copy()
+
+    def restore(self, saved: Array) -> None:
+        """Come back to the moment of ``save``."""
+        self._level = saved.copy()
+        self._find()
+
+    @property
+    def crystalline_m3(self) -> float:
+        """Volume of the crystal, sum of c times the nodes' volumes (2D: per metre of depth)."""
+        return self.halo.sum(self.value * self.volume_m3)
+
+    def growth(self, temperature_K: Array) -> Array:
+        """u c (1 - c)/w (local dofs,) in 1/s: how fast c changes where a front passes."""
+        c = self.value
+        return self._speed(temperature_K, np.arange(self.halo.local)) * c * (1.0 - c) / self.width_nm
+
+    def advance(self, dt_s: float, begin_K: ArrayLike, end_K: ArrayLike | None = None, hook: Hook | None = None
+                ) -> FrontStep:  # fmt: skip
+        """Go on by ``dt_s``, the temperature (local dofs,) changing linearly from ``begin_K`` to ``end_K``.
+
+        Sub-steps are chosen by stability and so that no front moves more than a fifth of its width in one. Without a
+        front, or with one that stands still, a step of any length costs nothing. Raises FemError for a wrong time, a
+        wrong shape, or a velocity that is not finite.
+        """
+        if not (np.isfinite(dt_s) and dt_s >= 0.0):
+            raise FemError(f"dt_s must be a time in s, got {dt_s!r}")
+        begin = nodal_array(begin_K, self.halo, "begin_K")
+        end = nodal_array(begin_K if end_K is None else end_K, self.halo, "end_K")
+        assert begin is not None and end is not None
+        old = self._level.copy()
+        time, steps, moved = 0.0, 0, 0.0
+        while time < dt_s:
+            left = dt_s - time
+            step, speed = self._sub_step(left, begin + (time / dt_s) * (end - begin), end)
+            middle = begin + ((time + 0.5 * step) / dt_s) * (end - begin)
+            if speed * step > _STILL * self.width_nm:
+                self._move(step, middle)
+                steps += 1
+                moved += speed * step
+                if steps % _PRUNE == 0:
+                    self._find()
+            if self.grain_boundaries_per_nm:
+                self._melt_inside(step, middle)
+            begin_s, time = time, dt_s if step >= left else time + step
+            if hook is not None:
+                hook(begin_s, time, begin + (time / dt_s) * (end - begin))
+        change = np.abs(expit(self._level) - expit(old)).max(initial=0.0)
+        return FrontStep(steps, self.halo.maximum(float(change)), moved)
+
+    def _sub_step(self, left: float, now: Array, end: Array) -> tuple[float, float]:
+        """A sub-step (s) that is stable and accurate, and the largest speed in it (nm/s)."""
+        nodes = self._nodes
+        warming = self.halo.maximum(float(np.abs(end[nodes] - now[nodes]).max(initial=0.0)))
+        step = left / max(1.0, np.ceil(warming / _WARM_K))
+        here = np.abs(self._speed(now, nodes))
+        later = np.maximum(here, np.abs(self._speed(now + (step / left) * (end - now), nodes)))
+        return min(step, self._limit(later, nodes, left)), self.halo.maximum(float(later.max(initial=0.0)))
+
+    def _limit(self, speed: Array, nodes: NDArray[np.int64], left: float) -> float:
+        w = self.width_nm
+        stiff = self.mobility * w * self.elements.stiffest[nodes] / _STABLE
+        fastest = self.halo.maximum(float((speed * np.maximum(stiff, 1.0 / (_MOVE * w))).max(initial=0.0)))
+        if fastest * left <= 1.0:
+            return left
+        return left / np.ceil(fastest * left)
+
+    def _speed(self, temperature_K: Array, nodes: NDArray[np.int64]) -> Array:
+        """u (nodes,) in nm/s."""
+        u = 1e9 * np.asarray(self.velocity(temperature_K[nodes]), dtype=np.float64)
+        if self.halo.maximum(float(u.shape != nodes.shape or not np.all(np.isfinite(u)))):
+            raise FemError("velocity_m_per_s must return one finite value for each temperature")
+        return u
+
+    def _move(self, dt_s: float, temperature_K: Array) -> None:
+        """One explicit step of the level."""
+        elements, halo, active = self.elements, self.halo, self._active
+        dofs = elements.dofs[active]
+        gradients, measure, share = elements.gradient[active], elements.measure[active], elements.share[active]
+        level = self._level
+        slope = np.einsum("ca,cak->ck", level[dofs], gradients) * self.width_nm  # grad p, 1 on the profile
+        steep = np.sqrt((slope**2).sum(axis=1))
+        normal = slope / np.maximum(steep, 1e-12)[:, None]
+        where = dofs.ravel()
+
+        def total(values: Array) -> Array:
+            return halo.accumulate(np.bincount(where, values.ravel(), halo.local))[nodes] / volume
+
+        nodes = self._nodes
+        volume = elements.volume[nodes]
+        laplacian = total(-measure[:, None] * np.einsum("ck,cak->ca", slope, gradients))
+        squared = total(share * (steep**2)[:, None])
+        steepness = total(share * steep[:, None])
+        u = self._speed(temperature_K, nodes)
+        w, p = self.width_nm, level[nodes]
+        asymmetry = -np.tanh(0.5 * p)  # 1 - 2c
+        kept = np.ones(nodes.size)
+        if self.grain_boundaries_per_nm:  # a mixture without a front, above melting, is no front to be restored
+            kept[u < 0.0] = np.minimum(1.0, 2.0 * steepness[u < 0.0])
+        bracket = laplacian + asymmetry / w * (squared - kept)
+        if self.curvature:
+            divergence = total(-measure[:, None] * np.einsum("ck,cak->ca", normal, gradients))
+            bracket -= self.curvature * steepness * divergence
+        new = p + dt_s / w * (u * kept + self.mobility * np.abs(u) * w * bracket)
+        new = np.clip(new, -_FAR, _FAR)
+        left_far = nodes[(np.abs(p) >= _FAR) & (np.abs(new) < _FAR)]
+        level[nodes] = new
+        self._grow(left_far)
+
+    def _melt_inside(self, dt_s: float, temperature_K: Array) -> None:
+        nodes = np.flatnonzero(self.inside & (self._level > -_FAR))
+        u = self._speed(temperature_K, nodes)
+        nodes, u = nodes[u < 0.0], u[u < 0.0]
+        if self.halo.maximum(float(nodes.size)):
+            c = self.value[nodes] * np.exp(self.grain_boundaries_per_nm * u * dt_s)
+            level = self._level.copy()
+            level[nodes] = np.minimum(logit(c, where=c < 1.0, out=np.full_like(c, _FAR)), level[nodes])
+            self._set(level)
+
+    def _set(self, level: Array) -> None:
+        self._level = np.clip(np.where(self.inside, level, -_FAR), -_FAR, _FAR)
+        self._find()
+
+    def _find(self) -> None:
+        """Look through all cells for those near a front."""
+        near = self._level[self.elements.dofs]
+        self._mask = (near.max(axis=1) > -_FAR) & (near.min(axis=1) < _FAR)
+        self._listed()
+
+    def _grow(self, nodes: NDArray[np.int64]) -> None:
+        """Add the cells around nodes that a front has reached."""
+        if self.halo.maximum(float(nodes.size)):
+            pointer, cells = self._around
+            count = pointer[nodes + 1] - pointer[nodes]
+            first = np.repeat(pointer[nodes] - np.cumsum(count) + count, count)
+            self._mask[cells[first + np.arange(count.sum())]] = True
+            self._listed()
+
+    def _listed(self) -> None:
+        self._active = np.flatnonzero(self._mask)
+        touched = np.zeros(self.halo.local)
+        touched[self.elements.dofs[self._active].ravel()] = 1.0
+        self._nodes = np.flatnonzero(self.halo.accumulate(touched))
+
+
+def _fraction(level: Array) -> Array:
+    value = expit(level)
+    value[level >= _FAR] = 1.0
+    value[level <= -_FAR] = 0.0
+    return np.asarray(value)
+
+
+def _cells_of_nodes(dofs: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cells around each node, as rows of a sparse pattern: pointers (count + 1,) and cells."""
+    order = np.argsort(dofs.ravel(), kind="stable")
+    pointer = np.concatenate([[0], np.cumsum(np.bincount(dofs.ravel(), minlength=count))])
+    return pointer.astype(np.int64), (order // max(dofs.shape[1], 1)).astype(np.int64)
