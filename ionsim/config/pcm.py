@@ -93,8 +93,8 @@ class PcmDevice(Device):
 
     def material_keys(self) -> Iterator[tuple[str, str]]:
         """Key path and name of every material around the phase-change material."""
-        for region in self.geometry.regions:
-            yield f"surroundings.{region}", getattr(self.surroundings, region)
+        for part, name in self.surroundings.of(self.geometry.parts):
+            yield f"surroundings.{part}", name
 
     def cross_checks(self) -> Problems:
         """A set that is known, a geometry that fits, no keys of lattices."""
