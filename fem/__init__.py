@@ -8,22 +8,29 @@ with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spac
 from fem.cell import Cell, Coefficient, midpoints_nm, region_cells
 from fem.conductance import Conductance
 from fem.conduction import Conduction, ConductionState
+from fem.contacts import Contact
 from fem.electrothermal import ElectroThermal, ElectroThermalState
 from fem.errors import FemError
 from fem.extension import Extension
 from fem.front import FrontStep, PhaseFront
+from fem.functions import cosh, exp, log, maximum, minimum, sinh, sqrt, tanh, where
 from fem.heat import Heat
 from fem.krylov import SolverSettings
 from fem.nucleation import Nucleation, Nucleus
 from fem.output import VtxSeries, as_function, write_vtx
 from fem.sites import SiteOperator
+from fem.timecontrol import Attempt, Step, TimeControl
+from fem.transient import Balance, Saved, Transient, TransientSettings, TransientState
 
 __all__ = [
+    "Attempt",
+    "Balance",
     "Cell",
     "Coefficient",
     "Conductance",
     "Conduction",
     "ConductionState",
+    "Contact",
     "ElectroThermal",
     "ElectroThermalState",
     "Extension",
@@ -33,11 +40,26 @@ __all__ = [
     "Nucleation",
     "Nucleus",
     "PhaseFront",
+    "Saved",
     "SiteOperator",
     "SolverSettings",
+    "Step",
+    "TimeControl",
+    "Transient",
+    "TransientSettings",
+    "TransientState",
     "VtxSeries",
     "as_function",
+    "cosh",
+    "exp",
+    "log",
+    "maximum",
     "midpoints_nm",
+    "minimum",
     "region_cells",
+    "sinh",
+    "sqrt",
+    "tanh",
+    "where",
     "write_vtx",
 ]

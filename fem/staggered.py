@@ -1,0 +1,2 @@
+"""Potential and temperature in turn."""
+class Staggered: pass
