@@ -5,7 +5,7 @@ import contextlib
 with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spack and Debian builds do without
     import dolfinx_solver  # noqa: F401
 
-from fem.cell import Cell, Coefficient, midpoints_nm, region_cells
+from fem.cell import Cell, Coefficient, midpoints_nm, region_cells, scalar_space
 from fem.conductance import Conductance
 from fem.conduction import Conduction, ConductionState
 from fem.contacts import Contact
@@ -57,6 +57,7 @@ __all__ = [
     "midpoints_nm",
     "minimum",
     "region_cells",
+    "scalar_space",
     "sinh",
     "sqrt",
     "tanh",

@@ -6,7 +6,7 @@ from typing import Literal
 from ionsim import materials as database
 from ionsim.config.base import Problem, Problems, Section, number, setting
 from ionsim.config.device import Device
-from ionsim.config.pcm_geometry import GeometryConfig, Surroundings
+from ionsim.config.pcm_geometry import Array, GeometryConfig, Surroundings
 from ionsim.errors import nearest
 
 _SET = "else that of the material set"
@@ -37,6 +37,7 @@ class PhaseChange(Section):
         None, "eV", f"rise of amorphous_activation_eV over a full relaxation, {_SET}", ge=0, le=5
     )
     relaxation_attempt_Hz: float | None = number(None, "Hz", f"attempt frequency of relaxation, {_SET}", ge=1e6, le=1e16)
+    glass_K: float | None = number(None, "K", f"below this it is a glass that ages, {_SET}", ge=100, le=3000)
     grain_nm: float | None = number(None, "nm", f"size of grains, from whose boundaries a crystal melts, {_SET}", gt=0.1, le=1e4)
 
 
@@ -76,6 +77,12 @@ class PcmDevice(Device):
     crystallisation: Crystallisation = setting(Crystallisation(), "nucleation and growth")
     boundaries: Boundaries = setting(Boundaries(), "interfaces of the phase-change material")
     steps: Steps = setting(Steps(), "steps in time")
+
+    @property
+    def selected(self) -> tuple[int, int]:
+        """Row and column of the cell that is driven; (0, 0) of a single cell."""
+        geometry = self.geometry
+        return (geometry.selected_row, geometry.selected_column) if isinstance(geometry, Array) else (0, 0)
 
     def phase(self, key: str) -> float:
         """A number of the phase-change material by its key: the file's own, else that of the set."""

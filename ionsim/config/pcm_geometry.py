@@ -128,6 +128,8 @@ class Array(Geometry):
     kind: Literal["pcm_array"]
     rows: int = number(3, "", "word lines", ge=1, le=9)
     columns: int = number(3, "", "bit lines", ge=1, le=9)
+    selected_row: int = number(1, "", "row of the cell that is driven, from 0", ge=0, le=8)
+    selected_column: int = number(1, "", "column of the cell that is driven, from 0", ge=0, le=8)
     pitch_nm: float = _length(80.0, "distance of neighbouring cells")
     heater_width_nm: float = _length(20.0, "side of the square heater")
     heater_nm: float = _length(40.0, "height of the heater")
@@ -143,9 +145,16 @@ class Array(Geometry):
     growth: float = number(1.35, "", "ratio of neighbouring mesh sizes away from where the phase changes", gt=1, le=3)
     largest_nm: float = _length(30.0, "largest mesh size")
 
+    def arguments(self) -> dict[str, Any]:
+        """Without the selection, which is no business of the mesh."""
+        return {name: value for name, value in super().arguments().items() if not name.startswith("selected")}
+
     def cross_checks(self) -> Problems:
-        """Heaters are no wider than cells and lines."""
+        """Heaters are no wider than cells and lines, and the selected cell is one of the array."""
         yield from super().cross_checks()
+        for key, count in (("selected_row", self.rows), ("selected_column", self.columns)):
+            if getattr(self, key) >= count:
+                yield Problem(key, f"must be below the {count} of the array", getattr(self, key))
         for key in ("cell_width_nm", "line_width_nm"):
             if self.heater_width_nm > getattr(self, key):
                 yield Problem("heater_width_nm", f"must be at most {key} = {getattr(self, key):g}", self.heater_width_nm)
