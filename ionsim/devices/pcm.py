@@ -220,7 +220,7 @@ class Pcm:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """A cut through the axis or the selected cell; see :class:`ionsim.devices.pcm_view.View`."""
-        return self.view.cut(self.mesh_fields())
+        return {**self.view.cut(self.mesh_fields()), "melting_K": np.array(self.device.phase("melting_K"))}
 
     def checkpoint(self) -> dict[str, Any]:
         """Fields, phases, ages and totals: what a restart needs."""
