@@ -223,38 +223,50 @@ class PhaseFront:
 
     def _move(self, dt_s: float, temperature_K: Array) -> None:
         """One explicit step of the level."""
-        elements, halo, active = self.elements, self.halo, self._active
-        dofs = elements.dofs[active]
-        gradients, measure, share = elements.gradient[active], elements.measure[active], elements.share[active]
-        level = self._level
-        slope = np.einsum("ca,cak->ck", level[dofs], gradients) * self.width_nm  # grad p, 1 on the profile
-        steep = np.sqrt((slope**2).sum(axis=1))
-        normal = slope / np.maximum(steep, 1e-12)[:, None]
-        where = dofs.ravel()
-
-        def total(values: Array) -> Array:
-            return halo.accumulate(np.bincount(where, values.ravel(), halo.local))[nodes] / volume
-
-        nodes = self._nodes
-        volume = elements.volume[nodes]
-        laplacian = total(-measure[:, None] * np.einsum("ck,cak->ca", slope, gradients))
-        squared = total(share * (steep**2)[:, None])
-        steepness = total(share * steep[:, None])
+        w, beta, nodes, level = self.width_nm, self.mobility, self._nodes, self._level
+        laplacian, squared, steepness, cancelled = self._derivatives()
         u = self._speed(temperature_K, nodes)
-        w, p = self.width_nm, level[nodes]
-        asymmetry = -np.tanh(0.5 * p)  # 1 - 2c
+        p = level[nodes]
         kept = np.ones(nodes.size)
         if self.grain_boundaries_per_nm:  # a mixture without a front, above melting, is no front to be restored
-            kept[u < 0.0] = np.minimum(1.0, 2.0 * steepness[u < 0.0])
-        bracket = laplacian + asymmetry / w * (squared - kept)
-        if self.curvature:
-            divergence = total(-measure[:, None] * np.einsum("ck,cak->ca", normal, gradients))
-            bracket -= self.curvature * steepness * divergence
-        new = p + dt_s / w * (u * kept + self.mobility * np.abs(u) * w * bracket)
-        new = np.clip(new, -_FAR, _FAR)
-        left_far = nodes[(np.abs(p) >= _FAR) & (np.abs(new) < _FAR)]
+            melting = u < 0.0
+            kept[melting] = np.minimum(1.0, 2.0 * steepness[melting])
+        asymmetry = -np.tanh(0.5 * p)  # 1 - 2c
+        bracket = laplacian + asymmetry / w * (squared - kept) - self.curvature * cancelled
+        new = np.clip(p + dt_s * (u * kept / w + beta * np.abs(u) * bracket), -_FAR, _FAR)
+        reached = nodes[(np.abs(p) >= _FAR) & (np.abs(new) < _FAR)]
         level[nodes] = new
-        self._grow(left_far)
+        self._grow(reached)
+
+    def _derivatives(self) -> tuple[Array, Array, Array, Array]:
+        """lap p (1/nm), |grad p|^2, |grad p| and |grad p| div n (1/nm), each (nodes,), by lumped first-order elements.
+
+        The last is what curvature = 1 subtracts: then there is no diffusion along the front. Where fronts meet, and
+        in gradients that differ from cell to cell, that would let wiggles grow, so it fades out there.
+        """
+        elements, halo, nodes = self.elements, self.halo, self._nodes
+        dofs, gradient = elements.dofs[self._active], elements.gradient[self._active]
+        measure, share = elements.measure[self._active], elements.share[self._active]
+        where, volume = dofs.ravel(), elements.volume[nodes]
+
+        def total(values: Array) -> Array:
+            return np.asarray(halo.accumulate(np.bincount(where, values.ravel(), halo.local))[nodes] / volume)
+
+        slope = self.width_nm * np.einsum("ca,cak->ck", self._level[dofs], gradient)
+        steep = np.sqrt((slope**2).sum(axis=1))
+        outward = -measure[:, None] * np.einsum("ck,cak->ca", slope, gradient)
+        laplacian, steepness = total(outward), total(share * steep[:, None])
+        # where it is steeper than the profile, the tangent: a jump of c would need very small sub-steps otherwise
+        squared = total(share * np.where(steep > 1.0, 2.0 * steep - 1.0, steep**2)[:, None])
+        if not self.curvature:
+            return laplacian, squared, steepness, np.zeros(nodes.size)
+        divergence = total(outward / np.maximum(steep, 0.5)[:, None])
+        mean = np.zeros(nodes.size)  # square of the mean gradient: 1 on a front, 0 where two meet
+        for axis in range(elements.dim):
+            mean += total(share * slope[:, axis, None]) ** 2
+        spread = total(share * (steep**2)[:, None]) - mean
+        smooth = np.clip((mean - 0.3) / 0.5, 0.0, 1.0) * np.clip((0.3 - spread) / 0.2, 0.0, 1.0)
+        return laplacian, squared, steepness, smooth * steepness * divergence
 
     def _melt_inside(self, dt_s: float, temperature_K: Array) -> None:
         nodes = np.flatnonzero(self.inside & (self._level > -_FAR))
