@@ -36,6 +36,7 @@ Velocity = Callable[[Array], ArrayLike]
 Hook = Callable[[float, float, Array], None]
 
 _FAR = 12.0  # widths: 1 - c = 6e-6
+_MIDDLE = 4.0  # widths: c between 0.02 and 0.98
 _MOVE = 0.2  # largest move of a front in a sub-step, in widths
 _STABLE = 0.45  # D dt times the diagonal of the laplacian: 0.5 is the bound of the explicit step
 _WARM_K = 10.0  # largest change of temperature in a sub-step, at a front
@@ -45,7 +46,7 @@ _PRUNE = 25  # sub-steps between two looks for cells that the front has left
 
 @dataclass(frozen=True)
 class FrontStep:
-    """What one call of ``advance`` did: sub-steps, largest change of c at a node, and how far the fastest front went."""
+    """What a call of ``advance`` did: sub-steps, largest change of c at a node, and how far the fastest front went."""
 
     sub_steps: int
     largest_change: float
@@ -174,9 +175,7 @@ class PhaseFront:
         """
         if not (np.isfinite(dt_s) and dt_s >= 0.0):
             raise FemError(f"dt_s must be a time in s, got {dt_s!r}")
-        begin = nodal_array(begin_K, self.halo, "begin_K")
-        end = nodal_array(begin_K if end_K is None else end_K, self.halo, "end_K")
-        assert begin is not None and end is not None
+        begin, end = temperatures(begin_K, end_K, self.halo)
         old = self._level.copy()
         time, steps, moved = 0.0, 0, 0.0
         while time < dt_s:
@@ -184,7 +183,7 @@ class PhaseFront:
             step, speed = self._sub_step(left, begin + (time / dt_s) * (end - begin), end)
             middle = begin + ((time + 0.5 * step) / dt_s) * (end - begin)
             if speed * step > _STILL * self.width_nm:
-                self._move(step, middle)
+                self._move(step, middle, speed)
                 steps += 1
                 moved += speed * step
                 if steps % _PRUNE == 0:
@@ -198,21 +197,29 @@ class PhaseFront:
         return FrontStep(steps, self.halo.maximum(float(change)), moved)
 
     def _sub_step(self, left: float, now: Array, end: Array) -> tuple[float, float]:
-        """A sub-step (s) that is stable and accurate, and the largest speed in it (nm/s)."""
+        """A sub-step (s) that is stable and accurate, and the largest speed of a front in it (nm/s).
+
+        Far from the middle of a front its tails follow: the speed that the temperature gives there is taken as no
+        larger than that of the fastest front, else a front at rest in a steep gradient would need the steps of its
+        tails.
+        """
         nodes = self._nodes
         warming = self.halo.maximum(float(np.abs(end[nodes] - now[nodes]).max(initial=0.0)))
         step = left / max(1.0, np.ceil(warming / _WARM_K))
-        here = np.abs(self._speed(now, nodes))
-        later = np.maximum(here, np.abs(self._speed(now + (step / left) * (end - now), nodes)))
-        return min(step, self._limit(later, nodes, left)), self.halo.maximum(float(later.max(initial=0.0)))
+        middle = np.abs(self._level[nodes]) < _MIDDLE
+        here = self._fastest(now, nodes, middle)
+        then = self._fastest(now + (step / left) * (end - now), nodes, middle)
+        speed, stiff = max(here[0], then[0]), max(here[1], then[1])
+        rate = max(speed / (_MOVE * self.width_nm), self.mobility * self.width_nm * stiff / _STABLE)
+        return min(step, left / max(1.0, np.ceil(rate * left))), speed
 
-    def _limit(self, speed: Array, nodes: NDArray[np.int64], left: float) -> float:
-        w = self.width_nm
-        stiff = self.mobility * w * self.elements.stiffest[nodes] / _STABLE
-        fastest = self.halo.maximum(float((speed * np.maximum(stiff, 1.0 / (_MOVE * w))).max(initial=0.0)))
-        if fastest * left <= 1.0:
-            return left
-        return left / np.ceil(fastest * left)
+    def _fastest(self, temperature_K: Array, nodes: NDArray[np.int64], middle: NDArray[np.bool_]
+                 ) -> tuple[float, float]:  # fmt: skip
+        """The largest |u| of a front (nm/s), and the largest |u| times the stiffness of the laplacian (1/(nm s))."""
+        u = np.abs(self._speed(temperature_K, nodes))
+        fronts = self.halo.maximum(float(u[middle].max(initial=0.0)))
+        u = np.minimum(u, fronts)
+        return fronts, self.halo.maximum(float((u * self.elements.stiffest[nodes]).max(initial=0.0)))
 
     def _speed(self, temperature_K: Array, nodes: NDArray[np.int64]) -> Array:
         """u (nodes,) in nm/s."""
@@ -221,11 +228,11 @@ class PhaseFront:
             raise FemError("velocity_m_per_s must return one finite value for each temperature")
         return u
 
-    def _move(self, dt_s: float, temperature_K: Array) -> None:
-        """One explicit step of the level."""
+    def _move(self, dt_s: float, temperature_K: Array, fastest: float) -> None:
+        """One explicit step of the level; no speed is above that of the fastest front (nm/s)."""
         w, beta, nodes, level = self.width_nm, self.mobility, self._nodes, self._level
         laplacian, squared, steepness, cancelled = self._derivatives()
-        u = self._speed(temperature_K, nodes)
+        u = np.clip(self._speed(temperature_K, nodes), -fastest, fastest)
         p = level[nodes]
         kept = np.ones(nodes.size)
         if self.grain_boundaries_per_nm:  # a mixture without a front, above melting, is no front to be restored
@@ -302,6 +309,14 @@ class PhaseFront:
         touched = np.zeros(self.halo.local)
         touched[self.elements.dofs[self._active].ravel()] = 1.0
         self._nodes = np.flatnonzero(self.halo.accumulate(touched))
+
+
+def temperatures(begin_K: ArrayLike, end_K: ArrayLike | None, halo: Halo) -> tuple[Array, Array]:
+    begin = nodal_array(begin_K, halo, "begin_K")
+    end = nodal_array(begin_K if end_K is None else end_K, halo, "end_K")
+    if begin is None or end is None:
+        raise FemError("begin_K must be given")
+    return begin, end
 
 
 def _fraction(level: Array) -> Array:
