@@ -14,6 +14,7 @@ from fem.extension import Extension
 from fem.front import FrontStep, PhaseFront
 from fem.heat import Heat
 from fem.krylov import SolverSettings
+from fem.latent import HeatStep, LatentHeat, LatentStep, heat_step
 from fem.nucleation import Nucleation, Nucleus
 from fem.output import VtxSeries, as_function, write_vtx
 from fem.sites import SiteOperator
@@ -30,6 +31,9 @@ __all__ = [
     "FemError",
     "FrontStep",
     "Heat",
+    "HeatStep",
+    "LatentHeat",
+    "LatentStep",
     "Nucleation",
     "Nucleus",
     "PhaseFront",
@@ -37,6 +41,7 @@ __all__ = [
     "SolverSettings",
     "VtxSeries",
     "as_function",
+    "heat_step",
     "midpoints_nm",
     "region_cells",
     "write_vtx",
