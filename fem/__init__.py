@@ -16,6 +16,7 @@ from fem.front import FrontStep, PhaseFront
 from fem.functions import cosh, exp, log, maximum, minimum, sinh, sqrt, tanh, where
 from fem.heat import Heat
 from fem.krylov import SolverSettings
+from fem.latent import HeatStep, LatentHeat, LatentStep, heat_step
 from fem.nucleation import Nucleation, Nucleus
 from fem.output import VtxSeries, as_function, write_vtx
 from fem.sites import SiteOperator
@@ -37,6 +38,9 @@ __all__ = [
     "FemError",
     "FrontStep",
     "Heat",
+    "HeatStep",
+    "LatentHeat",
+    "LatentStep",
     "Nucleation",
     "Nucleus",
     "PhaseFront",
@@ -54,6 +58,7 @@ __all__ = [
     "exp",
     "log",
     "maximum",
+    "heat_step",
     "midpoints_nm",
     "minimum",
     "region_cells",

@@ -36,6 +36,7 @@ Velocity = Callable[[Array], ArrayLike]
 Hook = Callable[[float, float, Array], None]
 
 _FAR = 12.0  # widths: 1 - c = 6e-6
+_MIDDLE = 4.0  # widths: c between 0.02 and 0.98
 _MOVE = 0.2  # largest move of a front in a sub-step, in widths
 _STABLE = 0.45  # D dt times the diagonal of the laplacian: 0.5 is the bound of the explicit step
 _WARM_K = 10.0  # largest change of temperature in a sub-step, at a front
@@ -45,7 +46,7 @@ _PRUNE = 25  # sub-steps between two looks for cells that the front has left
 
 @dataclass(frozen=True)
 class FrontStep:
-    """What one call of ``advance`` did: sub-steps, largest change of c at a node, and how far the fastest front went."""
+    """What a call of ``advance`` did: sub-steps, largest change of c at a node, and how far the fastest front went."""
 
     sub_steps: int
     largest_change: float
@@ -174,9 +175,7 @@ class PhaseFront:
         """
         if not (np.isfinite(dt_s) and dt_s >= 0.0):
             raise FemError(f"dt_s must be a time in s, got {dt_s!r}")
-        begin = nodal_array(begin_K, self.halo, "begin_K")
-        end = nodal_array(begin_K if end_K is None else end_K, self.halo, "end_K")
-        assert begin is not None and end is not None
+        begin, end = temperatures(begin_K, end_K, self.halo)
         old = self._level.copy()
         time, steps, moved = 0.0, 0, 0.0
         while time < dt_s:
@@ -184,7 +183,7 @@ class PhaseFront:
             step, speed = self._sub_step(left, begin + (time / dt_s) * (end - begin), end)
             middle = begin + ((time + 0.5 * step) / dt_s) * (end - begin)
             if speed * step > _STILL * self.width_nm:
-                self._move(step, middle)
+                self._move(step, middle, speed)
                 steps += 1
                 moved += speed * step
                 if steps % _PRUNE == 0:
@@ -198,21 +197,29 @@ class PhaseFront:
         return FrontStep(steps, self.halo.maximum(float(change)), moved)
 
     def _sub_step(self, left: float, now: Array, end: Array) -> tuple[float, float]:
-        """A sub-step (s) that is stable and accurate, and the largest speed in it (nm/s)."""
+        """A sub-step (s) that is stable and accurate, and the largest speed of a front in it (nm/s).
+
+        Far from the middle of a front its tails follow: the speed that the temperature gives there is taken as no
+        larger than that of the fastest front, else a front at rest in a steep gradient would need the steps of its
+        tails.
+        """
         nodes = self._nodes
         warming = self.halo.maximum(float(np.abs(end[nodes] - now[nodes]).max(initial=0.0)))
         step = left / max(1.0, np.ceil(warming / _WARM_K))
-        here = np.abs(self._speed(now, nodes))
-        later = np.maximum(here, np.abs(self._speed(now + (step / left) * (end - now), nodes)))
-        return min(step, self._limit(later, nodes, left)), self.halo.maximum(float(later.max(initial=0.0)))
+        middle = np.abs(self._level[nodes]) < _MIDDLE
+        here = self._fastest(now, nodes, middle)
+        then = self._fastest(now + (step / left) * (end - now), nodes, middle)
+        speed, stiff = max(here[0], then[0]), max(here[1], then[1])
+        rate = max(speed / (_MOVE * self.width_nm), self.mobility * self.width_nm * stiff / _STABLE)
+        return min(step, left / max(1.0, np.ceil(rate * left))), speed
 
-    def _limit(self, speed: Array, nodes: NDArray[np.int64], left: float) -> float:
-        w = self.width_nm
-        stiff = self.mobility * w * self.elements.stiffest[nodes] / _STABLE
-        fastest = self.halo.maximum(float((speed * np.maximum(stiff, 1.0 / (_MOVE * w))).max(initial=0.0)))
-        if fastest * left <= 1.0:
-            return left
-        return left / np.ceil(fastest * left)
+    def _fastest(self, temperature_K: Array, nodes: NDArray[np.int64], middle: NDArray[np.bool_]
+                 ) -> tuple[float, float]:  # fmt: skip
+        """The largest |u| of a front (nm/s), and the largest |u| times the stiffness of the laplacian (1/(nm s))."""
+        u = np.abs(self._speed(temperature_K, nodes))
+        fronts = self.halo.maximum(float(u[middle].max(initial=0.0)))
+        u = np.minimum(u, fronts)
+        return fronts, self.halo.maximum(float((u * self.elements.stiffest[nodes]).max(initial=0.0)))
 
     def _speed(self, temperature_K: Array, nodes: NDArray[np.int64]) -> Array:
         """u (nodes,) in nm/s."""
@@ -221,40 +228,52 @@ class PhaseFront:
             raise FemError("velocity_m_per_s must return one finite value for each temperature")
         return u
 
-    def _move(self, dt_s: float, temperature_K: Array) -> None:
-        """One explicit step of the level."""
-        elements, halo, active = self.elements, self.halo, self._active
-        dofs = elements.dofs[active]
-        gradients, measure, share = elements.gradient[active], elements.measure[active], elements.share[active]
-        level = self._level
-        slope = np.einsum("ca,cak->ck", level[dofs], gradients) * self.width_nm  # grad p, 1 on the profile
-        steep = np.sqrt((slope**2).sum(axis=1))
-        normal = slope / np.maximum(steep, 1e-12)[:, None]
-        where = dofs.ravel()
-
-        def total(values: Array) -> Array:
-            return halo.accumulate(np.bincount(where, values.ravel(), halo.local))[nodes] / volume
-
-        nodes = self._nodes
-        volume = elements.volume[nodes]
-        laplacian = total(-measure[:, None] * np.einsum("ck,cak->ca", slope, gradients))
-        squared = total(share * (steep**2)[:, None])
-        steepness = total(share * steep[:, None])
-        u = self._speed(temperature_K, nodes)
-        w, p = self.width_nm, level[nodes]
-        asymmetry = -np.tanh(0.5 * p)  # 1 - 2c
+    def _move(self, dt_s: float, temperature_K: Array, fastest: float) -> None:
+        """One explicit step of the level; no speed is above that of the fastest front (nm/s)."""
+        w, beta, nodes, level = self.width_nm, self.mobility, self._nodes, self._level
+        laplacian, squared, steepness, cancelled = self._derivatives()
+        u = np.clip(self._speed(temperature_K, nodes), -fastest, fastest)
+        p = level[nodes]
         kept = np.ones(nodes.size)
         if self.grain_boundaries_per_nm:  # a mixture without a front, above melting, is no front to be restored
-            kept[u < 0.0] = np.minimum(1.0, 2.0 * steepness[u < 0.0])
-        bracket = laplacian + asymmetry / w * (squared - kept)
-        if self.curvature:
-            divergence = total(-measure[:, None] * np.einsum("ck,cak->ca", normal, gradients))
-            bracket -= self.curvature * steepness * divergence
-        new = p + dt_s / w * (u * kept + self.mobility * np.abs(u) * w * bracket)
-        new = np.clip(new, -_FAR, _FAR)
-        left_far = nodes[(np.abs(p) >= _FAR) & (np.abs(new) < _FAR)]
+            melting = u < 0.0
+            kept[melting] = np.minimum(1.0, 2.0 * steepness[melting])
+        asymmetry = -np.tanh(0.5 * p)  # 1 - 2c
+        bracket = laplacian + asymmetry / w * (squared - kept) - self.curvature * cancelled
+        new = np.clip(p + dt_s * (u * kept / w + beta * np.abs(u) * bracket), -_FAR, _FAR)
+        reached = nodes[(np.abs(p) >= _FAR) & (np.abs(new) < _FAR)]
         level[nodes] = new
-        self._grow(left_far)
+        self._grow(reached)
+
+    def _derivatives(self) -> tuple[Array, Array, Array, Array]:
+        """lap p (1/nm), |grad p|^2, |grad p| and |grad p| div n (1/nm), each (nodes,), by lumped first-order elements.
+
+        The last is what curvature = 1 subtracts: then there is no diffusion along the front. Where fronts meet, and
+        in gradients that differ from cell to cell, that would let wiggles grow, so it fades out there.
+        """
+        elements, halo, nodes = self.elements, self.halo, self._nodes
+        dofs, gradient = elements.dofs[self._active], elements.gradient[self._active]
+        measure, share = elements.measure[self._active], elements.share[self._active]
+        where, volume = dofs.ravel(), elements.volume[nodes]
+
+        def total(values: Array) -> Array:
+            return np.asarray(halo.accumulate(np.bincount(where, values.ravel(), halo.local))[nodes] / volume)
+
+        slope = self.width_nm * np.einsum("ca,cak->ck", self._level[dofs], gradient)
+        steep = np.sqrt((slope**2).sum(axis=1))
+        outward = -measure[:, None] * np.einsum("ck,cak->ca", slope, gradient)
+        laplacian, steepness = total(outward), total(share * steep[:, None])
+        # where it is steeper than the profile, the tangent: a jump of c would need very small sub-steps otherwise
+        squared = total(share * np.where(steep > 1.0, 2.0 * steep - 1.0, steep**2)[:, None])
+        if not self.curvature:
+            return laplacian, squared, steepness, np.zeros(nodes.size)
+        divergence = total(outward / np.maximum(steep, 0.5)[:, None])
+        mean = np.zeros(nodes.size)  # square of the mean gradient: 1 on a front, 0 where two meet
+        for axis in range(elements.dim):
+            mean += total(share * slope[:, axis, None]) ** 2
+        spread = total(share * (steep**2)[:, None]) - mean
+        smooth = np.clip((mean - 0.3) / 0.5, 0.0, 1.0) * np.clip((0.3 - spread) / 0.2, 0.0, 1.0)
+        return laplacian, squared, steepness, smooth * steepness * divergence
 
     def _melt_inside(self, dt_s: float, temperature_K: Array) -> None:
         nodes = np.flatnonzero(self.inside & (self._level > -_FAR))
@@ -290,6 +309,14 @@ class PhaseFront:
         touched = np.zeros(self.halo.local)
         touched[self.elements.dofs[self._active].ravel()] = 1.0
         self._nodes = np.flatnonzero(self.halo.accumulate(touched))
+
+
+def temperatures(begin_K: ArrayLike, end_K: ArrayLike | None, halo: Halo) -> tuple[Array, Array]:
+    begin = nodal_array(begin_K, halo, "begin_K")
+    end = nodal_array(begin_K if end_K is None else end_K, halo, "end_K")
+    if begin is None or end is None:
+        raise FemError("begin_K must be given")
+    return begin, end
 
 
 def _fraction(level: Array) -> Array:

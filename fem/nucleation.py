@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fem.errors import FemError
-from fem.front import FrontStep, PhaseFront
-from fem.halo import nodal_array
+from fem.front import FrontStep, PhaseFront, temperatures
 
 Array = NDArray[np.float64]
 Rate = Callable[[Array], ArrayLike]
@@ -119,10 +118,7 @@ class Nucleation:
 
         A nucleus has grown by then: its radius is ``radius_nm`` and what the front has moved since its birth.
         """
-        halo = self.front.halo
-        begin = nodal_array(begin_K, halo, "begin_K")
-        end = nodal_array(begin_K if end_K is None else end_K, halo, "end_K")
-        assert begin is not None and end is not None
+        begin, end = temperatures(begin_K, end_K, self.front.halo)
         start = self.time_s
         due = self._due(start, dt_s, begin, end)
         position = 0
@@ -142,7 +138,7 @@ class Nucleation:
         node = due.node[number : number + 1]
         if due.chance[number] >= 1.0 - self._at(self.front.value_at, node)[0]:
             return
-        kelvin = self._at(lambda local: temperature_K[local], node)
+        kelvin = self._at(temperature_K.__getitem__, node)
         speed = 1e9 * float(np.asarray(self.front.velocity(kelvin), dtype=np.float64)[0])
         radius = self.radius_nm + max(speed, 0.0) * (now_s - float(due.time[number]))
         place = self._position[node[0]]
@@ -155,7 +151,7 @@ class Nucleation:
         found = self._candidates(start, dt_s, self._bound(begin, end))
         if not found.time.size:
             return found
-        first, last = (self._at(lambda local, t=t: t[local], found.node) for t in (begin, end))
+        first, last = self._at(begin.__getitem__, found.node), self._at(end.__getitem__, found.node)
         kelvin = first + (found.time - start) / dt_s * (last - first)
         keep = np.flatnonzero(found.needed < self._rate(kelvin))
         keep = keep[np.argsort(found.time[keep], kind="stable")]

@@ -37,7 +37,16 @@ class PhaseChange(Section):
         None, "eV", f"rise of amorphous_activation_eV over a full relaxation, {_SET}", ge=0, le=5
     )
     relaxation_attempt_Hz: float | None = number(None, "Hz", f"attempt frequency of relaxation, {_SET}", ge=1e6, le=1e16)
-    glass_K: float | None = number(None, "K", f"below this it is a glass that ages, {_SET}", ge=100, le=3000)
+    glass_K: float | None = number(None, "K", f"viscosity 1e12 Pa s, {_SET}", ge=100, le=3000)
+    fragility: float | None = number(None, "", f"slope of log10 viscosity over glass_K/T there, {_SET}", gt=16, le=1000)
+    hot_viscosity_Pa_s: float | None = number(None, "Pa s", f"viscosity of the hot melt, {_SET}", gt=0, le=1e3)
+    frozen_K: float | None = number(None, "K", f"below it the liquid is a glass that ages, {_SET}", ge=100, le=3000)
+    frozen_activation_eV: float | None = number(None, "eV", f"of the glass's viscosity, {_SET}", gt=0, le=20)
+    interface_J_per_m2: float | None = number(None, "J/m^2", f"energy of crystal against liquid, {_SET}", gt=0, le=10)
+    monomer_nm3: float | None = number(None, "nm^3", f"volume of a formula unit, {_SET}", gt=0, le=100)
+    jump_nm: float | None = number(None, "nm", f"distance of an atom's jump at the front, {_SET}", gt=0, le=10)
+    wetting_deg: float | None = number(None, "degree", f"wetting angle of nuclei, 180 in the bulk, {_SET}", gt=0, le=180)
+    hydrodynamic_ratio: float | None = number(None, "", f"radius of an atom over the hydrodynamic one, {_SET}", gt=0, le=1e3)
     grain_nm: float | None = number(None, "nm", f"size of grains, from whose boundaries a crystal melts, {_SET}", gt=0.1, le=1e4)
 
 

@@ -54,7 +54,7 @@ class Pcm:
             device.phase("relaxation_attempt_Hz"),
         )  # fmt: skip
         self._latent_J_per_m3 = device.phase("latent_J_per_m3")
-        self._glass_K = device.phase("glass_K")
+        self._glass_K = device.phase("frozen_K")
         self._volume_m3 = sum(front.volume_m3 for front in self._bare)
         self.sigma: Floats = self.relaxation.advance(np.ones(self.halo.local), 1.0, device.ambient_K)
         self.problem.temperature_K = np.full(self.halo.local, device.ambient_K)

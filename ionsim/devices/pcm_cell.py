@@ -13,7 +13,7 @@ import meshes
 from ionsim.config.pcm import PcmDevice
 from ionsim.config.pcm_geometry import Array, Line, Line3d
 from ionsim.devices.pcm_electrical import PhaseChangeConductor
-from ionsim.materials.crystallisation import Kinetics, kinetics
+from ionsim.materials.crystallisation import Crystallisation
 
 #: Conductivities below this (S/m) are those of insulators, in which no current is solved for.
 _INSULATOR_S_PER_M = 1e-9
@@ -33,7 +33,7 @@ class PcmCell:
     mesh: meshes.LabelledMesh
     problem: fem.Transient
     conductor: PhaseChangeConductor
-    kinetics: Kinetics
+    kinetics: Crystallisation
     regions: tuple[str, ...]
     depth_m: float
     symmetry: int
@@ -69,7 +69,25 @@ def build_cell(device: PcmDevice, comm: MPI.Comm | None = None) -> PcmCell:
     plane = isinstance(geometry, Line) and not isinstance(geometry, Line3d)
     symmetry = 4 if getattr(geometry, "quarter", False) else 2 if getattr(geometry, "half", False) else 1
     depth_m = geometry.width_nm * 1e-9 if plane and isinstance(geometry, Line) else 1.0
-    return PcmCell(mesh, problem, conductor, kinetics(device.phase_change.material), regions, depth_m, symmetry)
+    return PcmCell(mesh, problem, conductor, crystallisation(device), regions, depth_m, symmetry)
+
+
+def crystallisation(device: PcmDevice) -> Crystallisation:
+    """Growth and nucleation of the device's phase-change material."""
+    return Crystallisation(
+        melting_K=device.phase("melting_K"),
+        glass_K=device.phase("glass_K"),
+        fragility=device.phase("fragility"),
+        hot_viscosity_Pa_s=device.phase("hot_viscosity_Pa_s"),
+        frozen_K=device.phase("frozen_K"),
+        activation_eV=device.phase("frozen_activation_eV"),
+        latent_J_per_m3=device.phase("latent_J_per_m3"),
+        interface_J_per_m2=device.phase("interface_J_per_m2"),
+        monomer_m3=1e-27 * device.phase("monomer_nm3"),
+        jump_m=1e-9 * device.phase("jump_nm"),
+        wetting_degrees=device.phase("wetting_deg"),
+        hydrodynamic_ratio=device.phase("hydrodynamic_ratio"),
+    )
 
 
 def _split(device: PcmDevice, active: str) -> tuple[str, ...]:
