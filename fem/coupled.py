@@ -14,15 +14,16 @@ from fem.numbering import CooMatrix
 from fem.petsc import PETSc
 
 Array = NDArray[np.float64]
-_CONTRACTION = 0.2  # a kept factorisation goes when an iteration leaves more than this of the residual
+_CONTRACTION = 0.05  # a kept factorisation goes when an iteration leaves more than this of the residual
 _STEP_CHANGE = 0.3  # nor is it tried where the time derivative's factor differs by more than this
+_PATIENCE = 5  # iterations in which full steps must at least halve the residual
 _ROUNDING = 4.0 * np.finfo(np.float64).eps
 
 
 class Coupled:
     """PETSc's SNES on Equations: exact Jacobian, MUMPS, its pattern analysed once.
 
-    A factorisation is kept for further iterations and steps while each leaves less than a fifth of the residual. Where
+    A factorisation is kept for further iterations and steps while each leaves less than a twentieth of the residual. Where
     that fails, full steps with the Jacobian of each iterate are tried, then a line search.
     Converged when the residuals of all free nodes together are below rtol times the current and the largest heat flow
     (or rounding), after one iteration at least.
@@ -61,7 +62,7 @@ class Coupled:
         self._snes.setTolerances(max_it=max_iterations)
         self._circuit = Circuit(0.0)
         self._factored: tuple[tuple[bool, bool, float], float] | None = None
-        self._fresh = False
+        self._fresh = self._impatient = False
         self._largest = (0.0, 0.0)
         self._floor = (0.0, 0.0)
         self._scale = (1.0, 1.0)
@@ -77,7 +78,7 @@ class Coupled:
         total = 0
         self._circuit = circuit
         for plan in ("kept", "full steps", "line search"):
-            self._fresh = plan != "kept"
+            self._fresh, self._impatient = plan != "kept", plan != "line search"
             self._snes.getLineSearch().setType("bt" if plan == "line search" else "basic")
             form.values[:], self.system.cell_V = begin, begin_V
             self.system.numbering.start_from(form.values, begin_V, self._x)
@@ -145,6 +146,8 @@ class Coupled:
         if small and iteration > 0:
             return int(reasons.CONVERGED_FNORM_ABS)
         self._errors.append(max(flows.error_A / self._scale[0], flows.error_W / self._scale[1]))
+        if self._impatient and len(self._errors) > _PATIENCE and self._errors[-1] > 0.5 * self._errors[-_PATIENCE]:
+            return int(reasons.DIVERGED_DTOL)
         return int(reasons.DIVERGED_MAX_IT if iteration >= self.max_iterations else reasons.CONVERGED_ITERATING)
 
     def _pattern(self) -> None:

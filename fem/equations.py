@@ -11,6 +11,7 @@ from fem.numbering import Nodes, Numbering
 from fem.weakform import WeakForm
 
 Array = NDArray[np.float64]
+_DOMINANCE = 50.0
 
 
 @dataclass
@@ -19,7 +20,7 @@ class Flows:
 
     ``raw``: residual with all exchange and sources, before values are fixed. ``current_A``: enters at the driven
     surface. ``error_A``, ``error_W``: sums of the free residuals' magnitudes; ``scale_A``, ``scale_W``: of the flows
-    that they are small against.
+    that they are small against: the current, and the largest of the heat flows (but at most 50 times the electrical power).
     """
 
     raw: Array
@@ -106,7 +107,11 @@ class Equations:
             sums = np.asarray(halo.comm.allreduce(sums))
         current, error_A, error_W, out, stored, source_A, source_W = (float(value) for value in sums)
         scale_A = max(abs(current), source_A)
-        return Flows(raw, current, error_A, error_W, scale_A, max(abs(self.cell_V * current), out, stored, source_W))
+        electrical = abs(self.cell_V * current)
+        scale_W = max(electrical, out, stored, source_W)
+        if electrical > 0.0:  # a device that cools under a small voltage still balances its electrical power
+            scale_W = min(scale_W, _DOMINANCE * electrical)
+        return Flows(raw, current, error_A, error_W, scale_A, scale_W)
 
 
 def _owned(dofs: Nodes, halo: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

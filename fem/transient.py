@@ -240,15 +240,16 @@ class Transient:
         if not (math.isfinite(dt_s) and dt_s > 0.0):
             raise FemError(f"dt_s must be a positive time in s, got {dt_s!r}")
         circuit = Circuit(float(applied_V), float(series_ohm), compliance_A, self._limited)
-        old = self._form.values[:, 1].copy()
+        form, old = self._form, self._form.values.copy()
+        form.base[:] = old[:, 1]
         if self._previous is None or self._previous_dt is None:
-            self._form.leading = 1.0 / dt_s
-            self._form.history[:] = -old / dt_s
+            form.leading = 1.0 / dt_s
+            form.history[:] = 0.0
         else:
             ratio = dt_s / self._previous_dt
-            self._form.leading = (1.0 + 2.0 * ratio) / (1.0 + ratio) / dt_s
-            history = ratio**2 / (1.0 + ratio) * self._previous - (1.0 + ratio) * old
-            self._form.history[:] = history / dt_s
+            form.leading = (1.0 + 2.0 * ratio) / (1.0 + ratio) / dt_s
+            moved = old - self._previous
+            form.history[:] = -(ratio**2) / (1.0 + ratio) / dt_s * moved[:, 1]
         state = self._solve(circuit, source_W, source_A)
         self._previous, self._previous_dt = old, dt_s
         return state

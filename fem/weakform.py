@@ -33,8 +33,8 @@ _COMPILE_S = 600  # how long ranks wait for the one that compiles a form
 class WeakForm:
     """Unknowns, states and coefficients of a cell, and the assembly of residual and Jacobian.
 
-    ``values`` (local dofs, 2): potential (V) and temperature (K), a view of the Function that the forms read. ``history``
-    (local dofs,) and ``leading`` make the time derivative leading * T + history (K/s); both 0 in a steady state.
+    ``values`` (local dofs, 2): potential (V) and temperature (K), a view of the Function that the forms read. ``history``, ``base``
+    (local dofs,) and ``leading`` make the time derivative leading * (T - base) + history (K/s); 0 in a steady state.
     ``volumes``: region -> volume (local dofs,) in m^3 of each node, ghosts included.
     """
 
@@ -72,8 +72,9 @@ class WeakForm:
         self.unknown = dolfinx.fem.Function(self.both)
         self.values: Array = self.unknown.x.array.reshape(-1, 2)
         self.states = {name: dolfinx.fem.Function(self.space, name=name) for name in names}
-        self._history = dolfinx.fem.Function(self.space)
+        self._history, self._base = dolfinx.fem.Function(self.space), dolfinx.fem.Function(self.space)
         self.history: Array = self._history.x.array
+        self.base: Array = self._base.x.array
         self._leading = dolfinx.fem.Constant(mesh, 0.0)
         self._numbers = [_by_cell(cell, part.numbers) for part in (self.electrical, self.thermal)]
         self._volumes()
@@ -142,7 +143,7 @@ class WeakForm:
 
     def stored_W(self) -> Array:
         """Heat stored per time (local dofs,) in W, each node's own: C dT/dt times its volume."""
-        return self.lumped() * (self.leading * self.values[:, 1] + self.history)
+        return self.lumped() * (self.leading * (self.values[:, 1] - self.base) + self.history)
 
     def lumped(self) -> Array:
         """Heat capacity (local dofs,) in J/K at the present temperature."""
@@ -239,7 +240,7 @@ class WeakForm:
             radius = ufl.SpatialCoordinate(self.cell.mesh)[0]
             weight *= 2.0 * np.pi * (0.75 * self._mean_radius + 0.25 * radius)
         temperature = ufl.variable(ufl.split(self.unknown)[1])
-        rate = self._leading * temperature + self._history
+        rate = self._leading * (temperature - self._base) + self._history
         total = 0
         for name, law in self.capacity.laws.items():
             slope = ufl.diff(ufl.as_ufl(law({TEMPERATURE: temperature, **self.states})), temperature)
