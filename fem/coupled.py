@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fem.circuit import Circuit
-from fem.equations import Equations, Flows
+from fem.equations import Equations, Flows, settled
 from fem.errors import FemError
 from fem.numbering import CooMatrix
 from fem.petsc import PETSc
@@ -83,6 +83,7 @@ class Coupled:
             form.values[:], self.system.cell_V = begin, begin_V
             self.system.numbering.start_from(form.values, begin_V, self._x)
             self._errors: list[float] = []
+            self._last: tuple[float, float, float] | None = None
             if plan == "full steps" or (plan == "kept" and not self._usable()):
                 self._set_scale()
             self._snes.solve(None, self._x)
@@ -135,13 +136,15 @@ class Coupled:
         if iteration == 1:
             self._largest = (max(flows.scale_A, flows.error_A), max(flows.scale_W, flows.error_W))
         terminal = abs(self._circuit.residual(self.system.cell_V, flows.current_A))
+        errors = (flows.error_A, flows.error_W, 0.0 if self._circuit.held else terminal)
+        limits = (self.rtol * flows.scale_A, self.rtol * flows.scale_W, self.rtol * flows.scale_A)
+        floors = (*self._floor, self._floor[0])
+        last = self._last or errors
+        small = all(map(settled, errors, last, limits, floors))
         if self._circuit.held:
-            limit = self.rtol * max(abs(self._circuit.applied_V), 1e-12)
-        else:
-            limit = max(self.rtol * flows.scale_A, self._floor[0])
-        small = (flows.error_A <= max(self.rtol * flows.scale_A, self._floor[0])
-                 and flows.error_W <= max(self.rtol * flows.scale_W, self._floor[1]) and terminal <= limit)  # fmt: skip
-        if not math.isfinite(flows.error_A + flows.error_W):
+            small = small and terminal <= self.rtol * abs(self._circuit.applied_V)
+        self._last = errors
+        if not math.isfinite(sum(errors)):
             return int(reasons.DIVERGED_FNORM_NAN)
         if small and iteration > 0:
             return int(reasons.CONVERGED_FNORM_ABS)

@@ -31,6 +31,11 @@ class Flows:
     scale_W: float
 
 
+def settled(error: float, last: float, limit: float, rounding: float) -> bool:
+    """True when an error is below its limit, or is rounding: below that and no longer falling from the ``last`` one."""
+    return error <= limit or (error <= rounding and error > 0.3 * last)
+
+
 @dataclass
 class Sources:
     """Nodal sources (local dofs,): current in A and heat in W, or None."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fem.circuit import Circuit
 from fem.contacts import Exchange
-from fem.equations import Equations, Flows
+from fem.equations import Equations, Flows, settled
 from fem.errors import FemError
 from fem.krylov import Krylov, SolverSettings, reason_name
 from fem.numbering import CooMatrix, Nodes, Numbering
@@ -51,6 +51,7 @@ class Staggered:
         equations = self.equations
         self._prepare(circuit)
         flows = self._flows()
+        last = flows.error_W
         for count in range(1, self.max_rounds + 1):
             for _ in range(_FIELD_ITERATIONS):
                 before = flows.error_A
@@ -63,7 +64,8 @@ class Staggered:
             flows = self._flows() if lowest > 0.0 else flows
             if lowest <= 0.0 or not math.isfinite(flows.error_A + flows.error_W):
                 raise FemError(f"potential and temperature in turn: no solution after {count} rounds")
-            small = flows.error_W <= max(self.rtol * flows.scale_W, self._temperature.rounding)
+            small = settled(flows.error_W, last, self.rtol * flows.scale_W, self._temperature.rounding)
+            last = flows.error_W
             if small and self._electric(flows, circuit):
                 return flows, count
         raise FemError(f"potential and temperature in turn did not settle in {self.max_rounds} rounds; residual "
