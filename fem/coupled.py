@@ -2,131 +2,34 @@
 
 import math
 import weakref
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fem.circuit import Circuit
-from fem.contacts import Exchange
+from fem.equations import Equations, Flows, settled
 from fem.errors import FemError
-from fem.numbering import Nodes, Numbering
+from fem.numbering import CooMatrix
 from fem.petsc import PETSc
-from fem.weakform import WeakForm
 
 Array = NDArray[np.float64]
-_CONTRACTION = 0.2  # a kept factorisation goes when an iteration leaves more than this of the residual
+_CONTRACTION = 0.05  # a kept factorisation goes when an iteration leaves more than this of the residual
 _STEP_CHANGE = 0.3  # nor is it tried where the time derivative's factor differs by more than this
+_PATIENCE = 5  # iterations in which full steps must at least halve the residual
 _ROUNDING = 4.0 * np.finfo(np.float64).eps
 
 
-@dataclass
-class Flows:
-    """Residuals and flows of a state; currents in A, powers in W. Arrays (local dofs, 2) are not summed over ranks.
-
-    ``raw``: residual with all exchange and sources, before values are fixed. ``current_A``: enters at the driven
-    surface. ``error_A``, ``error_W``: sums of the free residuals' magnitudes; ``scale_A``, ``scale_W``: of the flows
-    that they are small against.
-    """
-
-    raw: Array
-    current_A: float
-    error_A: float
-    error_W: float
-    scale_A: float
-    scale_W: float
-
-
-@dataclass
-class Sources:
-    """Nodal sources (local dofs,): current in A and heat in W, or None."""
-
-    current_A: Array | None = None
-    heat_W: Array | None = None
-
-
-@dataclass
-class System:
-    """The discrete problem: weak form, exchange at interfaces, and what every node's value is (see fem.numbering)."""
-
-    form: WeakForm
-    electrical: Exchange
-    thermal: Exchange
-    potential_root: Nodes
-    temperature_root: Nodes
-    driven: tuple[int, ...]
-    cell_V: float = 0.0
-    sources: Sources = field(default_factory=Sources)
-
-    def __post_init__(self) -> None:
-        halo = self.form.halo
-        codes = [-1 - k for k in self.driven]
-        self._numbering = Numbering(halo, [self.potential_root, self.temperature_root], codes)
-        self._driven = np.isin(self.potential_root, codes)
-        self._fixed = self.temperature_root < 0
-        self._ends = {
-            name: (_owned(exchange.first, halo), _owned(exchange.second, halo))
-            for name, exchange in (("electrical", self.electrical), ("thermal", self.thermal))
-        }
-
-    @property
-    def numbering(self) -> Numbering:
-        """Potential and temperature interleaved, terminal last."""
-        return self._numbering
-
-    def raw(self) -> Array:
-        """Unconstrained residual (local dofs, 2), not summed over ranks; collective."""
-        form = self.form
-        halo = form.halo
-        raw = form.residual()
-        jump = self.jump(self.electrical, 0)
-        flow = self.electrical.conductance * jump
-        _deposit(raw[:, 0], self._ends["electrical"], flow, -flow)
-        _deposit(raw[:, 1], self._ends["electrical"], -0.5 * flow * jump, -0.5 * flow * jump)
-        flow = self.thermal.conductance * self.jump(self.thermal, 1)
-        _deposit(raw[:, 1], self._ends["thermal"], flow, -flow)
-        for column, source in ((0, self.sources.current_A), (1, self.sources.heat_W)):
-            if source is not None:
-                raw[: halo.owned, column] -= source[: halo.owned]
-        return raw
-
-    def jump(self, exchange: Exchange, column: int) -> Array:
-        """Difference (pairs,) of a field across the conductors, on every rank; collective."""
-        if not exchange.first.size:
-            return np.empty(0)
-        values = np.ascontiguousarray(self.form.values[:, column])
-        both = self.form.halo.gather(values, np.concatenate([exchange.first, exchange.second]))
-        return both[: exchange.first.size] - both[exchange.first.size :]
-
-    def flows(self, raw: Array, collected: Any) -> Flows:
-        """Sums of the residual and of the flows; ``collected`` gets the residual by unknown. Collective."""
-        form, numbering = self.form, self._numbering
-        halo = form.halo
-        numbering.collect(raw, collected)
-        free = collected.array[: 2 * halo.owned].reshape(-1, 2)
-        sums = np.array([
-            raw[self._driven, 0].sum(), np.abs(free[:, 0]).sum(), np.abs(free[:, 1]).sum(),
-            np.abs(raw[self._fixed, 1]).sum(), np.abs(form.stored_W()[: halo.owned]).sum(),
-            *(0.0 if s is None else np.abs(s[: halo.owned]).sum() for s in (self.sources.current_A, self.sources.heat_W)),
-        ])  # fmt: skip
-        if halo.comm.size > 1:
-            sums = np.asarray(halo.comm.allreduce(sums))
-        current, error_A, error_W, out, stored, source_A, source_W = (float(value) for value in sums)
-        scale_A = max(abs(current), source_A)
-        return Flows(raw, current, error_A, error_W, scale_A, max(abs(self.cell_V * current), out, stored, source_W))
-
-
 class Coupled:
-    """PETSc's SNES on a System: exact Jacobian, MUMPS, its pattern analysed once.
+    """PETSc's SNES on Equations: exact Jacobian, MUMPS, its pattern analysed once.
 
-    A factorisation is kept for further iterations and steps while each leaves less than a fifth of the residual. Where
+    A factorisation is kept for further iterations and steps while each leaves less than a twentieth of the residual. Where
     that fails, full steps with the Jacobian of each iterate are tried, then a line search.
     Converged when the residuals of all free nodes together are below rtol times the current and the largest heat flow
     (or rounding), after one iteration at least.
     """
 
-    def __init__(self, system: System, rtol: float, max_iterations: int) -> None:
+    def __init__(self, system: Equations, rtol: float, max_iterations: int) -> None:
         self.system, self.rtol, self.max_iterations = system, rtol, max_iterations
         numbering = system.numbering
         comm = system.form.halo.comm
@@ -159,7 +62,7 @@ class Coupled:
         self._snes.setTolerances(max_it=max_iterations)
         self._circuit = Circuit(0.0)
         self._factored: tuple[tuple[bool, bool, float], float] | None = None
-        self._fresh = False
+        self._fresh = self._impatient = False
         self._largest = (0.0, 0.0)
         self._floor = (0.0, 0.0)
         self._scale = (1.0, 1.0)
@@ -175,11 +78,12 @@ class Coupled:
         total = 0
         self._circuit = circuit
         for plan in ("kept", "full steps", "line search"):
-            self._fresh = plan != "kept"
+            self._fresh, self._impatient = plan != "kept", plan != "line search"
             self._snes.getLineSearch().setType("bt" if plan == "line search" else "basic")
             form.values[:], self.system.cell_V = begin, begin_V
             self.system.numbering.start_from(form.values, begin_V, self._x)
             self._errors: list[float] = []
+            self._last: tuple[float, float, float] | None = None
             if plan == "full steps" or (plan == "kept" and not self._usable()):
                 self._set_scale()
             self._snes.solve(None, self._x)
@@ -232,17 +136,21 @@ class Coupled:
         if iteration == 1:
             self._largest = (max(flows.scale_A, flows.error_A), max(flows.scale_W, flows.error_W))
         terminal = abs(self._circuit.residual(self.system.cell_V, flows.current_A))
+        errors = (flows.error_A, flows.error_W, 0.0 if self._circuit.held else terminal)
+        limits = (self.rtol * flows.scale_A, self.rtol * flows.scale_W, self.rtol * flows.scale_A)
+        floors = (*self._floor, self._floor[0])
+        last = self._last or errors
+        small = all(map(settled, errors, last, limits, floors))
         if self._circuit.held:
-            limit = self.rtol * max(abs(self._circuit.applied_V), 1e-12)
-        else:
-            limit = max(self.rtol * flows.scale_A, self._floor[0])
-        small = (flows.error_A <= max(self.rtol * flows.scale_A, self._floor[0])
-                 and flows.error_W <= max(self.rtol * flows.scale_W, self._floor[1]) and terminal <= limit)  # fmt: skip
-        if not math.isfinite(flows.error_A + flows.error_W):
+            small = small and terminal <= self.rtol * abs(self._circuit.applied_V)
+        self._last = errors
+        if not math.isfinite(sum(errors)):
             return int(reasons.DIVERGED_FNORM_NAN)
         if small and iteration > 0:
             return int(reasons.CONVERGED_FNORM_ABS)
         self._errors.append(max(flows.error_A / self._scale[0], flows.error_W / self._scale[1]))
+        if self._impatient and len(self._errors) > _PATIENCE and self._errors[-1] > 0.5 * self._errors[-_PATIENCE]:
+            return int(reasons.DIVERGED_DTOL)
         return int(reasons.DIVERGED_MAX_IT if iteration >= self.max_iterations else reasons.CONVERGED_ITERATING)
 
     def _pattern(self) -> None:
@@ -268,16 +176,8 @@ class Coupled:
                 parts += [(ta, ta), (ta, tb), (tb, ta), (tb, tb)]
         temperature = numbering.index[: halo.owned, 1]
         parts.append((temperature, temperature))
-        end = np.array([numbering.terminal] if numbering.has_terminal else [], dtype=np.int64)
-        parts += [(numbering.idle, numbering.idle), (end, end)]
-        row = np.concatenate([part[0] for part in parts])
-        column = np.concatenate([part[1] for part in parts])
-        row, column = np.where(column < 0, -1, row), np.where(row < 0, -1, column)
-        self._terminal_rows = np.flatnonzero(row[: row.size - end.size] == numbering.terminal)
-        self._matrix = PETSc.Mat().create(halo.comm)
-        self._matrix.setSizes(((numbering.owned, numbering.size),) * 2)
-        self._matrix.setType(PETSc.Mat.Type.AIJ)
-        self._matrix.setPreallocationCOO(row.astype(np.int32), column.astype(np.int32))
+        self._coo = CooMatrix(numbering, parts)
+        self._matrix = self._coo.matrix
 
     def _refresh(self) -> None:
         """Assemble the Jacobian, unless the one that is factored serves on."""
@@ -300,7 +200,7 @@ class Coupled:
         return abs(new - old) <= _STEP_CHANGE * old
 
     def _assemble(self) -> None:
-        system, numbering = self.system, self.system.numbering
+        system = self.system
         by_field = 1.0 / np.array(self._scale)
         cells = system.form.jacobian() * by_field[self._cell_scale]
         mine = self._pairs["electrical"]
@@ -309,14 +209,9 @@ class Coupled:
         h = system.thermal.conductance[self._pairs["thermal"]] * by_field[1]
         current, heat = g * by_field[0], slope * by_field[1]
         storage = system.form.storage()[: system.form.halo.owned] * by_field[1]
-        diagonal = np.ones(numbering.idle.size)
-        values = [cells, current, -current, -current, current, -heat, heat, -heat, heat, h, -h, -h, h, storage, diagonal]
-        if numbering.has_terminal:
-            values.append(np.array([self._circuit.slope() / self._terminal_scale()]))
-        data = np.concatenate(values)
-        if self._circuit.held:
-            data[self._terminal_rows] = 0.0
-        self._matrix.setValuesCOO(data)
+        values = [cells, current, -current, -current, current, -heat, heat, -heat, heat, h, -h, -h, h, storage]
+        held = self._circuit.held
+        self._coo.set(values, self._circuit.slope() / self._terminal_scale(), rows=not held)
         size = np.abs(self._matrix.getDiagonal().array[: 2 * system.form.halo.owned]).reshape(-1, 2)
         values = np.abs(system.form.values[: system.form.halo.owned])
         sums = _ROUNDING * (size * values).sum(axis=0) * np.array(self._scale)
@@ -326,16 +221,3 @@ class Coupled:
 _REASONS = {
     value: name for name, value in vars(PETSc.SNES.ConvergedReason).items() if isinstance(value, int) and name.isupper()
 }
-
-
-def _owned(dofs: Nodes, halo: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which of the global dofs this rank owns, and their local numbers."""
-    local = dofs - halo.start
-    mine = np.flatnonzero((local >= 0) & (local < halo.owned))
-    return mine, local[mine]
-
-
-def _deposit(target: Array, ends: tuple[tuple[Any, Any], tuple[Any, Any]], first: Array, second: Array) -> None:
-    """Add amounts (pairs,) at the first and second ends that this rank owns."""
-    for (mine, local), amount in zip(ends, (first, second), strict=True):
-        np.add.at(target, local, amount[mine])

@@ -5,6 +5,7 @@ voltage, which is the last unknown, and nodes of fixed surfaces have none.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -102,3 +103,42 @@ class Numbering:
         if self.has_terminal:
             array[-1] = terminal
         vector.array[:] = array  # type: ignore[attr-defined]
+
+
+class CooMatrix:
+    """A PETSc matrix over the unknowns of a Numbering, with a pattern that is given once.
+
+    ``parts``: (rows, columns) of each group of entries, by unknown; entries with a -1 are left out, equal ones add up.
+    The matrix has a one on the diagonal of idle rows, and an entry for the terminal's own equation.
+    """
+
+    def __init__(self, numbering: Numbering, parts: Sequence[tuple[Nodes, Nodes]]) -> None:
+        end = np.array([numbering.terminal] if numbering.has_terminal else [], dtype=np.int64)
+        every = [*parts, (numbering.idle, numbering.idle), (end, end)]
+        row = np.concatenate([part[0] for part in every])
+        column = np.concatenate([part[1] for part in every])
+        self._ones = np.ones(numbering.idle.size)
+        self._end = end.size
+        inner = row.size - end.size
+        self._terminal_rows = np.flatnonzero(row[:inner] == numbering.terminal)
+        self._terminal_columns = np.flatnonzero(column[:inner] == numbering.terminal)
+        used = (row >= 0) & (column >= 0)
+        self.matrix = PETSc.Mat().create(numbering.halo.comm)
+        self.matrix.setSizes(((numbering.owned, numbering.size),) * 2)
+        self.matrix.setType(PETSc.Mat.Type.AIJ)
+        self.matrix.setPreallocationCOO(
+            np.where(used, row, -1).astype(np.int32), np.where(used, column, -1).astype(np.int32)
+        )
+
+    def set(self, values: Sequence[Array], terminal: float, rows: bool = True, columns: bool = True) -> Any:
+        """Set the entries of all parts, and ``terminal`` on the diagonal of that unknown; returns the matrix.
+
+        Without ``rows`` (``columns``) the other entries of the terminal's row (column) are zero.
+        """
+        data = np.concatenate([*values, self._ones, np.full(self._end, terminal)])
+        if not rows:
+            data[self._terminal_rows] = 0.0
+        if not columns:
+            data[self._terminal_columns] = 0.0
+        self.matrix.setValuesCOO(data)
+        return self.matrix

@@ -9,6 +9,8 @@ from fem.errors import FemError, unknown_name
 
 _MAX_GROWTH = 2.0  # BDF2 with variable steps is zero-stable for ratios below 1 + sqrt(2)
 
+_SHORTER = 0.7  # what many iterations alone shorten the next step to, at most; chosen
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -132,7 +134,7 @@ class TimeControl:
     def _next(self, dt: float, done: Attempt, excess: float, retried: bool) -> float:
         factor = 1.0 if retried else self.growth
         if done.iterations:
-            factor = min(factor, max(self.target_iterations / done.iterations, self.cut))
+            factor = min(factor, max(self.target_iterations / done.iterations, _SHORTER))
         if excess > 0.0:
             factor = min(factor, max(0.8 / excess, self.cut))
         return min(max(dt * factor, self.dt_min_s), self.dt_max_s)

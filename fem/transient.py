@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from fem.cell import Cell, surface_dofs
 from fem.circuit import Circuit
 from fem.contacts import Contact, Exchange, exchanges
-from fem.coupled import Coupled, Flows, Sources, System
+from fem.coupled import Coupled
+from fem.equations import Equations, Flows, Sources
 from fem.errors import FemError, unknown_name
 from fem.halo import Halo, nodal_array
 from fem.krylov import SolverSettings
@@ -150,14 +151,14 @@ class Transient:
         self._grounded = _names(grounded, "grounded")
         if overlap := set(self._driven) & set(self._grounded):
             raise FemError(f"surface {overlap.pop()!r} is driven and grounded")
-        self._system = self._build(fixed_K, interfaces or {})
+        self._equations = self._build(fixed_K, interfaces or {})
         method = self.settings.choose(cell.mesh.topology.dim, self.halo.size)
         self.method = method
         self._solver: Coupled | Staggered
         if method == "coupled":
-            self._solver = Coupled(self._system, self.settings.rtol, self.settings.max_iterations)
+            self._solver = Coupled(self._equations, self.settings.rtol, self.settings.max_iterations)
         else:
-            self._solver = Staggered(self._system, self.settings.rtol, self.settings.max_rounds, self.settings.linear)
+            self._solver = Staggered(self._equations, self.settings.rtol, self.settings.max_rounds, self.settings.linear)
         self._previous: Array | None = None
         self._previous_dt: float | None = None
         self._limited = False
@@ -211,14 +212,14 @@ class Transient:
         states = {name: state.x.array.copy() for name, state in self._form.states.items()}
         previous = None if self._previous is None else self._previous.copy()
         values = self._form.values.copy()
-        return Saved(values, previous, self._previous_dt, self._system.cell_V, self._limited, states)
+        return Saved(values, previous, self._previous_dt, self._equations.cell_V, self._limited, states)
 
     def restore(self, saved: Saved) -> None:
         """Go back to what ``save`` returned."""
         self._form.values[:] = saved.values
         self._previous = None if saved.previous is None else saved.previous.copy()
         self._previous_dt = saved.previous_dt_s
-        self._system.cell_V, self._limited = saved.cell_V, saved.limited
+        self._equations.cell_V, self._limited = saved.cell_V, saved.limited
         for name, values in saved.states.items():
             self._form.states[name].x.array[:] = values
 
@@ -239,15 +240,16 @@ class Transient:
         if not (math.isfinite(dt_s) and dt_s > 0.0):
             raise FemError(f"dt_s must be a positive time in s, got {dt_s!r}")
         circuit = Circuit(float(applied_V), float(series_ohm), compliance_A, self._limited)
-        old = self._form.values[:, 1].copy()
+        form, old = self._form, self._form.values.copy()
+        form.base[:] = old[:, 1]
         if self._previous is None or self._previous_dt is None:
-            self._form.leading = 1.0 / dt_s
-            self._form.history[:] = -old / dt_s
+            form.leading = 1.0 / dt_s
+            form.history[:] = 0.0
         else:
             ratio = dt_s / self._previous_dt
-            self._form.leading = (1.0 + 2.0 * ratio) / (1.0 + ratio) / dt_s
-            history = ratio**2 / (1.0 + ratio) * self._previous - (1.0 + ratio) * old
-            self._form.history[:] = history / dt_s
+            form.leading = (1.0 + 2.0 * ratio) / (1.0 + ratio) / dt_s
+            moved = old - self._previous
+            form.history[:] = -(ratio**2) / (1.0 + ratio) / dt_s * moved[:, 1]
         state = self._solve(circuit, source_W, source_A)
         self._previous, self._previous_dt = old, dt_s
         return state
@@ -320,28 +322,28 @@ class Transient:
         raise FemError("no steady state was found in 400 time steps")
 
     def _solve(self, circuit: Circuit, source_W: ArrayLike | None, source_A: ArrayLike | None) -> TransientState:
-        self._system.sources = Sources(
+        self._equations.sources = Sources(
             nodal_array(source_A, self.halo, "source_A"), nodal_array(source_W, self.halo, "source_W")
         )
-        begin, begin_V = self._form.values.copy(), self._system.cell_V
+        begin, begin_V = self._form.values.copy(), self._equations.cell_V
         count = 0
         try:
             for _ in range(4):
                 flows, iterations = self._solver.solve(circuit)
                 count += iterations
-                if not circuit.wrong(self._system.cell_V, flows.current_A):
+                if not circuit.wrong(self._equations.cell_V, flows.current_A):
                     break
                 circuit.limited = not circuit.limited
             else:
                 raise FemError("the compliance neither holds nor can be left: both conditions fail")
         except FemError:
-            self._form.values[:], self._system.cell_V = begin, begin_V
+            self._form.values[:], self._equations.cell_V = begin, begin_V
             raise
         self._limited = circuit.limited
         return self._result(flows, circuit, count)
 
     def _result(self, flows: Flows, circuit: Circuit, iterations: int) -> TransientState:
-        form, system, halo = self._form, self._system, self.halo
+        form, system, halo = self._form, self._equations, self.halo
         owned = slice(0, halo.owned)
         sources = system.sources
         electrical = system.cell_V * flows.current_A
@@ -358,7 +360,7 @@ class Transient:
         }
         return TransientState(flows.current_A, system.cell_V, circuit.limited, balance, iterations, currents)
 
-    def _build(self, fixed_K: Mapping[str, float], contacts: Mapping[str, Contact]) -> System:
+    def _build(self, fixed_K: Mapping[str, float], contacts: Mapping[str, Contact]) -> Equations:
         form, halo = self._form, self.halo
         if not fixed_K:
             raise FemError("fixed_K is empty; give at least one surface and its temperature in K")
@@ -375,13 +377,13 @@ class Transient:
         form.values[:, 1] = float(np.mean(list(fixed_K.values())))
         for k, value in enumerate(fixed_K.values()):
             form.values[temperature == -1 - k, 1] = value
-        return System(form, electrical, thermal, potential, temperature, tuple(range(len(self._driven))))
+        return Equations(form, electrical, thermal, potential, temperature, tuple(range(len(self._driven))))
 
     def _set(self, column: int, values: ArrayLike, name: str) -> None:
         array = nodal_array(values, self.halo, name)
         if array is None or not np.all(np.isfinite(array)) or (column == 1 and array.min(initial=1.0) <= 0.0):
             raise FemError(f"{name} must be finite{', and above 0 K' if column else ''}")
-        fixed = (self._system.temperature_root if column else self._system.potential_root) < 0
+        fixed = (self._equations.temperature_root if column else self._equations.potential_root) < 0
         target = self._form.values[:, column]
         target[~fixed] = array[~fixed]
 

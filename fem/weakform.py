@@ -9,10 +9,11 @@ over all nodes equal the electrical power to rounding. Capacity is lumped: each 
 h^2 C / kappa do not undershoot.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dolfinx.fem
+import dolfinx.la
 import dolfinx.mesh
 import numpy as np
 import ufl
@@ -32,8 +33,8 @@ _COMPILE_S = 600  # how long ranks wait for the one that compiles a form
 class WeakForm:
     """Unknowns, states and coefficients of a cell, and the assembly of residual and Jacobian.
 
-    ``values`` (local dofs, 2): potential (V) and temperature (K), a view of the Function that the forms read. ``history``
-    (local dofs,) and ``leading`` make the time derivative leading * T + history (K/s); both 0 in a steady state.
+    ``values`` (local dofs, 2): potential (V) and temperature (K), a view of the Function that the forms read. ``history``, ``base``
+    (local dofs,) and ``leading`` make the time derivative leading * (T - base) + history (K/s); 0 in a steady state.
     ``volumes``: region -> volume (local dofs,) in m^3 of each node, ghosts included.
     """
 
@@ -71,13 +72,14 @@ class WeakForm:
         self.unknown = dolfinx.fem.Function(self.both)
         self.values: Array = self.unknown.x.array.reshape(-1, 2)
         self.states = {name: dolfinx.fem.Function(self.space, name=name) for name in names}
-        self._history = dolfinx.fem.Function(self.space)
+        self._history, self._base = dolfinx.fem.Function(self.space), dolfinx.fem.Function(self.space)
         self.history: Array = self._history.x.array
+        self.base: Array = self._base.x.array
         self._leading = dolfinx.fem.Constant(mesh, 0.0)
         self._numbers = [_by_cell(cell, part.numbers) for part in (self.electrical, self.thermal)]
         self._volumes()
         self._residual_form: Any = None
-        self._jacobian_form: Any = None
+        self._jacobian: Any = None
         self._slope_form: Any = None
         self._capacity: Array | None = None
 
@@ -102,20 +104,31 @@ class WeakForm:
 
     def jacobian_pattern(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns (entries,) of ``jacobian``: 2 * local dof + field."""
-        if self._jacobian_form is None:
-            self._jacobian_form = _compiled(ufl.derivative(self._equations(), self.unknown))
-            self._matrix = dolfinx.fem.create_matrix(
-                self._jacobian_form, block_mode=dolfinx.la.BlockMode.expanded
-            )
-        matrix = self._matrix
-        rows = np.repeat(np.arange(len(matrix.indptr) - 1), np.diff(matrix.indptr))
-        return rows.astype(np.int64), np.asarray(matrix.indices, dtype=np.int64)
+        if self._jacobian is None:
+            self._jacobian = BilinearForm(ufl.derivative(self._equations(), self.unknown))
+        return self._jacobian.pattern()
 
     def jacobian(self) -> Array:
         """Entries (entries,) of the derivative of ``residual`` but ``storage``, in the order of ``jacobian_pattern``."""
-        self._matrix.data[:] = 0.0
-        dolfinx.fem.assemble_matrix(self._matrix, self._jacobian_form)
-        return self._matrix.data
+        if self._jacobian is None:
+            self._jacobian = BilinearForm(ufl.derivative(self._equations(), self.unknown))
+        return self._jacobian.entries()
+
+    def potential_form(self, trial: Any) -> "BilinearForm":
+        """The derivative of the potential's equation by the potential."""
+        v = ufl.TestFunction(self.space)
+        total = 0
+        for weight, dx, sigma, _ in self._integrals():
+            total += weight * ufl.inner(sigma * ufl.grad(ufl.split(self.unknown)[0]), ufl.grad(v)) * dx
+        return BilinearForm(ufl.derivative(total, self.unknown, ufl.as_vector([trial, 0.0])))
+
+    def temperature_form(self, trial: Any) -> "BilinearForm":
+        """Conduction of heat with kappa as it is."""
+        v = ufl.TestFunction(self.space)
+        total = 0
+        for weight, dx, _, kappa in self._integrals():
+            total += weight * kappa * ufl.inner(ufl.grad(trial), ufl.grad(v)) * dx
+        return BilinearForm(total)
 
     def storage(self) -> Array:
         """Derivative (local dofs,) in W/K of ``stored_W`` by each node's own temperature."""
@@ -130,7 +143,7 @@ class WeakForm:
 
     def stored_W(self) -> Array:
         """Heat stored per time (local dofs,) in W, each node's own: C dT/dt times its volume."""
-        return self.lumped() * (self.leading * self.values[:, 1] + self.history)
+        return self.lumped() * (self.leading * (self.values[:, 1] - self.base) + self.history)
 
     def lumped(self) -> Array:
         """Heat capacity (local dofs,) in J/K at the present temperature."""
@@ -194,6 +207,17 @@ class WeakForm:
         potential, temperature = ufl.split(self.unknown)
         v, q = ufl.TestFunctions(self.both)
         gradient = ufl.grad(potential)
+        total = 0
+        for weight, dx, sigma, kappa in self._integrals():
+            current = sigma * gradient
+            conduction = ufl.inner(current, ufl.grad(v)) + kappa * ufl.inner(ufl.grad(temperature), ufl.grad(q))
+            total += weight * (conduction - ufl.inner(current, gradient) * q) * dx
+        return total
+
+    def _integrals(self) -> Iterator[tuple[Any, Any, Any, Any]]:
+        """Weight, measure, sigma and kappa of each group of regions."""
+        potential, temperature = ufl.split(self.unknown)
+        gradient = ufl.grad(potential)
         fields = {
             TEMPERATURE: temperature,
             FIELD: ufl.sqrt(1e18 * ufl.inner(gradient, gradient) + _LEAST_FIELD**2),
@@ -203,12 +227,8 @@ class WeakForm:
         weight = dolfinx.fem.Constant(self.cell.mesh, 1e-9 ** (self.dimension - 2))
         if self.axisymmetric:
             weight *= 2.0 * np.pi * self._mean_radius
-        total = 0
         for tags, (sigma, kappa) in self._groups(fields):
-            current = sigma * gradient
-            conduction = ufl.inner(current, ufl.grad(v)) + kappa * ufl.inner(ufl.grad(temperature), ufl.grad(q))
-            total += weight * (conduction - ufl.inner(current, gradient) * q) * dx(tags)
-        return total
+            yield weight, dx(tags), sigma, kappa
 
     def _capacity_slope(self) -> Any:
         """The integral of dC/dT dT/dt over each node's share, by a rule at the vertices with its weights."""
@@ -220,7 +240,7 @@ class WeakForm:
             radius = ufl.SpatialCoordinate(self.cell.mesh)[0]
             weight *= 2.0 * np.pi * (0.75 * self._mean_radius + 0.25 * radius)
         temperature = ufl.variable(ufl.split(self.unknown)[1])
-        rate = self._leading * temperature + self._history
+        rate = self._leading * (temperature - self._base) + self._history
         total = 0
         for name, law in self.capacity.laws.items():
             slope = ufl.diff(ufl.as_ufl(law({TEMPERATURE: temperature, **self.states})), temperature)
@@ -241,6 +261,25 @@ class WeakForm:
                 found[key] = ([], [numbers if law is None else law(fields) for law, numbers in pairs])
             found[key][0].append(tag)
         return [(tuple(tags), (parts[0], parts[1])) for tags, parts in found.values()]
+
+
+class BilinearForm:
+    """A compiled bilinear form and its matrix over the local dofs, blocks of the space expanded."""
+
+    def __init__(self, form: Any) -> None:
+        self._form = _compiled(form)
+        self._matrix = dolfinx.fem.create_matrix(self._form, block_mode=dolfinx.la.BlockMode.expanded)
+
+    def pattern(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and columns (entries,)."""
+        rows = np.repeat(np.arange(len(self._matrix.indptr) - 1), np.diff(self._matrix.indptr))
+        return rows.astype(np.int64), np.asarray(self._matrix.indices, dtype=np.int64)
+
+    def entries(self) -> Array:
+        """Values (entries,) of this rank's cells, not yet summed over ranks; overwritten by the next call."""
+        self._matrix.data[:] = 0.0
+        dolfinx.fem.assemble_matrix(self._matrix, self._form)
+        return self._matrix.data
 
 
 def _by_cell(cell: Cell, numbers: Array) -> dolfinx.fem.Function:
