@@ -13,7 +13,7 @@ from meshes.grading import graded
 from meshes.interfaces import split
 from meshes.labelled import Interface, LabelledMesh
 from meshes.line import line_cell, line_cell_3d
-from meshes.msh import write_msh
+from meshes.msh import msh_path, write_msh
 from meshes.mushroom import mushroom, mushroom_3d
 from meshes.pillar import pillar
 from meshes.quality import Quality, RegionQuality, quality
@@ -41,6 +41,7 @@ __all__ = [
     "label_layers",
     "line_cell",
     "line_cell_3d",
+    "msh_path",
     "mushroom",
     "mushroom_3d",
     "pcm_array",

@@ -31,7 +31,7 @@ def pcm_array(
     split: Sequence[str] = (),
     comm: MPI.Comm | None = None,
 ) -> LabelledMesh:
-    """Phase-change cells at the crossings of word and bit lines, in 3D. Tetrahedra. All lengths in nm; the defaults are chosen.
+    """Phase-change cells at the crossings of word and bit lines, in 3D. Tetrahedra; lengths in nm, defaults are chosen.
 
     ``rows`` word lines go along x, ``columns`` bit lines along y, both line_width_nm wide and at ``pitch_nm``; the
     first ones cross at x = y = 0, the sides of the whole are margin_nm away from the outermost crossings. Regions, from
@@ -41,11 +41,11 @@ def pcm_array(
     heater_width_nm = cell_width_nm makes confined cells, a narrower heater mushrooms. ``within`` gives all cells,
     heaters and lines the coefficients of the first of their kind.
 
-    Surfaces: "word_i" and "bit_j" (both ends of a line), "bottom" (of the substrate), "top", "side". Edges are
-    ``size_nm`` long in the cells and the upper ends of the heaters; outside they grow by ``growth`` from one to the
-    next, up to largest_nm. ``split`` names surfaces between regions along which the mesh is split, such as
-    "heater_*/cell_*" (:func:`meshes.split`). Made on rank 0, distributed over ``comm`` (default COMM_WORLD). Raises
-    MeshError naming the argument that is wrong.
+    Surfaces: "word_i" and "bit_j" (both ends of a line), "bottom" (of the substrate), "top", "side". Edges are about
+    ``size_nm`` long in the cells and the upper ends of the heaters, a third of the heater's width in the rest of it;
+    outside they grow by ``growth`` from one to the next, up to largest_nm. ``split`` names surfaces between regions
+    along which the mesh is split, such as "heater_*/cell_*" (:func:`meshes.split`). Made on rank 0, distributed over
+    ``comm`` (default COMM_WORLD). Raises MeshError naming the argument that is wrong.
     """
     for name, count in {"rows": rows, "columns": columns}.items():
         if not 1 <= count <= 99:
@@ -85,8 +85,11 @@ def pcm_array(
         shapes.append((f"bit_{j}", Block((x - half, low, phase_change_nm), (x + half, back, ceiling))))
 
     depth = min(heater_nm, 0.5 * heater_width_nm)
-    hot = [pillar(i, j, cell_width_nm, -depth, phase_change_nm) for i, j in crossings]
-    fine: list[FineBlock | FineBall] = [FineBlock(block.low, block.high) for block in hot]
+    fine: list[FineBlock | FineBall] = []
+    for i, j in crossings:
+        cell = pillar(i, j, cell_width_nm, -depth, phase_change_nm)
+        heater = pillar(i, j, heater_width_nm, -heater_nm, 0.0)
+        fine += [FineBlock(cell.low, cell.high), FineBlock(heater.low, heater.high, heater_width_nm / 3.0)]
     surfaces: dict[str, Chooser] = {f"word_{i}": _ends(0, low, right, f"word_{i}") for i in range(rows)}
     surfaces |= {f"bit_{j}": _ends(1, low, back, f"bit_{j}") for j in range(columns)}
     surfaces |= {"bottom": plane(2, base), "top": plane(2, roof)}

@@ -57,7 +57,7 @@ def defaults(name: str) -> dict[str, Any]:
 def summary(name: str) -> str:
     """The first sentence of a geometry's description."""
     text = inspect.getdoc(_function(name)) or ""
-    return text.split("\n", 1)[0].partition(". ")[0].rstrip(".")
+    return text.split("\n", 1)[0].partition(". ")[0].rstrip(".").replace("``", "")
 
 
 def _function(name: str) -> Callable[..., LabelledMesh]:

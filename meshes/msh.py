@@ -15,15 +15,23 @@ from meshes.simplices import Integers, Simplices, gather
 _ELEMENT = {2: 1, 3: 2, 4: 4}
 
 
+def msh_path(path: str | Path) -> Path:
+    """The path, if a mesh can be written there. Raises MeshError otherwise."""
+    path = Path(path)
+    if path.suffix != ".msh":
+        raise MeshError(f"{path}: the name of a mesh must end in .msh, got {path.suffix!r}")
+    if not path.parent.is_dir():
+        raise MeshError(f"{path}: there is no folder {path.parent}")
+    return path
+
+
 def write_msh(labelled: LabelledMesh, path: str | Path) -> Path:
     """Write a mesh of triangles or tetrahedra as a gmsh file (MSH 4.1, binary, nm); rank 0 writes. Collective.
 
     A split mesh keeps its doubled nodes. The file appears whole or not at all. Raises MeshError where the cells are
     something else or the file cannot be written.
     """
-    path = Path(path)
-    if path.suffix != ".msh":
-        raise MeshError(f"{path}: the name must end in .msh, got {path.suffix!r}")
+    path = msh_path(path)
     whole = gather(labelled)
 
     def write() -> None:

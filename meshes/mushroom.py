@@ -6,7 +6,7 @@ from mpi4py import MPI
 
 from meshes.grading import check_lengths, check_less
 from meshes.labelled import LabelledMesh
-from meshes.shapes import Block, Cylinder, FineBall, Size, mesh_shapes, plane
+from meshes.shapes import Block, Cylinder, FineBall, FineBlock, Size, mesh_shapes, plane
 from meshes.simplices import Chooser
 
 
@@ -69,14 +69,17 @@ def mushroom_3d(
 ) -> LabelledMesh:
     """A mushroom cell in 3D (x, y, z). Tetrahedra; regions, surfaces and arguments of :func:`mushroom`, without "axis".
 
-    With ``quarter`` only x > 0, y > 0: its two mirror planes are the surface "symmetry". Circles are polygons of at
-    least 36 edges, so volumes are up to 0.5 % too small.
+    Edges in the heater are about a third of its radius or shorter. With ``quarter`` only x > 0, y > 0: its two mirror
+    planes are the surface "symmetry". Circles are polygons of at least 36 edges: volumes are up to 0.5 % too small.
+    The defaults give 9,000 nodes; size_nm = 1.5 gives 44,000, 1.1 gives 100,000.
     """
     lengths = {"heater_radius_nm": heater_radius_nm, "heater_nm": heater_nm, "phase_change_nm": phase_change_nm,
                "bottom_nm": bottom_nm, "top_nm": top_nm, "outer_radius_nm": outer_radius_nm,
                "fine_radius_nm": fine_radius_nm}  # fmt: skip
     _check(lengths)
-    size = Size(size_nm, growth, largest_nm, [FineBall((0.0, 0.0, 0.0), fine_radius_nm)])
+    radius = heater_radius_nm
+    heater = FineBlock((-radius, -radius, -heater_nm), (radius, radius, 0.0), radius / 3.0)
+    size = Size(size_nm, growth, largest_nm, [FineBall((0.0, 0.0, 0.0), fine_radius_nm), heater])
     outer, base, roof = outer_radius_nm, -heater_nm - bottom_nm, phase_change_nm + top_nm
     shapes = [
         ("bottom", Cylinder(outer, base, -heater_nm, quarter)),

@@ -51,11 +51,11 @@ def quality(labelled: LabelledMesh) -> Quality:
     """
     mesh = labelled.mesh
     dim = mesh.topology.dim
-    if mesh.topology.cell_name() not in ("triangle", "tetrahedron") or mesh.geometry.dofmap.shape[1] != dim + 1:
+    if mesh.topology.cell_name() not in ("triangle", "tetrahedron") or mesh.geometry.dofmaps[0].shape[1] != dim + 1:
         raise MeshError(f"quality: the cells must be triangles or tetrahedra, got {mesh.topology.cell_name()}s")
     owned = mesh.topology.index_map(dim).size_local
-    points = mesh.geometry.x[mesh.geometry.dofmap[:owned], : mesh.geometry.dim]
-    tags = np.zeros(mesh.geometry.dofmap.shape[0], dtype=np.int32)
+    points = mesh.geometry.x[mesh.geometry.dofmaps[0][:owned], : mesh.geometry.dim]
+    tags = np.zeros(mesh.geometry.dofmaps[0].shape[0], dtype=np.int32)
     tags[labelled.cells.indices] = labelled.cells.values
     volume, ratio, angle = _triangles(points) if dim == 2 else _tetrahedra(points)
     edges = np.stack([np.linalg.norm(points[:, a] - points[:, b], axis=1) for a, b in combinations(range(dim + 1), 2)])

@@ -55,10 +55,11 @@ Painted = tuple[str, Block | Cylinder]
 
 @dataclass(frozen=True)
 class FineBlock:
-    """Where the mesh is fine: a box (nm), one interval an axis."""
+    """Where the mesh is fine: a box (nm), one interval an axis; with a size of its own if that is given."""
 
     low: Sequence[float]
     high: Sequence[float]
+    size_nm: float | None = None
 
     def field(self, fields: Any) -> int:
         """Add the gmsh field; returns its number."""
@@ -75,6 +76,7 @@ class FineBall:
 
     centre: Sequence[float]
     radius: float
+    size_nm: float | None = None
 
     def field(self, fields: Any) -> int:
         """Add the gmsh field; returns its number."""
@@ -103,17 +105,18 @@ class Size:
         if not (math.isfinite(self.growth) and 1.0 < self.growth <= 3.0):
             raise MeshError(f"growth must be a number above 1, at most 3, got {self.growth!r}")
         if not self.size_nm <= self.largest_nm:
-            raise MeshError(f"largest_nm must be size_nm = {self.size_nm!r} or more, got {self.largest_nm!r}")
+            raise MeshError(f"largest_nm must be at least size_nm = {self.size_nm!r}, got {self.largest_nm!r}")
 
     def apply(self, gmsh: Any) -> None:
         """Make it the size of the model's mesh."""
         fields = gmsh.model.mesh.field
         numbers = [part.field(fields) for part in self.fine]
-        for number in numbers:
-            fields.setNumber(number, "VIn", self.size_nm)
+        for number, part in zip(numbers, self.fine, strict=True):
+            size = min(max(part.size_nm or 0.0, self.size_nm), self.largest_nm)
+            fields.setNumber(number, "VIn", size)
             fields.setNumber(number, "VOut", self.largest_nm)
             # Edges that grow by a factor g from one to the next grow with distance at the slope g - 1.
-            fields.setNumber(number, "Thickness", (self.largest_nm - self.size_nm) / (self.growth - 1.0))
+            fields.setNumber(number, "Thickness", (self.largest_nm - size) / (self.growth - 1.0))
         least = fields.add("Min")
         fields.setNumbers(least, "FieldsList", numbers)
         fields.setAsBackgroundMesh(least)
@@ -165,6 +168,7 @@ def _mesh(gmsh: Any, shapes: Sequence[Painted], size: Size, regions: Mapping[str
     region_of = {tag: regions[name] for (name, _), made in zip(shapes, parts, strict=True) for _, tag in made}
     size.apply(gmsh)
     gmsh.option.setNumber("Mesh.Algorithm", 6)  # Frontal-Delaunay: the best triangles
+    gmsh.option.setNumber("Mesh.Algorithm3D", 10)  # HXT: twice as fast as Delaunay, and reproducible
     gmsh.option.setNumber("Mesh.Optimize", 1)
     gmsh.model.mesh.generate(dim)
 

@@ -137,17 +137,17 @@ def gather(labelled: LabelledMesh) -> Simplices | None:
     """
     mesh = labelled.mesh
     dim = mesh.topology.dim
-    if mesh.geometry.dofmap.shape[1] != dim + 1 or mesh.topology.cell_name() not in _SHAPES.values():
+    if mesh.geometry.dofmaps[0].shape[1] != dim + 1 or mesh.topology.cell_name() not in _SHAPES.values():
         raise MeshError(f"the mesh must be made of simplices with straight edges, got {mesh.topology.cell_name()}s")
     owned = mesh.topology.index_map(dim).size_local
     number = np.asarray(mesh.geometry.input_global_indices)
-    tags = np.zeros(mesh.geometry.dofmap.shape[0], dtype=np.int32)
+    tags = np.zeros(mesh.geometry.dofmaps[0].shape[0], dtype=np.int32)
     tags[labelled.cells.indices] = labelled.cells.values
     mesh.topology.create_connectivity(dim - 1, dim)
     at = dolfinx.mesh.entities_to_geometry(mesh, dim - 1, labelled.facets.indices)
-    own = np.unique(mesh.geometry.dofmap[:owned])
+    own = np.unique(mesh.geometry.dofmaps[0][:owned])
     parts = mesh.comm.gather(
-        (number[own], mesh.geometry.x[own, : mesh.geometry.dim], number[mesh.geometry.dofmap[:owned]], tags[:owned],
+        (number[own], mesh.geometry.x[own, : mesh.geometry.dim], number[mesh.geometry.dofmaps[0][:owned]], tags[:owned],
          np.asarray(mesh.topology.original_cell_index)[:owned], number[at].reshape(-1, dim), labelled.facets.values),
         root=0,
     )  # fmt: skip
