@@ -57,7 +57,8 @@ class Nucleation:
         depth_nm: depth of a plane mesh (2D), cross-section's root of a line (1D); needed there, since rates are per
             volume. A nucleus then fills the depth.
 
-    ``nuclei`` is the list of those born so far, ``time_s`` the time. Nuclei lie at nodes. On an axisymmetric cell a
+    ``nuclei`` is the list of those born so far, ``time_s`` the time, ``born`` (local dofs,) what the births of the last
+    ``advance`` have added to c. Nuclei lie at nodes. On an axisymmetric cell a
     nucleus off the axis is a ring: I is right per volume, but what one birth makes is more than a ball.
     Raises FemError for what the arguments do not allow. Collective.
     """
@@ -84,6 +85,7 @@ class Nucleation:
         self.front, self.rate, self.seed, self.radius_nm = front, rate_per_m3s, int(seed), radius
         self.nuclei: list[Nucleus] = []
         self.time_s = 0.0
+        self.born: Array = np.zeros(front.halo.local)
         across = 1.0 if depth_nm is None else (1e-9 * depth_nm) ** missing
         self._position, self._local, heap = _table(front)
         self._heap = np.cumsum(heap) * across
@@ -122,6 +124,7 @@ class Nucleation:
         start = self.time_s
         due = self._due(start, dt_s, begin, end)
         position = 0
+        self.born = np.zeros(self.front.halo.local)
 
         def births(_: float, until_s: float, temperature_K: Array) -> None:
             nonlocal position
@@ -142,7 +145,9 @@ class Nucleation:
         speed = 1e9 * float(np.asarray(self.front.velocity(kelvin), dtype=np.float64)[0])
         radius = self.radius_nm + max(speed, 0.0) * (now_s - float(due.time[number]))
         place = self._position[node[0]]
+        before = self.front.value
         self.front.add_ball(place, radius)
+        self.born += self.front.value - before
         self.nuclei.append(Nucleus(float(due.time[number]), (float(place[0]), float(place[1]), float(place[2])),
                                    self.radius_nm))  # fmt: skip
 

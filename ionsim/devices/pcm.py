@@ -2,8 +2,9 @@
 
 One step: potential, temperature and the circuit together (:class:`fem.Transient`), then the fronts and nuclei of the phase
 (:class:`fem.PhaseFront`, :class:`fem.Nucleation`) at the temperatures of the step; the latent heat that they free goes back into
-the step until both agree. What is left of the difference is heat of the next step, so none is lost. After the step the
-glass has aged (:mod:`ionsim.devices.relaxation`).
+the step until both agree. What is left of the difference is heat of the next step, so none is lost. The heat of a new
+nucleus, which is there all at once, comes in the time that a front takes to cross it. After the step the glass has aged
+(:mod:`ionsim.devices.relaxation`).
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ class Pcm:
         )  # fmt: skip
         self._latent_J_per_m3 = device.phase("latent_J_per_m3")
         self._glass_K = device.phase("frozen_K")
+        self._nucleus_m = 1e-9 * max(
+            (front.radius_nm for front in self.fronts if isinstance(front, fem.Nucleation)), default=1.0
+        )
         self._volume_m3 = sum(front.volume_m3 for front in self._bare)
         self.sigma: Floats = self.relaxation.advance(np.ones(self.halo.local), 1.0, device.ambient_K)
         self.problem.temperature_K = np.full(self.halo.local, device.ambient_K)
@@ -64,6 +68,7 @@ class Pcm:
         self.peak_K = self._hottest_K = device.ambient_K
         self._dt_s, self._slope = device.steps.first_s, np.nan
         self._latent_W, self._left_J = np.zeros(self.halo.local), np.zeros(self.halo.local)
+        self._birth_J = np.zeros(self.halo.local)
         self.field_time_s = 0.0
         self.n_steps = self.n_rejected = self.n_newton = 0
         self.electrical_J = self.out_J = self.latent_J = self.residual_J = 0.0
@@ -110,11 +115,13 @@ class Pcm:
         moments = [front.save() for front in self.fronts]
         compliance = None if circuit.compliance_A is None else circuit.compliance_A / share
         begin, latent_W = self.crystalline, self._latent_W.copy()
+        released_J = self._released_J(dt_s, begin_K)
+        further_W = (self._left_J + released_J) / dt_s
         newton = 0
         try:
             for _ in range(_ROUNDS):
                 state = self.problem.step(
-                    dt_s, applied_V, circuit.series_resistance_ohm * share, compliance, latent_W + self._left_J / dt_s
+                    dt_s, applied_V, circuit.series_resistance_ohm * share, compliance, latent_W + further_W
                 )
                 newton += state.newton_iterations
                 end_K = self.problem.temperature_K
@@ -122,7 +129,8 @@ class Pcm:
                 for front, moment in zip(self.fronts, moments, strict=True):
                     front.restore(moment)
                     largest = max(largest, front.advance(dt_s, begin_K, end_K).largest_change)
-                found_W = self._latent_J_per_m3 * (self.crystalline - begin) * self._volume_m3 / dt_s
+                born = self._born()
+                found_W = self._latent_J_per_m3 * (self.crystalline - begin - born) * self._volume_m3 / dt_s
                 missing_W = found_W - latent_W
                 scale = abs(state.balance.electrical_W) + abs(state.balance.out_W) + self.halo.sum(np.abs(found_W))
                 if self.halo.sum(np.abs(missing_W)) <= _LATENT_RTOL * scale:
@@ -139,7 +147,8 @@ class Pcm:
             "temperature_K": self.halo.maximum(float(np.abs(end_K - begin_K).max(initial=0.0))),
             "crystalline": largest,
         }
-        result = (state, found_W, missing_W, begin_K)
+        self._pending = (found_W, missing_W * dt_s, self._latent_J_per_m3 * born * self._volume_m3 - released_J)
+        result = (state, begin_K)
         return fem.Attempt(True, newton, changes, lambda: self._undo(saved, moments), result=result)
 
     def _undo(self, saved: fem.Saved, moments: Sequence[Any]) -> None:
@@ -147,11 +156,28 @@ class Pcm:
         for front, moment in zip(self.fronts, moments, strict=True):
             front.restore(moment)
 
-    def _accept(self, result: tuple[fem.TransientState, Floats, Floats, Floats], dt_s: float) -> None:
+    def _born(self) -> Floats:
+        """What births have added to the crystalline share in the last step."""
+        born = np.zeros(self.halo.local)
+        for front in self.fronts:
+            if isinstance(front, fem.Nucleation):
+                born += front.born
+        return born
+
+    def _released_J(self, dt_s: float, temperature_K: Floats) -> Floats:
+        """Heat of nuclei that comes in a step."""
+        if not self._birth_J.any():
+            return np.zeros(self.halo.local)
+        speed = np.abs(self.cell.kinetics.velocity_m_per_s(temperature_K))
+        return -np.expm1(-dt_s * speed / self._nucleus_m) * self._birth_J
+
+    def _accept(self, result: tuple[fem.TransientState, Floats], dt_s: float) -> None:
         """Take over what a step has found: terminal quantities, energies, the age of the glass."""
-        state, found_W, missing_W, begin_K = result
+        state, begin_K = result
+        found_W, self._left_J, births_J = self._pending
+        self._birth_J += births_J
         end_K, share = self.problem.temperature_K, self.cell.share
-        self._latent_W, self._left_J = found_W, missing_W * dt_s
+        self._latent_W = found_W
         self.sigma = self.relaxation.advance(self.sigma, dt_s, 0.5 * (begin_K + end_K))
         self.sigma[(end_K > self._glass_K) | (self.crystalline > 0.5)] = 1.0
         self._hand_over()
@@ -228,6 +254,7 @@ class Pcm:
         fields = {
             "values": saved.values, "previous": saved.values[:0] if saved.previous is None else saved.previous,
             "sigma": self.sigma, "latent_W": self._latent_W, "left_J": self._left_J,
+            "birth_J": self._birth_J,
         }  # fmt: skip
         levels = {str(index): front.distance_nm for index, front in enumerate(self._bare)}
         scalars = [
@@ -254,6 +281,7 @@ class Pcm:
         )  # fmt: skip
         self.sigma = np.array(fields["sigma"])
         self._latent_W, self._left_J = np.array(fields["latent_W"]), np.array(fields["left_J"])
+        self._birth_J = np.array(fields["birth_J"])
         for name, value in zip(_SCALARS, rest, strict=False):
             setattr(self, name, type(getattr(self, name))(value))
         self._dt_s, self._slope = rest[len(_SCALARS) :]
