@@ -155,7 +155,7 @@ def chosen(snapshots: Mapping[str, Any], most: int = 5) -> dict[str, Any]:
     ends = [label for label in cuts if not label.endswith("_peak")]
     peaks = [label for label in cuts if label.endswith("_peak")]
     labels = sorted((ends + peaks)[:most], key=lambda label: cuts[label].time_s)
-    return {label.replace("_peak", ", hottest"): cuts[label] for label in labels}
+    return {label.replace("_peak", ", end of pulse"): cuts[label] for label in labels}
 
 
 def axisymmetric(input_toml: str) -> bool:
