@@ -6,7 +6,6 @@ after some 0.1 ns. So the heat equation is given the heat set free at the temper
 changes with temperature at each node; this is Newton's iteration with the derivative taken node by node.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
