@@ -86,7 +86,7 @@ class Crystallisation:
         return (2.0 - 3.0 * cosine + cosine**3) / 4.0
 
     def _drive_J(self, kelvin: Array) -> Array:
-        """Free energy gained by a formula unit that crystallises (C. Thompson, F. Spaepen, Acta Met. 27, 1855 (1979))."""
+        """Energy gained by a formula unit that crystallises (C. Thompson, F. Spaepen, Acta Met. 27, 1855 (1979))."""
         undercooling = (self.melting_K - kelvin) / self.melting_K
         return self.monomer_m3 * self.latent_J_per_m3 * undercooling * 2.0 * kelvin / (self.melting_K + kelvin)
 
