@@ -36,10 +36,11 @@ Velocity = Callable[[Array], ArrayLike]
 Hook = Callable[[float, float, Array], None]
 
 _FAR = 12.0  # widths: 1 - c = 6e-6
-_MIDDLE = 4.0  # widths: c between 0.02 and 0.98
+_MIDDLE = 5.0  # widths: a node within one less (c from 0.02 to 0.98) is in the middle of a front
 _MOVE = 0.2  # largest move of a front in a sub-step, in widths
 _STABLE = 0.45  # D dt times the diagonal of the laplacian: 0.5 is the bound of the explicit step
 _WARM_K = 10.0  # largest change of temperature in a sub-step, at a front
+_RESPONSE = 3.0  # largest motion of a node over u dt that ``growth`` believes
 _STILL = 1e-9  # widths: a front that would move less is left alone
 _PRUNE = 25  # sub-steps between two looks for cells that the front has left
 
@@ -99,6 +100,7 @@ class PhaseFront:
         self.volume_m3: Array = self.elements.volume * self.elements.metres
         self._around = _cells_of_nodes(self.elements.dofs, self.halo.local)
         self._level = np.where(self.inside, _FAR, -_FAR)  # p in widths
+        self._response = np.ones(self.halo.local)
         self._find()
 
     @property
@@ -161,9 +163,12 @@ class PhaseFront:
         return self.halo.sum(self.value * self.volume_m3)
 
     def growth(self, temperature_K: Array) -> Array:
-        """u c (1 - c)/w (local dofs,) in 1/s: how fast c changes where a front passes."""
+        """How fast c changes where a front passes (local dofs,) in 1/s, for its derivative with temperature.
+
+        u c (1 - c)/w, times what the shape of the front in the latest sub-step made of that.
+        """
         c = self.value
-        return self._speed(temperature_K, np.arange(self.halo.local)) * c * (1.0 - c) / self.width_nm
+        return self._speed(temperature_K, np.arange(self.halo.local)) * self._response * c * (1.0 - c) / self.width_nm
 
     def advance(self, dt_s: float, begin_K: ArrayLike, end_K: ArrayLike | None = None, hook: Hook | None = None
                 ) -> FrontStep:  # fmt: skip
@@ -205,19 +210,23 @@ class PhaseFront:
         """
         nodes = self._nodes
         warming = self.halo.maximum(float(np.abs(end[nodes] - now[nodes]).max(initial=0.0)))
-        step = left / max(1.0, np.ceil(warming / _WARM_K))
-        middle = np.abs(self._level[nodes]) < _MIDDLE
+        step = left * min(1.0, _WARM_K / max(warming, _WARM_K))
+        middle = np.clip(_MIDDLE - np.abs(self._level), 0.0, 1.0)
+        dofs = self.elements.dofs[self._active]
+        near = self._level[dofs]
+        middle[dofs[(near.max(axis=1) > 0.0) & (near.min(axis=1) < 0.0)].ravel()] = 1.0  # also of a jump of c
+        middle = middle[nodes]
         here = self._fastest(now, nodes, middle)
         then = self._fastest(now + (step / left) * (end - now), nodes, middle)
         speed, stiff = max(here[0], then[0]), max(here[1], then[1])
         rate = max(speed / (_MOVE * self.width_nm), self.mobility * self.width_nm * stiff / _STABLE)
-        return min(step, left / max(1.0, np.ceil(rate * left))), speed
+        # never a whole number of equal parts: the result of ``advance`` is to depend smoothly on temperature
+        return min(step, 1.0 / max(rate, 1.0 / left)), speed
 
-    def _fastest(self, temperature_K: Array, nodes: NDArray[np.int64], middle: NDArray[np.bool_]
-                 ) -> tuple[float, float]:  # fmt: skip
+    def _fastest(self, temperature_K: Array, nodes: NDArray[np.int64], middle: Array) -> tuple[float, float]:
         """The largest |u| of a front (nm/s), and the largest |u| times the stiffness of the laplacian (1/(nm s))."""
         u = np.abs(self._speed(temperature_K, nodes))
-        fronts = self.halo.maximum(float(u[middle].max(initial=0.0)))
+        fronts = self.halo.maximum(float((middle * u).max(initial=0.0)))
         u = np.minimum(u, fronts)
         return fronts, self.halo.maximum(float((u * self.elements.stiffest[nodes]).max(initial=0.0)))
 
@@ -231,8 +240,8 @@ class PhaseFront:
     def _move(self, dt_s: float, temperature_K: Array, fastest: float) -> None:
         """One explicit step of the level; no speed is above that of the fastest front (nm/s)."""
         w, beta, nodes, level = self.width_nm, self.mobility, self._nodes, self._level
-        laplacian, squared, steepness, cancelled = self._derivatives()
         u = np.clip(self._speed(temperature_K, nodes), -fastest, fastest)
+        laplacian, squared, steepness, cancelled = self._derivatives(np.sign(u))
         p = level[nodes]
         kept = np.ones(nodes.size)
         if self.grain_boundaries_per_nm:  # a mixture without a front, above melting, is no front to be restored
@@ -241,11 +250,12 @@ class PhaseFront:
         asymmetry = -np.tanh(0.5 * p)  # 1 - 2c
         bracket = laplacian + asymmetry / w * (squared - kept) - self.curvature * cancelled
         new = np.clip(p + dt_s * (u * kept / w + beta * np.abs(u) * bracket), -_FAR, _FAR)
+        self._response[nodes] = np.clip(kept + beta * w * np.sign(u) * bracket, 0.0, _RESPONSE)
         reached = nodes[(np.abs(p) >= _FAR) & (np.abs(new) < _FAR)]
         level[nodes] = new
         self._grow(reached)
 
-    def _derivatives(self) -> tuple[Array, Array, Array, Array]:
+    def _derivatives(self, way: Array) -> tuple[Array, Array, Array, Array]:
         """lap p (1/nm), |grad p|^2, |grad p| and |grad p| div n (1/nm), each (nodes,), by lumped first-order elements.
 
         The last is what curvature = 1 subtracts: then there is no diffusion along the front. Where fronts meet, and
@@ -273,6 +283,8 @@ class PhaseFront:
             mean += total(share * slope[:, axis, None]) ** 2
         spread = total(share * (steep**2)[:, None]) - mean
         smooth = np.clip((mean - 0.3) / 0.5, 0.0, 1.0) * np.clip((0.3 - spread) / 0.2, 0.0, 1.0)
+        tip = (way * self._level[nodes] > 0.0) & (way * laplacian < 0.0)
+        smooth = np.maximum(smooth, tip * np.clip((0.6 - np.abs(squared - 1.0)) / 0.3, 0.0, 1.0))
         return laplacian, squared, steepness, smooth * steepness * divergence
 
     def _melt_inside(self, dt_s: float, temperature_K: Array) -> None:

@@ -6,8 +6,8 @@ after some 0.1 ns. So the heat equation is given the heat set free at the temper
 changes with temperature at each node; this is Newton's iteration with the derivative taken node by node.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +22,8 @@ from fem.nucleation import Nucleation
 Array = NDArray[np.float64]
 
 _KELVIN = 0.5  # for the derivative of the heat with temperature
-_MIN_DAMPING = 0.02
+_MEMORY = 6  # steps of the iteration that are kept
+_RANK = 1e-8  # of what is kept, relative
 
 
 class HeatStep(Protocol):
@@ -101,7 +102,7 @@ class LatentHeat:
         self, dt_s: float, begin: Array, guess: Array, heat: HeatStep, saved: Any, before: Array
     ) -> LatentStep:
         halo: Halo = self.front.halo
-        damping, last = 1.0, np.inf
+        faster = _Anderson(halo)
         for iteration in range(1, self.max_iterations + 1):
             if iteration > 1:
                 self.phase.restore(saved)
@@ -115,9 +116,7 @@ class LatentHeat:
             if change <= self.tolerance_K:
                 given = slope * (new - guess)
                 return LatentStep(new, halo.sum(source), halo.sum(given), iteration, front)
-            damping = min(1.0, 1.5 * damping) if change < last else max(_MIN_DAMPING, 0.5 * damping)
-            last = change
-            guess = guess + damping * (new - guess)
+            guess = faster.next(guess, new)
         raise FemError(f"phase and temperature did not agree in {self.max_iterations} iterations: the temperature "
                        f"still changes by {change:.3g} K; take a shorter step than {dt_s:.3g} s")  # fmt: skip
 
@@ -125,6 +124,31 @@ class LatentHeat:
         """dW/dT at each node: of a change of T at the end of the step, half acts on average."""
         high, low = (self.front.growth(temperature_K + sign * _KELVIN) for sign in (1.0, -1.0))
         return np.minimum(0.5 * self._heat_J * (high - low) / (2.0 * _KELVIN), 0.0)
+
+
+class _Anderson:
+    """Anderson's acceleration of a fixed-point iteration (H. Walker, P. Ni, SIAM J. Numer. Anal. 49, 1715 (2011))."""
+
+    def __init__(self, halo: Halo) -> None:
+        self._halo = halo
+        self._guesses: list[Array] = []
+        self._residuals: list[Array] = []
+
+    def next(self, guess: Array, new: Array) -> Array:
+        """The next guess, from what the iteration made of the last one."""
+        residual = new - guess
+        self._guesses, self._residuals = [*self._guesses, guess][-_MEMORY:], [*self._residuals, residual][-_MEMORY:]
+        count = len(self._guesses) - 1
+        if not count:
+            return new
+        moved = [b - a for a, b in pairwise(self._guesses)]
+        turned = [b - a for a, b in pairwise(self._residuals)]
+        gram = np.array([[self._halo.sum(a * b) for a in turned] for b in turned])
+        right = np.array([self._halo.sum(a * residual) for a in turned])
+        weights = np.linalg.lstsq(gram, right, rcond=_RANK)[0]
+        for weight, step, turn in zip(weights, moved, turned, strict=True):
+            new = new - weight * (step + turn)
+        return new
 
 
 def heat_step(problem: Heat, dt_s: float, source_W: ArrayLike | None = None) -> HeatStep:

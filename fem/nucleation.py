@@ -136,6 +136,17 @@ class Nucleation:
         self.time_s = start + dt_s
         return step
 
+    def stream(self, dt_s: float, begin_K: ArrayLike, end_K: ArrayLike | None = None) -> list[Nucleus]:
+        """The nuclei that ``advance`` would bear if nothing were crystalline; those it does bear are among them."""
+        begin, end = temperatures(begin_K, end_K, self.front.halo)
+        due = self._due(self.time_s, dt_s, begin, end)
+        return [self._nucleus(due, number) for number in range(due.time.size)]
+
+    def _nucleus(self, due: _Candidates, number: int) -> Nucleus:
+        place = self._position[due.node[number]]
+        where = (float(place[0]), float(place[1]), float(place[2]))
+        return Nucleus(float(due.time[number]), where, self.radius_nm)
+
     def _bear(self, due: _Candidates, number: int, now_s: float, temperature_K: Array) -> None:
         """A nucleus, unless there is crystal already."""
         node = due.node[number : number + 1]
@@ -144,12 +155,11 @@ class Nucleation:
         kelvin = self._at(temperature_K.__getitem__, node)
         speed = 1e9 * float(np.asarray(self.front.velocity(kelvin), dtype=np.float64)[0])
         radius = self.radius_nm + max(speed, 0.0) * (now_s - float(due.time[number]))
-        place = self._position[node[0]]
+        born = self._nucleus(due, number)
         before = self.front.value
-        self.front.add_ball(place, radius)
+        self.front.add_ball(born.position_nm, radius)
         self.born += self.front.value - before
-        self.nuclei.append(Nucleus(float(due.time[number]), (float(place[0]), float(place[1]), float(place[2])),
-                                   self.radius_nm))  # fmt: skip
+        self.nuclei.append(born)
 
     def _due(self, start: float, dt_s: float, begin: Array, end: Array) -> _Candidates:
         """Candidates of this step whose m is below I(T), in the order of their times."""

@@ -86,18 +86,16 @@ class Crystallisation:
         return (2.0 - 3.0 * cosine + cosine**3) / 4.0
 
     def _drive_J(self, kelvin: Array) -> Array:
-        """Free energy that a formula unit gains by crystallising (C. Thompson, F. Spaepen, Acta Met. 27, 1855 (1979))."""
+        """Energy gained by a formula unit that crystallises (C. Thompson, F. Spaepen, Acta Met. 27, 1855 (1979))."""
         undercooling = (self.melting_K - kelvin) / self.melting_K
         return self.monomer_m3 * self.latent_J_per_m3 * undercooling * 2.0 * kelvin / (self.melting_K + kelvin)
 
     def _log_viscosity(self, kelvin: Array) -> Array:
-        span = _GLASS_PA_S - np.log10(self.hot_viscosity_Pa_s)
-        balanced = np.maximum(kelvin, self.frozen_K)
-        cooled = self.glass_K / balanced
-        liquid = np.log10(self.hot_viscosity_Pa_s) + span * cooled * np.exp((self.fragility / span - 1.0) * (cooled - 1))
-        frozen = self.activation_eV * constants.e / constants.k * (1.0 / np.minimum(kelvin, self.frozen_K)
-                                                                  - 1.0 / self.frozen_K)  # fmt: skip
-        return np.asarray(_LN10 * liquid + frozen)
+        hot = np.log10(self.hot_viscosity_Pa_s)
+        span, cooled = _GLASS_PA_S - hot, self.glass_K / np.maximum(kelvin, self.frozen_K)
+        liquid = hot + span * cooled * np.exp((self.fragility / span - 1.0) * (cooled - 1.0))
+        colder = 1.0 / np.minimum(kelvin, self.frozen_K) - 1.0 / self.frozen_K
+        return np.asarray(_LN10 * liquid + self.activation_eV * constants.e / constants.k * colder)
 
 
 GST_225 = Crystallisation(
