@@ -59,7 +59,7 @@ class Coupled:
         self._snes.setFunction(function, self._residual.duplicate())
         self._snes.setJacobian(jacobian, self._matrix)
         self._snes.setConvergenceTest(converged)
-        self._snes.setTolerances(max_it=max_iterations)
+        self._snes.setTolerances(stol=0.0, max_it=max_iterations)  # only _test says what has converged
         self._circuit = Circuit(0.0)
         self._factored: tuple[tuple[bool, bool, float], float] | None = None
         self._fresh = self._impatient = False
@@ -75,6 +75,7 @@ class Coupled:
         """
         form = self.system.form
         begin, begin_V = form.values.copy(), self.system.cell_V
+        self._begin = np.abs(begin)
         total = 0
         self._circuit = circuit
         for plan in ("kept", "full steps", "line search"):
@@ -89,7 +90,7 @@ class Coupled:
             self._snes.solve(None, self._x)
             total += int(self._snes.getIterationNumber())
             reason = int(self._snes.getConvergedReason())
-            if reason > 0:
+            if reason == int(PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS):
                 self._take(self._x)
                 return self._flows, total
             if plan == "full steps":  # the flows at the start may be nil: those met on the way tell the line search more
@@ -214,6 +215,7 @@ class Coupled:
         self._coo.set(values, self._circuit.slope() / self._terminal_scale(), rows=not held)
         size = np.abs(self._matrix.getDiagonal().array[: 2 * system.form.halo.owned]).reshape(-1, 2)
         values = np.abs(system.form.values[: system.form.halo.owned])
+        values = np.maximum(values, self._begin[: system.form.halo.owned])  # a potential that vanishes was rounded too
         sums = _ROUNDING * (size * values).sum(axis=0) * np.array(self._scale)
         self._floor = (system.form.halo.total(float(sums[0])), system.form.halo.total(float(sums[1])))
 

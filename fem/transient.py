@@ -165,12 +165,16 @@ class Transient:
 
     @property
     def potential_V(self) -> Array:
-        """Potential (local dofs,) in V of ``space``: a copy. Assign to set the next starting guess."""
+        """Potential (local dofs,) in V of ``space``: a copy. Assign to set the next starting guess, terminal included."""
         return self._form.values[:, 0].copy()
 
     @potential_V.setter
     def potential_V(self, values: ArrayLike) -> None:
         self._set(0, values, "potential_V")
+        driven = self._equations.is_driven
+        array = np.asarray(values, dtype=np.float64)
+        self._equations.cell_V = self.halo.maximum(float(array[driven].max(initial=-np.inf)))
+        self._form.values[driven, 0] = self._equations.cell_V
 
     @property
     def temperature_K(self) -> Array:

@@ -201,7 +201,8 @@ class WeakForm:
         inside = cells.indices[np.isin(cells.values, tags)]
         chosen[inside[inside < chosen.size]] = True
         amount = (self._shares * by_cell[:, None])[chosen]
-        return self.halo.accumulate(np.bincount(self._dofs[chosen].ravel(), amount.ravel(), self.halo.local))
+        total = np.bincount(self._dofs[chosen].ravel(), amount.ravel(), self.halo.local)
+        return self.halo.accumulate(total.astype(np.float64))  # integers if no cell is chosen
 
     def _equations(self) -> Any:
         potential, temperature = ufl.split(self.unknown)
