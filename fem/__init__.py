@@ -19,6 +19,7 @@ from fem.krylov import SolverSettings
 from fem.latent import HeatStep, LatentHeat, LatentStep, heat_step
 from fem.nucleation import Nucleation, Nucleus
 from fem.output import VtxSeries, as_function, write_vtx
+from fem.properties import Property
 from fem.sites import SiteOperator
 from fem.timecontrol import Attempt, Step, TimeControl
 from fem.transient import Balance, Saved, Transient, TransientSettings, TransientState
@@ -44,6 +45,7 @@ __all__ = [
     "Nucleation",
     "Nucleus",
     "PhaseFront",
+    "Property",
     "Saved",
     "SiteOperator",
     "SolverSettings",
@@ -56,9 +58,9 @@ __all__ = [
     "as_function",
     "cosh",
     "exp",
+    "heat_step",
     "log",
     "maximum",
-    "heat_step",
     "midpoints_nm",
     "minimum",
     "region_cells",

@@ -1,6 +1,6 @@
 """Device files of the family ``pcm``: cells that are melted, quenched and crystallised."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from ionsim import materials as database
@@ -20,11 +20,15 @@ class PhaseChange(Section):
     melting_K: float | None = number(None, "K", f"melting point, {_SET}", ge=300, le=3000)
     latent_J_per_m3: float | None = number(None, "J/m^3", f"latent heat of melting, {_SET}", ge=0, le=1e10)
     capacity_J_per_m3K: float | None = number(None, "J/(m^3 K)", f"heat capacity, {_SET}", gt=0, le=1e8)
-    amorphous_W_per_mK: float | None = number(None, "W/(m K)", f"thermal conductivity of the glass, {_SET}", gt=0, le=1e3)
+    amorphous_W_per_mK: float | None = number(
+        None, "W/(m K)", f"thermal conductivity of the glass, {_SET}", gt=0, le=1e3
+    )
     crystalline_W_per_mK: float | None = number(
         None, "W/(m K)", f"thermal conductivity of the crystal's lattice, {_SET}", gt=0, le=1e3
     )
-    crystalline_S_per_m: float | None = number(None, "S/m", f"conductivity of the crystal at 300 K, {_SET}", gt=0, le=1e8)
+    crystalline_S_per_m: float | None = number(
+        None, "S/m", f"conductivity of the crystal at 300 K, {_SET}", gt=0, le=1e8
+    )
     crystalline_activation_eV: float | None = number(None, "eV", f"its activation energy, {_SET}", ge=0, le=1)
     liquid_S_per_m: float | None = number(None, "S/m", f"conductivity of the melt, {_SET}", gt=0, le=1e8)
     amorphous_S_per_m: float | None = number(
@@ -36,7 +40,9 @@ class PhaseChange(Section):
     relaxation_shift_eV: float | None = number(
         None, "eV", f"rise of amorphous_activation_eV over a full relaxation, {_SET}", ge=0, le=5
     )
-    relaxation_attempt_Hz: float | None = number(None, "Hz", f"attempt frequency of relaxation, {_SET}", ge=1e6, le=1e16)
+    relaxation_attempt_Hz: float | None = number(
+        None, "Hz", f"attempt frequency of relaxation, {_SET}", ge=1e6, le=1e16
+    )
     glass_K: float | None = number(None, "K", f"viscosity 1e12 Pa s, {_SET}", ge=100, le=3000)
     fragility: float | None = number(None, "", f"slope of log10 viscosity over glass_K/T there, {_SET}", gt=16, le=1000)
     hot_viscosity_Pa_s: float | None = number(None, "Pa s", f"viscosity of the hot melt, {_SET}", gt=0, le=1e3)
@@ -45,9 +51,15 @@ class PhaseChange(Section):
     interface_J_per_m2: float | None = number(None, "J/m^2", f"energy of crystal against liquid, {_SET}", gt=0, le=10)
     monomer_nm3: float | None = number(None, "nm^3", f"volume of a formula unit, {_SET}", gt=0, le=100)
     jump_nm: float | None = number(None, "nm", f"distance of an atom's jump at the front, {_SET}", gt=0, le=10)
-    wetting_deg: float | None = number(None, "degree", f"wetting angle of nuclei, 180 in the bulk, {_SET}", gt=0, le=180)
-    hydrodynamic_ratio: float | None = number(None, "", f"radius of an atom over the hydrodynamic one, {_SET}", gt=0, le=1e3)
-    grain_nm: float | None = number(None, "nm", f"size of grains, from whose boundaries a crystal melts, {_SET}", gt=0.1, le=1e4)
+    wetting_deg: float | None = number(
+        None, "degree", f"wetting angle of nuclei, 180 in the bulk, {_SET}", gt=0, le=180
+    )
+    hydrodynamic_ratio: float | None = number(
+        None, "", f"radius of an atom over the hydrodynamic one, {_SET}", gt=0, le=1e3
+    )
+    grain_nm: float | None = number(
+        None, "nm", f"size of grains, from whose boundaries a crystal melts, {_SET}", gt=0.1, le=1e4
+    )
 
 
 class Crystallisation(Section):
@@ -99,7 +111,7 @@ class PcmDevice(Device):
         return float(self._set[key].value if own is None else own)
 
     @property
-    def _set(self) -> dict[str, database.Quantity]:
+    def _set(self) -> Mapping[str, database.Quantity]:
         return database.phase_change_set(self.phase_change.material)
 
     def taken_from_sets(self) -> dict[str, database.Quantity]:
@@ -125,8 +137,9 @@ class PcmDevice(Device):
         if self.drive.transistor is not None:
             yield Problem("drive.transistor", "not with the family pcm yet; use series_resistance_ohm or compliance_A")
         for key in ("distributed_lattice", "superbasin_states"):
-            if getattr(self.numerics, key):
-                yield Problem(f"numerics.{key}", "not with the family pcm, which has no lattice", getattr(self.numerics, key))
+            value = getattr(self.numerics, key)
+            if value:
+                yield Problem(f"numerics.{key}", "not with the family pcm, which has no lattice", value)
         if self.steps.first_s < self.steps.shortest_s:
             message = f"must be at least steps.shortest_s = {self.steps.shortest_s:g}"
             yield Problem("steps.first_s", message, self.steps.first_s)

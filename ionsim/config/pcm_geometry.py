@@ -155,9 +155,10 @@ class Array(Geometry):
         for key, count in (("selected_row", self.rows), ("selected_column", self.columns)):
             if getattr(self, key) >= count:
                 yield Problem(key, f"must be below the {count} of the array", getattr(self, key))
+        heater_nm = self.heater_width_nm
         for key in ("cell_width_nm", "line_width_nm"):
-            if self.heater_width_nm > getattr(self, key):
-                yield Problem("heater_width_nm", f"must be at most {key} = {getattr(self, key):g}", self.heater_width_nm)
+            if heater_nm > getattr(self, key):
+                yield Problem("heater_width_nm", f"must be at most {key} = {getattr(self, key):g}", heater_nm)
 
 
 GeometryConfig = Mushroom | Mushroom3d | Pillar | Line | Line3d | Array

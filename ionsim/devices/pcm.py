@@ -1,10 +1,10 @@
 """Phase-change memory (PCM): current heats, heat melts and crystallises, and the phase decides about the current.
 
-One step: potential, temperature and the circuit together (:class:`fem.Transient`), then the fronts and nuclei of the phase
-(:class:`fem.PhaseFront`, :class:`fem.Nucleation`) at the temperatures of the step; the latent heat that they free goes back into
-the step until both agree. What is left of the difference is heat of the next step, so none is lost. The heat of a new
-nucleus, which is there all at once, comes in the time that a front takes to cross it. After the step the glass has aged
-(:mod:`ionsim.devices.relaxation`).
+One step: potential, temperature and the circuit together (:class:`fem.Transient`), then the fronts and nuclei of the
+phase (:class:`fem.PhaseFront`, :class:`fem.Nucleation`) at the temperatures of the step; the latent heat that they
+free goes back into the step until both agree. What is left of the difference is heat of the next step, so none is
+lost. The heat of a new nucleus, which is there all at once, comes in the time that a front takes to cross it. After
+the step the glass has aged (:mod:`ionsim.devices.relaxation`).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _SMALL_V = 1e-9
 class Pcm:
     """A phase-change cell; see :class:`ionsim.devices.protocol.Family` for the methods.
 
-    ``crystalline`` is the crystalline share at the nodes (local dofs,) of ``cell.problem.space``; ``sigma`` the state of the
-    glass there (1 as quenched).
+    ``crystalline`` is the crystalline share at the nodes (local dofs,) of ``cell.problem.space``; ``sigma`` the state
+    of the glass there (1 as quenched).
     """
 
     def __init__(self, device: PcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm | None = None) -> None:
@@ -59,7 +59,7 @@ class Pcm:
         self._nucleus_m = 1e-9 * max(
             (front.radius_nm for front in self.fronts if isinstance(front, fem.Nucleation)), default=1.0
         )
-        self._volume_m3 = sum(front.volume_m3 for front in self._bare)
+        self._volume_m3: Floats = np.sum([front.volume_m3 for front in self._bare], axis=0)
         self.sigma: Floats = self.relaxation.advance(np.ones(self.halo.local), 1.0, device.ambient_K)
         self.problem.temperature_K = np.full(self.halo.local, device.ambient_K)
         self.view = View(device, self.cell, self._inside())
@@ -98,7 +98,6 @@ class Pcm:
         )  # fmt: skip
         self._hottest_K = 0.0
         while not control.finished:
-            end_s, _ = control.proposed()
             grown = control.dt_s
             step = control.advance(lambda dt_s: self._attempt(dt_s, begin_V + slope * (control.time_s + dt_s), circuit))
             self._accept(step.attempt.result, step.dt_s)

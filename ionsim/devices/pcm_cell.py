@@ -26,8 +26,8 @@ _PERFECT = None
 class PcmCell:
     """A cell ready to be stepped.
 
-    ``regions``: the parts of the mesh whose phase changes; ``depth_m``: depth of a plane mesh, 1 where currents are those
-    of the whole cell; ``symmetry``: how often the mesh makes up the cell (2 of a half, 4 of a quarter).
+    ``regions``: the parts of the mesh whose phase changes; ``depth_m``: depth of a plane mesh, 1 where currents are
+    those of the whole cell; ``symmetry``: how often the mesh makes up the cell (2 of a half, 4 of a quarter).
     """
 
     mesh: meshes.LabelledMesh
@@ -183,12 +183,8 @@ def fronts(device: PcmDevice, cell: PcmCell, seed: np.random.SeedSequence) -> li
             found.append(front)
             continue
         depth_nm = 1e9 * cell.depth_m if cell.mesh.mesh.topology.dim == 2 and not cell.mesh.axisymmetric else None
-        found.append(
-            fem.Nucleation(
-                front, _scaled(cell.kinetics.nucleation_per_m3s, keys.rate_factor), int(stream.generate_state(1)[0]),
-                keys.nucleus_radius_nm, depth_nm,
-            )  # fmt: skip
-        )
+        rate, own = _scaled(cell.kinetics.nucleation_per_m3s, keys.rate_factor), int(stream.generate_state(1)[0])
+        found.append(fem.Nucleation(front, rate, own, keys.nucleus_radius_nm, depth_nm))
     return found
 
 

@@ -1,9 +1,9 @@
 """Conductivities of a phase-change material as plain functions of temperature, field, phase and age.
 
-Crystal: thermally activated. Amorphous: hopping over barriers that the field lowers (Poole), sinh(x)/x with
-x = e F d / 2 k T (Ielmini and Zhang, J. Appl. Phys. 102, 054517 (2007)); the lowering never exceeds the barrier. Liquid: a
-constant. What is not crystalline is liquid above the melting point. A mixture has the geometric mean, weighted by volume
-(Lichtenecker). The functions take numbers, arrays, and the solver's expressions alike.
+Crystal: thermally activated. Amorphous: hopping over barriers that the field lowers (Poole), sinh(x)/x with x =
+e F d / 2 k T (Ielmini and Zhang, J. Appl. Phys. 102, 054517 (2007)); the lowering never exceeds the barrier. Liquid: a
+constant. What is not crystalline is liquid above the melting point. A mixture has the geometric mean, weighted by
+volume (Lichtenecker). The functions take numbers, arrays, and the solver's expressions alike.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ class PhaseChangeConductor:
         return low_field * _sinhc(lowering_eV / (K_B_EV * T_K))
 
     def disordered(self, T_K: Any, F_V_per_m: Any, age_eV: Any = 0.0) -> Any:
-        """Conductivity of what is not crystalline: glass and supercooled liquid below the melting point, melt above, S/m."""
+        """Conductivity (S/m) of what is not crystalline: glass and liquid below the melting point, melt above."""
         molten = self.molten(T_K)
         return self.amorphous(T_K, F_V_per_m, age_eV) ** (1.0 - molten) * self.liquid_S_per_m**molten
 
     def molten(self, T_K: Any) -> Any:
-        """Share of what is not crystalline that conducts as melt: 0 below the melting point, 1 above, smooth over 20 K."""
+        """Share of what is not crystalline that conducts as melt: 0 below the melting point, 1 above, smooth."""
         return 0.5 * (1.0 + fem.tanh((T_K - self.melting_K) / _MELTING_WIDTH_K))
 
     def electrical(self, T_K: Any, F_V_per_m: Any, crystalline: Any, age_eV: Any = 0.0) -> Any:

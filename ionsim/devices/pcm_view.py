@@ -20,8 +20,8 @@ _POINTS, _MARGIN_NM, _WIDEST_NM = 241, 20.0, 80.0
 class View:
     """A cut in (x, z), or (r, z) with r >= 0, around the phase-change material; in 3D through the driven cell.
 
-    ``cut`` gives ``cut/x_nm`` (n,), ``cut/z_nm`` (nz,) and every field on that grid as ``cut/NAME`` (nz, n), and ``cut/inside``:
-    1 in the phase-change material, 0 outside.
+    ``cut`` gives ``cut/x_nm`` (n,), ``cut/z_nm`` (nz,) and every field on that grid as ``cut/NAME`` (nz, n), and
+    ``cut/inside``: 1 in the phase-change material, 0 outside.
     """
 
     def __init__(self, device: PcmDevice, cell: PcmCell, inside: NDArray[np.bool_]) -> None:

@@ -1,13 +1,14 @@
 """Structural relaxation of a glass: why the resistance of a RESET cell drifts.
 
-The state of the glass is a number Sigma: 1 in the melt, falling as it relaxes. The barrier of the next step rises with what
-has been done, E_s (1 - Sigma) (Le Gallo and others, Adv. Electron. Mater. 4, 1700627 (2018), collective relaxation):
+The state of the glass is a number Sigma: 1 in the melt, falling as it relaxes. The barrier of the next step rises with
+what has been done, E_s (1 - Sigma) (Le Gallo and others, Adv. Electron. Mater. 4, 1700627 (2018), collective
+relaxation):
 
     dSigma/dt = -nu exp(-E_s (1 - Sigma) / kT)
 
-With y = exp(-E_s Sigma / kT) at constant temperature dy/dt = (nu E_s / kT) exp(-E_s / kT), so a step of any length is exact, and
-Sigma falls with the logarithm of time. The activation energy of conduction rises by shift_eV (Sigma_ref - Sigma), which gives
-R ~ t^(shift_eV / E_s).
+With y = exp(-E_s Sigma / kT) at constant temperature dy/dt = (nu E_s / kT) exp(-E_s / kT), so a step of any length is
+exact, and Sigma falls with the logarithm of time. The activation energy of conduction rises by shift_eV (Sigma_ref -
+Sigma), which gives R ~ t^(shift_eV / E_s).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _REFERENCE_S, _REFERENCE_K = 1.0, 300.0
 
 @dataclass(frozen=True)
 class Relaxation:
-    """Numbers of a glass: largest barrier (eV), shift of the activation energy over a full relaxation (eV), attempts (Hz)."""
+    """Numbers of a glass: largest barrier (eV), shift of the activation energy over a full relaxation (eV), attempts
+    (Hz)."""
 
     barrier_eV: float
     shift_eV: float

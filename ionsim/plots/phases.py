@@ -42,7 +42,8 @@ _ROOM_IN = 2.3
 
 @dataclass(frozen=True)
 class Frame:
-    """One moment: a cut in nm, ``x_nm`` (n,), ``z_nm`` (nz,); (nz, n) crystalline share, temperature (K), inside or not."""
+    """One moment: a cut in nm, ``x_nm`` (n,), ``z_nm`` (nz,); (nz, n) crystalline share, temperature (K), inside or
+    not."""
 
     x_nm: Floats
     z_nm: Floats
@@ -55,10 +56,11 @@ class Frame:
 
 def frame(snapshot: Any, mirrored: bool) -> Frame:
     """The cut of a snapshot; ``mirrored`` adds the other side of an axis of symmetry."""
-    cut = {name: np.asarray(snapshot.extra[f"cut/{name}"]) for name in ("x_nm", "z_nm", "crystalline", "temperature_K", "inside")}
+    fields = ("crystalline", "temperature_K", "inside")
+    cut = {name: np.asarray(snapshot.extra[f"cut/{name}"]) for name in ("x_nm", "z_nm", *fields)}
     if mirrored:
         cut["x_nm"] = np.concatenate([-cut["x_nm"][:0:-1], cut["x_nm"]])
-        for name in ("crystalline", "temperature_K", "inside"):
+        for name in fields:
             cut[name] = np.concatenate([cut[name][:, :0:-1], cut[name]], axis=1)
     cut["inside"] = cut["inside"] > 1.0 - 1e-6
     return Frame(**cut, time_s=float(snapshot.time_s), voltage_V=float(snapshot.voltage_V))
@@ -86,7 +88,9 @@ def phase_figure(frames: Mapping[str, Frame], melting_K: float, *, title: str = 
         for column, (label, cut) in enumerate(frames.items()):
             above, below = panels[:, column]
             above.set_facecolor("white")
-            above.pcolormesh(cut.x_nm, cut.z_nm, phases(cut, melting_K), cmap=colours, vmin=-0.5, vmax=2.5, rasterized=True)
+            above.pcolormesh(
+                cut.x_nm, cut.z_nm, phases(cut, melting_K), cmap=colours, vmin=-0.5, vmax=2.5, rasterized=True
+            )  # fmt: skip
             image = below.pcolormesh(
                 cut.x_nm, cut.z_nm, cut.temperature_K, cmap="inferno", vmin=coolest, vmax=max(hottest, coolest + 1.0),
                 shading="gouraud", rasterized=True,
@@ -96,16 +100,15 @@ def phase_figure(frames: Mapping[str, Frame], melting_K: float, *, title: str = 
             for axes in (above, below):
                 _outline(axes, cut)
                 axes.set_aspect("equal")
-            above.set_title(f"{label}\n{_when(cut.time_s)}, {cut.voltage_V:.2f} V, {cut.temperature_K.max():.0f} K", fontsize=8)
+            moment = f"{_when(cut.time_s)}, {cut.voltage_V:.2f} V, {cut.temperature_K.max():.0f} K"
+            above.set_title(f"{label}\n{moment}", fontsize=8)
             below.set_xlabel(across)
         for axes in panels[:, 0]:
             axes.set_ylabel("z (nm)")
         assert image is not None
         figure.colorbar(image, ax=panels[1, :], pad=0.01, fraction=0.03).set_label("temperature (K)")
-        figure.legend(
-            handles=[Patch(facecolor=colour, edgecolor=INK, linewidth=0.4, label=name) for name, colour in PHASES.items()],
-            loc="outside lower center", ncols=3,
-        )  # fmt: skip
+        patches = [Patch(facecolor=colour, edgecolor=INK, linewidth=0.4, label=name) for name, colour in PHASES.items()]
+        figure.legend(handles=patches, loc="outside lower center", ncols=3)
         if title:
             figure.suptitle(title, fontsize=9)
     return figure
@@ -133,7 +136,8 @@ def resistance_figure(series: Mapping[str, Floats], stages: Sequence[str], *, ti
             resistance = np.where(series["conductance_S"] > 0.0, 1.0 / series["conductance_S"], np.nan)
         for index, low, high in spans(series["stage"]):
             part = slice(low, min(high + 1, len(time)))
-            for axes, values in ((top, resistance), (middle, series["crystalline_share"]), (bottom, series["temperature_peak_K"])):
+            curves = (top, resistance), (middle, series["crystalline_share"]), (bottom, series["temperature_peak_K"])
+            for axes, values in curves:
                 axes.plot(time[part], values[part], color=colours[stages[index]])
         top.set_yscale("log")
         decades(top)
