@@ -23,8 +23,8 @@ _ROUNDING = 4.0 * np.finfo(np.float64).eps
 class Coupled:
     """PETSc's SNES on Equations: exact Jacobian, MUMPS, its pattern analysed once.
 
-    A factorisation is kept for further iterations and steps while each leaves less than a twentieth of the residual. Where
-    that fails, full steps with the Jacobian of each iterate are tried, then a line search.
+    A factorisation is kept for further iterations and steps while each leaves less than a twentieth of the residual.
+    Where that fails, full steps with the Jacobian of each iterate are tried, then a line search.
     Converged when the residuals of all free nodes together are below rtol times the current and the largest heat flow
     (or rounding), after one iteration at least.
     """
@@ -93,7 +93,9 @@ class Coupled:
             if reason == int(PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS):
                 self._take(self._x)
                 return self._flows, total
-            if plan == "full steps":  # the flows at the start may be nil: those met on the way tell the line search more
+            if (
+                plan == "full steps"
+            ):  # the flows at the start may be nil: those met on the way tell the line search more
                 self._scale = (max(self._scale[0], self._largest[0]), max(self._scale[1], self._largest[1]))
         name = _REASONS.get(reason, str(reason))
         raise FemError(f"Newton's method did not converge: {name} after {total} iterations; residual "
@@ -214,9 +216,9 @@ class Coupled:
         held = self._circuit.held
         self._coo.set(values, self._circuit.slope() / self._terminal_scale(), rows=not held)
         size = np.abs(self._matrix.getDiagonal().array[: 2 * system.form.halo.owned]).reshape(-1, 2)
-        values = np.abs(system.form.values[: system.form.halo.owned])
-        values = np.maximum(values, self._begin[: system.form.halo.owned])  # a potential that vanishes was rounded too
-        sums = _ROUNDING * (size * values).sum(axis=0) * np.array(self._scale)
+        owned = slice(0, system.form.halo.owned)  # a potential that vanishes in this step was rounded as well
+        reach = np.maximum(np.abs(system.form.values[owned]), self._begin[owned])
+        sums = _ROUNDING * (size * reach).sum(axis=0) * np.array(self._scale)
         self._floor = (system.form.halo.total(float(sums[0])), system.form.halo.total(float(sums[1])))
 
 

@@ -20,7 +20,7 @@ class Flows:
 
     ``raw``: residual with all exchange and sources, before values are fixed. ``current_A``: enters at the driven
     surface. ``error_A``, ``error_W``: sums of the free residuals' magnitudes; ``scale_A``, ``scale_W``: of the flows
-    that they are small against: the current, and the largest of the heat flows (but at most 50 times the electrical power).
+    that they are small against: the current, and the largest of the heat flows (at most 50 times the electrical power).
     """
 
     raw: Array
@@ -103,10 +103,11 @@ class Equations:
         halo = form.halo
         numbering.collect(raw, collected)
         free = collected.array[: 2 * halo.owned].reshape(-1, 2)
+        given = (self.sources.current_A, self.sources.heat_W)
         sums = np.array([
             raw[self.is_driven, 0].sum(), np.abs(free[:, 0]).sum(), np.abs(free[:, 1]).sum(),
             np.abs(raw[self._fixed, 1]).sum(), np.abs(form.stored_W()[: halo.owned]).sum(),
-            *(0.0 if s is None else np.abs(s[: halo.owned]).sum() for s in (self.sources.current_A, self.sources.heat_W)),
+            *(0.0 if s is None else np.abs(s[: halo.owned]).sum() for s in given),
         ])  # fmt: skip
         if halo.comm.size > 1:
             sums = np.asarray(halo.comm.allreduce(sums))

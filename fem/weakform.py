@@ -33,8 +33,9 @@ _COMPILE_S = 600  # how long ranks wait for the one that compiles a form
 class WeakForm:
     """Unknowns, states and coefficients of a cell, and the assembly of residual and Jacobian.
 
-    ``values`` (local dofs, 2): potential (V) and temperature (K), a view of the Function that the forms read. ``history``, ``base``
-    (local dofs,) and ``leading`` make the time derivative leading * (T - base) + history (K/s); 0 in a steady state.
+    ``values`` (local dofs, 2): potential (V) and temperature (K), a view of the Function that the forms read.
+    ``history``, ``base`` (local dofs,) and ``leading`` make the time derivative leading * (T - base) + history (K/s);
+    ``history`` and ``leading`` are 0 in a steady state.
     ``volumes``: region -> volume (local dofs,) in m^3 of each node, ghosts included.
     """
 
@@ -109,7 +110,7 @@ class WeakForm:
         return self._jacobian.pattern()
 
     def jacobian(self) -> Array:
-        """Entries (entries,) of the derivative of ``residual`` but ``storage``, in the order of ``jacobian_pattern``."""
+        """Entries (entries,) of the derivative of ``residual``, without ``storage``, as ``jacobian_pattern``."""
         if self._jacobian is None:
             self._jacobian = BilinearForm(ufl.derivative(self._equations(), self.unknown))
         return self._jacobian.entries()
@@ -233,9 +234,7 @@ class WeakForm:
 
     def _capacity_slope(self) -> Any:
         """The integral of dC/dT dT/dt over each node's share, by a rule at the vertices with its weights."""
-        vertices = ufl.Measure(
-            "dx", metadata={"quadrature_rule": "vertex", "quadrature_degree": 1}, **self._domain()
-        )
+        vertices = ufl.Measure("dx", metadata={"quadrature_rule": "vertex", "quadrature_degree": 1}, **self._domain())
         weight = dolfinx.fem.Constant(self.cell.mesh, 1e-9**self.dimension)
         if self.axisymmetric:
             radius = ufl.SpatialCoordinate(self.cell.mesh)[0]
@@ -270,17 +269,22 @@ class BilinearForm:
     def __init__(self, form: Any) -> None:
         self._form = _compiled(form)
         self._matrix = dolfinx.fem.create_matrix(self._form, block_mode=dolfinx.la.BlockMode.expanded)
+        dofmap = self._form.function_spaces[0].dofmap
+        local = (dofmap.index_map.size_local + dofmap.index_map.num_ghosts) * dofmap.index_map_bs
+        # More columns are there for what other ranks would add to our rows, which nobody does here.
+        self._kept = np.flatnonzero(np.asarray(self._matrix.indices) < local)
 
     def pattern(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns (entries,)."""
         rows = np.repeat(np.arange(len(self._matrix.indptr) - 1), np.diff(self._matrix.indptr))
-        return rows.astype(np.int64), np.asarray(self._matrix.indices, dtype=np.int64)
+        columns = np.asarray(self._matrix.indices, dtype=np.int64)
+        return rows[self._kept].astype(np.int64), columns[self._kept]
 
     def entries(self) -> Array:
-        """Values (entries,) of this rank's cells, not yet summed over ranks; overwritten by the next call."""
+        """Values (entries,) of this rank's cells, not yet summed over ranks."""
         self._matrix.data[:] = 0.0
         dolfinx.fem.assemble_matrix(self._matrix, self._form)
-        return self._matrix.data
+        return np.asarray(self._matrix.data[self._kept])
 
 
 def _by_cell(cell: Cell, numbers: Array) -> dolfinx.fem.Function:
