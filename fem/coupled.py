@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 _CONTRACTION = 0.05  # a kept factorisation goes when an iteration leaves more than this of the residual
 _STEP_CHANGE = 0.3  # nor is it tried where the time derivative's factor differs by more than this
 _PATIENCE = 5  # iterations in which full steps must at least halve the residual
+_NIL = 1e-100  # A or W: a flow below this is none
 _ROUNDING = 4.0 * np.finfo(np.float64).eps
 
 
@@ -75,7 +76,7 @@ class Coupled:
         """
         form = self.system.form
         begin, begin_V = form.values.copy(), self.system.cell_V
-        self._begin = np.abs(begin)
+        self._begin, self._begin_V = np.abs(begin), abs(begin_V)
         total = 0
         self._circuit = circuit
         for plan in ("kept", "full steps", "line search"):
@@ -93,9 +94,7 @@ class Coupled:
             if reason == int(PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS):
                 self._take(self._x)
                 return self._flows, total
-            if (
-                plan == "full steps"
-            ):  # the flows at the start may be nil: those met on the way tell the line search more
+            if plan == "full steps":  # the flows at the start may be nil: the line search goes by those met on the way
                 self._scale = (max(self._scale[0], self._largest[0]), max(self._scale[1], self._largest[1]))
         name = _REASONS.get(reason, str(reason))
         raise FemError(f"Newton's method did not converge: {name} after {total} iterations; residual "
@@ -112,7 +111,7 @@ class Coupled:
     def _evaluate(self, x: Any, f: Any) -> None:
         self._take(x)
         system = self.system
-        if system.form.halo.maximum(-float(system.form.values[:, 1].min(initial=np.inf))) >= 0.0:
+        if system.form.halo.maximum(-float(system.form.temperature_K().min(initial=np.inf))) >= 0.0:
             f.array[:] = np.nan  # no temperature: the line search shortens the step
             return
         self._flows = system.flows(system.raw(), f)
@@ -129,7 +128,8 @@ class Coupled:
     def _set_scale(self) -> None:
         """Scales of the equations, which matter to the line search only."""
         flows = self.system.flows(self.system.raw(), self._residual)
-        self._scale = (max(flows.scale_A, flows.error_A) or 1.0, max(flows.scale_W, flows.error_W) or 1.0)
+        scales = max(flows.scale_A, flows.error_A), max(flows.scale_W, flows.error_W)
+        self._scale = (scales[0] if scales[0] > _NIL else 1.0, scales[1] if scales[1] > _NIL else 1.0)
         self._largest = (0.0, 0.0)
         self._flows = flows
 
@@ -145,7 +145,8 @@ class Coupled:
         last = self._last or errors
         small = all(map(settled, errors, last, limits, floors))
         if self._circuit.held:
-            small = small and terminal <= self.rtol * abs(self._circuit.applied_V)
+            reach = max(abs(self._circuit.applied_V), _ROUNDING / self.rtol * self._begin_V)
+            small = small and terminal <= self.rtol * reach
         self._last = errors
         if not math.isfinite(sum(errors)):
             return int(reasons.DIVERGED_FNORM_NAN)

@@ -55,7 +55,7 @@ class Staggered:
             self._potential.correct(flows.raw[:, 0], circuit)
             flows = self._flows()
             self._temperature.correct(flows.raw[:, 1], None)
-            lowest = -equations.form.halo.maximum(-float(equations.form.values[:, 1].min(initial=np.inf)))
+            lowest = -equations.form.halo.maximum(-float(equations.form.temperature_K().min(initial=np.inf)))
             flows = self._flows() if lowest > 0.0 else flows
             if lowest <= 0.0 or not math.isfinite(flows.error_A + flows.error_W):
                 raise FemError(f"potential and temperature in turn: no solution after {count} rounds")

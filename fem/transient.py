@@ -186,7 +186,7 @@ class Transient:
     @property
     def temperature_K(self) -> Array:
         """Temperature (local dofs,) in K of ``space``: a copy. Assign to set an initial state; it restarts."""
-        return self._form.values[:, 1].copy()
+        return self._form.temperature_K()
 
     @temperature_K.setter
     def temperature_K(self, values: ArrayLike) -> None:
@@ -384,9 +384,10 @@ class Transient:
         potential = roots(halo, marks | {_INSULATED: insulated}, electrical.ties)
         marks = {name: surface_dofs(self.space, self.cell, name) for name in fixed_K}
         temperature = roots(halo, marks, thermal.ties)
-        form.values[:, 1] = float(np.mean(list(fixed_K.values())))
+        form.reference_K = float(np.mean(list(fixed_K.values())))
+        form.values[:, 1] = 0.0
         for k, value in enumerate(fixed_K.values()):
-            form.values[temperature == -1 - k, 1] = value
+            form.values[temperature == -1 - k, 1] = value - form.reference_K
         return Equations(form, electrical, thermal, potential, temperature, tuple(range(len(self._driven))))
 
     def _set(self, column: int, values: ArrayLike, name: str) -> None:
@@ -395,7 +396,7 @@ class Transient:
             raise FemError(f"{name} must be finite{', and above 0 K' if column else ''}")
         fixed = (self._equations.temperature_root if column else self._equations.potential_root) < 0
         target = self._form.values[:, column]
-        target[~fixed] = array[~fixed]
+        target[~fixed] = array[~fixed] - (self._form.reference_K if column else 0.0)
 
     def _state(self, name: str) -> Any:
         if name not in self._form.states:

@@ -33,7 +33,8 @@ _COMPILE_S = 600  # how long ranks wait for the one that compiles a form
 class WeakForm:
     """Unknowns, states and coefficients of a cell, and the assembly of residual and Jacobian.
 
-    ``values`` (local dofs, 2): potential (V) and temperature (K), a view of the Function that the forms read.
+    ``values`` (local dofs, 2): potential (V) and temperature above ``reference_K`` (K), a view of the Function that the
+    forms read; without the reference, the small rise of a device that is read would drown in the rounding of 300 K.
     ``history``, ``base`` (local dofs,) and ``leading`` make the time derivative leading * (T - base) + history (K/s);
     ``history`` and ``leading`` are 0 in a steady state.
     ``volumes``: region -> volume (local dofs,) in m^3 of each node, ghosts included.
@@ -77,6 +78,7 @@ class WeakForm:
         self.history: Array = self._history.x.array
         self.base: Array = self._base.x.array
         self._leading = dolfinx.fem.Constant(mesh, 0.0)
+        self._reference = dolfinx.fem.Constant(mesh, 0.0)
         self._numbers = [_by_cell(cell, part.numbers) for part in (self.electrical, self.thermal)]
         self._volumes()
         self._residual_form: Any = None
@@ -92,6 +94,19 @@ class WeakForm:
     @leading.setter
     def leading(self, value: float) -> None:
         self._leading.value = value
+
+    @property
+    def reference_K(self) -> float:
+        """The temperature that ``values`` are relative to."""
+        return float(self._reference.value)
+
+    @reference_K.setter
+    def reference_K(self, value: float) -> None:
+        self._reference.value = value
+
+    def temperature_K(self) -> Array:
+        """Temperature (local dofs,) in K."""
+        return self.values[:, 1] + self.reference_K
 
     def residual(self) -> Array:
         """Residual (local dofs, 2) in A and W: this rank's cells and owned nodes, not yet summed over ranks."""
@@ -159,7 +174,7 @@ class WeakForm:
 
     def nodal_fields(self) -> dict[str, Array]:
         """Temperature (K) and states by name, (local dofs,): the arguments of a capacity."""
-        return {TEMPERATURE: self.values[:, 1]} | {name: state.x.array for name, state in self.states.items()}
+        return {TEMPERATURE: self.temperature_K()} | {name: state.x.array for name, state in self.states.items()}
 
     def measure_m(self) -> float:
         """What turns an area of the mesh into m^2 (m in a plane, 1 in 1D)."""
@@ -206,22 +221,22 @@ class WeakForm:
         return self.halo.accumulate(total.astype(np.float64))  # integers if no cell is chosen
 
     def _equations(self) -> Any:
-        potential, temperature = ufl.split(self.unknown)
+        potential, rise = ufl.split(self.unknown)
         v, q = ufl.TestFunctions(self.both)
         gradient = ufl.grad(potential)
         total = 0
         for weight, dx, sigma, kappa in self._integrals():
             current = sigma * gradient
-            conduction = ufl.inner(current, ufl.grad(v)) + kappa * ufl.inner(ufl.grad(temperature), ufl.grad(q))
+            conduction = ufl.inner(current, ufl.grad(v)) + kappa * ufl.inner(ufl.grad(rise), ufl.grad(q))
             total += weight * (conduction - ufl.inner(current, gradient) * q) * dx
         return total
 
     def _integrals(self) -> Iterator[tuple[Any, Any, Any, Any]]:
         """Weight, measure, sigma and kappa of each group of regions."""
-        potential, temperature = ufl.split(self.unknown)
+        potential, rise = ufl.split(self.unknown)
         gradient = ufl.grad(potential)
         fields = {
-            TEMPERATURE: temperature,
+            TEMPERATURE: rise + self._reference,
             FIELD: ufl.sqrt(1e18 * ufl.inner(gradient, gradient) + _LEAST_FIELD**2),
             **self.states,
         }
@@ -239,8 +254,9 @@ class WeakForm:
         if self.axisymmetric:
             radius = ufl.SpatialCoordinate(self.cell.mesh)[0]
             weight *= 2.0 * np.pi * (0.75 * self._mean_radius + 0.25 * radius)
-        temperature = ufl.variable(ufl.split(self.unknown)[1])
-        rate = self._leading * (temperature - self._base) + self._history
+        rise = ufl.split(self.unknown)[1]
+        temperature = ufl.variable(rise + self._reference)
+        rate = self._leading * (rise - self._base) + self._history
         total = 0
         for name, law in self.capacity.laws.items():
             slope = ufl.diff(ufl.as_ufl(law({TEMPERATURE: temperature, **self.states})), temperature)
