@@ -62,10 +62,14 @@ class PhaseFront:
         region: the region that can crystallise and melt.
         velocity_m_per_s: u(T), function of temperatures (n,) in K to (n,) values; positive: the crystal grows.
         width_nm: w of the profile 1/(1 + exp(x/w)); from 10 to 90 per cent it is 4.4 w wide. Elements of up to 1.5 w.
-        mobility: beta > 1. A larger one restores the profile faster, at the cost of more sub-steps.
+        mobility: beta > 1. A larger one holds the profile harder, at the cost of more sub-steps.
         curvature: s from 0 (the front moves at u - D times the sum of principal curvatures) to 1 (at u).
         grain_boundaries_per_nm: grain boundary per volume (1/nm), from which crystal melts where u < 0 far from any
             front: dc/dt = -S |u| c.
+
+    What to expect, with elements of up to 1.5 widths: a plane front at u to 0.1 %, balls of more than 4 widths at u to
+    0.5 %. Where u changes along x, the front moves at u about 1.3/beta widths ahead of c = 1/2, and it rests within
+    half an element of u = 0. Elements much smaller than the width only cost time: sub-steps go as their square.
 
     ``value`` is c at the nodes (local dofs,), 0 outside the region; it starts at 1. Collective in all methods.
     Raises FemError for what the arguments do not allow.

@@ -52,8 +52,9 @@ class Nucleation:
         front: the front, whose state the nuclei join.
         rate_per_m3s: I(T), function of temperatures (n,) in K to (n,) values >= 0.
         seed: the same seed gives the same nuclei, on any number of ranks (same mesh).
-        radius_nm: radius of a nucleus; 2 widths of the front by default. With the front's curvature = 0 it must be
-            above the critical radius (dim - 1) mobility widths to grow.
+        radius_nm: radius of a nucleus; by default 2 widths of the front in a plane, 3 in space, with elements of up to
+            1.5 widths: smaller ones lose some of their growth or vanish, since their profile is cut off in the middle.
+            With the front's curvature = 0 it must be above the critical radius (dim - 1) mobility widths to grow.
         depth_nm: depth of a plane mesh (2D), cross-section's root of a line (1D); needed there, since rates are per
             volume. A nucleus then fills the depth.
 
@@ -76,7 +77,8 @@ class Nucleation:
             raise FemError("depth_nm is needed on a plane or a line, and only there")
         if depth_nm is not None and not (np.isfinite(depth_nm) and depth_nm > 0.0):
             raise FemError(f"depth_nm must be a positive length, got {depth_nm!r}")
-        radius = 2.0 * front.width_nm if radius_nm is None else float(radius_nm)
+        default = (3.0 if elements.dim == 3 or elements.axisymmetric else 2.0) * front.width_nm
+        radius = default if radius_nm is None else float(radius_nm)
         if not (np.isfinite(radius) and radius > 0.0):
             raise FemError(f"radius_nm must be a positive length, got {radius_nm!r}")
         if seed < 0:
