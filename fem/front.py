@@ -40,6 +40,7 @@ _MIDDLE = 5.0  # widths: a node within one less (c from 0.02 to 0.98) is in the 
 _MOVE = 0.2  # largest move of a front in a sub-step, in widths
 _STABLE = 0.45  # D dt times the diagonal of the laplacian: 0.5 is the bound of the explicit step
 _WARM_K = 10.0  # largest change of temperature in a sub-step, at a front
+_PORTION = 1e-5  # of c, the first that melts in whole crystal
 _RESPONSE = 3.0  # largest motion of a node over u dt that ``growth`` believes
 _STILL = 1e-9  # widths: a front that would move less is left alone
 _PRUNE = 25  # sub-steps between two looks for cells that the front has left
@@ -105,6 +106,7 @@ class PhaseFront:
         self._around = _cells_of_nodes(self.elements.dofs, self.halo.local)
         self._level = np.where(self.inside, _FAR, -_FAR)  # p in widths
         self._response = np.ones(self.halo.local)
+        self._melting = np.zeros(self.halo.local)  # what grain boundaries have yet to melt, as -ln of c's factor
         self._find()
 
     @property
@@ -154,11 +156,11 @@ class PhaseFront:
 
     def save(self) -> Array:
         """What ``restore`` needs to come back to this moment."""
-        return self._level.copy()
+        return np.stack([self._level, self._melting])
 
     def restore(self, saved: Array) -> None:
         """Come back to the moment of ``save``."""
-        self._level = saved.copy()
+        self._level, self._melting = saved[0].copy(), saved[1].copy()
         self._find()
 
     @property
@@ -167,12 +169,14 @@ class PhaseFront:
         return self.halo.sum(self.value * self.volume_m3)
 
     def growth(self, temperature_K: Array) -> Array:
-        """How fast c changes where a front passes (local dofs,) in 1/s, for its derivative with temperature.
+        """How fast c changes (local dofs,) in 1/s, for its derivative with temperature.
 
-        u c (1 - c)/w, times what the shape of the front in the latest sub-step made of that.
+        Where a front passes, u c (1 - c)/w times what the shape of the front in the latest sub-step made of that; and
+        what melts at grain boundaries.
         """
-        c = self.value
-        return self._speed(temperature_K, np.arange(self.halo.local)) * self._response * c * (1.0 - c) / self.width_nm
+        c, u = self.value, self._speed(temperature_K, np.arange(self.halo.local))
+        moving = self._response * u * c * (1.0 - c) / self.width_nm
+        return np.asarray(moving + self.grain_boundaries_per_nm * np.minimum(u, 0.0) * c)
 
     def advance(
         self,
@@ -206,7 +210,7 @@ class PhaseFront:
             if speed * step > _STILL * self.width_nm:
                 self._move(step, middle, speed)
                 steps += 1
-                moved += speed * step
+                moved += float(speed * step)
                 if steps % _PRUNE == 0:
                     self._find()
             if self.grain_boundaries_per_nm:
@@ -304,17 +308,21 @@ class PhaseFront:
         return laplacian, squared, steepness, smooth * steepness * divergence
 
     def _melt_inside(self, dt_s: float, temperature_K: Array) -> None:
+        """Melt from grain boundaries; from whole crystal in portions that c can show, else it would never begin."""
         nodes = np.flatnonzero(self.inside & (self._level > -_FAR))
         u = self._speed(temperature_K, nodes)
-        nodes, u = nodes[u < 0.0], u[u < 0.0]
-        if self.halo.maximum(float(nodes.size)):
-            c = self.value[nodes] * np.exp(self.grain_boundaries_per_nm * u * dt_s)
-            level = self._level.copy()
-            level[nodes] = np.minimum(logit(c, where=c < 1.0, out=np.full_like(c, _FAR)), level[nodes])
-            self._set(level)
+        self._melting[nodes] -= np.minimum(u, 0.0) * self.grain_boundaries_per_nm * dt_s
+        old = self._level[nodes]
+        ripe = self._melting[nodes] > np.where(old < _FAR, 0.0, _PORTION)
+        nodes, old = nodes[ripe], old[ripe]
+        c = _fraction(old) * np.exp(-self._melting[nodes])
+        self._melting[nodes] = 0.0
+        self._level[nodes] = np.clip(logit(c), -_FAR, old)
+        self._grow(nodes[old >= _FAR])
 
     def _set(self, level: Array) -> None:
         self._level = np.clip(np.where(self.inside, level, -_FAR), -_FAR, _FAR)
+        self._melting = np.zeros(self.halo.local)
         self._find()
 
     def _find(self) -> None:
