@@ -36,7 +36,7 @@ Velocity = Callable[[Array], ArrayLike]
 Hook = Callable[[float], None]
 
 _FAR = 12.0  # widths: 1 - c = 6e-6
-_MIDDLE = 5.0  # widths: a node within one less (c from 0.02 to 0.98) is in the middle of a front
+_MIDDLE = 3.0  # widths: a node within one less (c from 0.12 to 0.88) is in the middle of a front
 _MOVE = 0.2  # largest move of a front in a sub-step, in widths
 _STABLE = 0.45  # D dt times the diagonal of the laplacian: 0.5 is the bound of the explicit step
 _WARM_K = 10.0  # largest change of temperature in a sub-step, at a front
@@ -69,7 +69,7 @@ class PhaseFront:
             front: dc/dt = -S |u| c.
 
     What to expect, with elements of up to 1.5 widths: a plane front at u to 0.1 %, balls of more than 4 widths at u to
-    0.5 %. Where u changes along x, the front moves at u about 1.3/beta widths ahead of c = 1/2, and it rests within
+    0.5 %. Where u changes along x, the front moves at u half a width to a width ahead of c = 1/2, and it rests within
     half an element of u = 0. Elements much smaller than the width only cost time: sub-steps go as their square.
 
     ``value`` is c at the nodes (local dofs,), 0 outside the region; it starts at 1. Collective in all methods.

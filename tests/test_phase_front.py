@@ -52,14 +52,14 @@ def test_a_plane_front_moves_at_the_speed_given_in_growth_and_melting(size_nm: f
 def test_in_a_gradient_it_moves_at_the_local_speed_for_a_thin_front() -> None:
     # u = (T - 500 K)/100 K nm/ns and T = 600 K + 2 K/nm x: x(t) + 50 = (x0 + 50) exp(t/50 ns)
     errors = []
-    for width in (2.0, 1.0):  # the speed is that 0.9 widths ahead, see PhaseFront
+    for width in (2.0, 1.0):  # the speed is that somewhat ahead, see PhaseFront
         front = fem.PhaseFront(box((80.0, 2.0 * width), 1.5 * width), REGION, lambda T: (T - 500.0) / 100.0, width)
         front.set_distance(lambda x: 20.0 - x[:, 0])
         front.advance(20e-9, 600.0 + 2.0 * front.elements.x_nm[:, 0])
         moved = front.crystalline_m3 / (2e-9 * width) * 1e9 - 20.0
         errors.append(moved / (70.0 * np.expm1(20.0 / 50.0)) - 1.0)
-    assert abs(errors[1]) < 0.015
-    assert errors[1] == pytest.approx(0.5 * errors[0], rel=0.2)
+    assert abs(errors[1]) < 0.01
+    assert errors[1] < 0.7 * errors[0]
 
 
 def test_curvature_is_cancelled_or_kept() -> None:
