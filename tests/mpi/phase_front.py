@@ -29,7 +29,7 @@ def main(path: Path) -> None:
     heat.temperature_K = heat.solve()
     latent = fem.LatentHeat(nucleation, 625e6)
     done = []
-    for _ in range(6):
+    for _ in range(3):
         step = latent.step(1e-9, heat.temperature_K, fem.heat_step(heat, 1e-9))
         heat.temperature_K = step.temperature_K
         done.append([step.iterations, step.front.sub_steps, step.latent_W, step.front.largest_change])
