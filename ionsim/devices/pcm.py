@@ -62,7 +62,7 @@ class Pcm:
         self._volume_m3: Floats = np.sum([front.volume_m3 for front in self._bare], axis=0)
         self.sigma: Floats = self.relaxation.advance(np.ones(self.halo.local), 1.0, device.ambient_K)
         self.problem.temperature_K = np.full(self.halo.local, device.ambient_K)
-        self.view = View(device, self.cell, self._inside())
+        self.view = View(device, self.cell, self.inside)
         self.time_s = self.applied_V = self.device_V = self.current_A = self.conductance_S = 0.0
         self.limited = False
         self.peak_K = self._hottest_K = device.ambient_K
@@ -194,7 +194,7 @@ class Pcm:
     def _hand_over(self) -> None:
         """Tell the equations which phase is where, and how old the glass is."""
         self.problem.set_state("crystalline", self.crystalline)
-        self.problem.set_state("age_eV", np.where(self._inside(), self.relaxation.age_eV(self.sigma), 0.0))
+        self.problem.set_state("age_eV", np.where(self.inside, self.relaxation.age_eV(self.sigma), 0.0))
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -209,6 +209,16 @@ class Pcm:
         return self.halo.sum(self.crystalline * self._volume_m3) / self.halo.sum(self._volume_m3)
 
     @property
+    def disordered_m3(self) -> float:
+        """Volume of the phase-change material that is not crystalline, in m^3."""
+        return self.halo.sum((1.0 - self.crystalline) * self._volume_m3) * self.cell.share
+
+    @property
+    def material_K(self) -> float:
+        """Hottest temperature of the phase-change material now."""
+        return self.halo.maximum(float(self.problem.temperature_K[self.inside].max(initial=0.0)))
+
+    @property
     def nuclei(self) -> list[fem.Nucleus]:
         """All nuclei born so far."""
         return [nucleus for front in self.fronts if isinstance(front, fem.Nucleation) for nucleus in front.nuclei]
@@ -217,7 +227,9 @@ class Pcm:
     def _bare(self) -> list[fem.PhaseFront]:
         return [front.front if isinstance(front, fem.Nucleation) else front for front in self.fronts]
 
-    def _inside(self) -> NDArray[np.bool_]:
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which nodes (local dofs,) belong to the phase-change material."""
         return np.any([front.inside for front in self._bare], axis=0)
 
     def _maximum_K(self) -> float:
