@@ -25,7 +25,9 @@ console = Console()
 _COLUMNS = ("conductance_S", "left_nm3", "material_K", "current_A", "nuclei", "energy_J")
 
 
-def train(name: str, changes: tuple[str, ...], reset_V: float, shape: Shape, count: int, seed: int) -> list[list[float]]:
+def train(
+    name: str, changes: tuple[str, ...], reset_V: float, shape: Shape, count: int, seed: int
+) -> list[list[float]]:
     """One cell: RESET from the crystalline state, then ``count`` pulses; rows (count + 1) of ``_COLUMNS``."""
     device = load(name, changes)
     if not isinstance(device, PcmDevice):
@@ -34,8 +36,16 @@ def train(name: str, changes: tuple[str, ...], reset_V: float, shape: Shape, cou
     resistance_ohm(cell)
     for number in range(count + 1):
         seen = pulse(cell, shape if number else Shape(reset_V))
-        rows.append([1.0 / seen.resistance_ohm, seen.left_nm3, seen.material_K, seen.current_A, float(len(cell.nuclei)),
-                     seen.energy_J])  # fmt: skip
+        rows.append(
+            [
+                1.0 / seen.resistance_ohm,
+                seen.left_nm3,
+                seen.material_K,
+                seen.current_A,
+                float(len(cell.nuclei)),
+                seen.energy_J,
+            ]
+        )
     return rows
 
 
@@ -49,7 +59,9 @@ def main(
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key first.")] = None,
     fine: Annotated[bool, typer.Option(help="The mesh of the device file, not the coarse one.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core by default.")] = None,
-    out: Annotated[Path, typer.Option(help="The CSV file; the picture has the same name.")] = Path("pcm_accumulation.csv"),
+    out: Annotated[Path, typer.Option(help="The CSV file; the picture has the same name.")] = Path(
+        "pcm_accumulation.csv"
+    ),
 ) -> None:
     """Run all seeds and print mean and spread by the number of the pulse."""
     begun = time.monotonic()
@@ -58,17 +70,38 @@ def main(
     numbers = range(1, seeds + 1)
     found = np.array(kmc.ensemble(run, numbers, workers=workers, on_done=_report))  # (seeds, pulses + 1, columns)
     siemens = found[:, :, 0]
-    table = Table("pulse", "G: mean (uS)", "spread (uS)", "least", "median", "most", "glass (nm3)", "material (K)", "nuclei a cell")
+    table = Table(
+        "pulse",
+        "G: mean (uS)",
+        "spread (uS)",
+        "least",
+        "median",
+        "most",
+        "glass (nm3)",
+        "material (K)",
+        "nuclei a cell",
+    )
     for number in range(pulses + 1):
         micro = 1e6 * siemens[:, number]
         spread = np.std(micro, ddof=1) if seeds > 1 else np.nan
         glass, kelvin, nuclei = (found[:, number, k].mean() for k in (1, 2, 4))
-        table.add_row(str(number), f"{micro.mean():.2f}", f"{spread:.2f}", f"{micro.min():.2f}", f"{np.median(micro):.2f}",
-                      f"{micro.max():.2f}", f"{glass:.0f}", f"{kelvin:.0f}", f"{nuclei:.2f}")  # fmt: skip
+        table.add_row(
+            str(number),
+            f"{micro.mean():.2f}",
+            f"{spread:.2f}",
+            f"{micro.min():.2f}",
+            f"{np.median(micro):.2f}",
+            f"{micro.max():.2f}",
+            f"{glass:.0f}",
+            f"{kelvin:.0f}",
+            f"{nuclei:.2f}",
+        )
     console.print(table)
     rising = (np.diff(siemens[:, 1:], axis=1) > 0.0).mean() if pulses > 1 else np.nan
-    console.print(f"{rising:.0%} of the pulses after the first raise the conductance; pulse {1e6 * found[:, 1:, 3].mean():.0f} uA, "
-                  f"{1e12 * found[:, 1:, 5].mean():.2f} pJ on average; {time.monotonic() - begun:.0f} s for {seeds} cells")  # fmt: skip
+    console.print(
+        f"{rising:.0%} of the pulses after the first raise the conductance; {1e6 * found[:, 1:, 3].mean():.0f} uA, "
+        f"{1e12 * found[:, 1:, 5].mean():.2f} pJ on average; {time.monotonic() - begun:.0f} s for {seeds} cells"
+    )
     rows = [[seed, number, *found[index, number]] for index, seed in enumerate(numbers) for number in range(pulses + 1)]
     np.savetxt(out, rows, delimiter=",", comments="", fmt="%.6g", header=",".join(("seed", "pulse", *_COLUMNS)))
     with styled():
@@ -76,14 +109,18 @@ def main(
         axes = figure.add_subplot()
         steps = np.arange(pulses + 1)
         axes.plot(steps, 1e6 * siemens.T, "-", color=MUTED, lw=0.5, alpha=0.6)
-        spread = 1e6 * siemens.std(axis=0, ddof=1) if seeds > 1 else np.zeros(pulses + 1)
-        axes.errorbar(steps, 1e6 * siemens.mean(axis=0), spread, fmt="o-", ms=3, color=BLUE, capsize=2)
-        axes.set(xlabel="pulse", ylabel="conductance (uS)", title=f"{seeds} cells, pulses of {amplitude_V:g} V and 50 ns")
+        error = 1e6 * siemens.std(axis=0, ddof=1) if seeds > 1 else np.zeros(pulses + 1)
+        axes.errorbar(steps, 1e6 * siemens.mean(axis=0), error, fmt="o-", ms=3, color=BLUE, capsize=2)
+        axes.set(
+            xlabel="pulse", ylabel="conductance (uS)", title=f"{seeds} cells, pulses of {amplitude_V:g} V and 50 ns"
+        )
         console.print(f"wrote {out} and {save(figure, out.with_suffix('.png'))}")
 
 
 def _report(seed: int, rows: list[list[float]]) -> None:
-    console.print(f"  seed {seed}: {1e6 * rows[0][0]:.3g} -> {1e6 * rows[-1][0]:.3g} uS, {rows[-1][4]:g} nuclei", style="dim")
+    console.print(
+        f"  seed {seed}: {1e6 * rows[0][0]:.3g} -> {1e6 * rows[-1][0]:.3g} uS, {rows[-1][4]:g} nuclei", style="dim"
+    )
 
 
 if __name__ == "__main__":

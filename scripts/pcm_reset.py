@@ -46,7 +46,7 @@ def device(name: str, changes: Sequence[str]) -> PcmDevice:
 
 def curve(base: PcmDevice, amplitudes_V: Sequence[float], from_V: float) -> dict[str, list[Outcome]]:
     """Outcomes by amplitude, from the crystalline state and from what a pulse of ``from_V`` leaves."""
-    cell, found = started(base), {}
+    cell, found = started(base), dict[str, list[Outcome]]()
     read(cell)
     for begin in ("crystalline", "amorphous"):
         if begin == "amorphous":
@@ -62,13 +62,34 @@ def curve(base: PcmDevice, amplitudes_V: Sequence[float], from_V: float) -> dict
 
 
 def print_curve(found: dict[str, list[Outcome]]) -> None:
-    table = Table("begin", "V", "I (mA)", "V of cell", "material (K)", "molten (nm3)", "glass (nm3)", "r, h (nm)", "face covered",
-                  "R (Ohm)", "E (pJ)")  # fmt: skip
+    table = Table(
+        "begin",
+        "V",
+        "I (mA)",
+        "V of cell",
+        "material (K)",
+        "molten (nm3)",
+        "glass (nm3)",
+        "r, h (nm)",
+        "face covered",
+        "R (Ohm)",
+        "E (pJ)",
+    )
     for begin, outcomes in found.items():
         for o in outcomes:
-            table.add_row(begin, f"{o.amplitude_V:g}", f"{1e3 * o.current_A:.3f}", f"{o.device_V:.3f}", f"{o.material_K:.0f}",
-                          f"{o.molten_nm3:.0f}", f"{o.left_nm3:.0f}", f"{o.radius_nm:.0f}, {o.height_nm:.0f}", f"{o.covers:.0%}",
-                          f"{o.resistance_ohm:.3g}", f"{1e12 * o.energy_J:.1f}")  # fmt: skip
+            table.add_row(
+                begin,
+                f"{o.amplitude_V:g}",
+                f"{1e3 * o.current_A:.3f}",
+                f"{o.device_V:.3f}",
+                f"{o.material_K:.0f}",
+                f"{o.molten_nm3:.0f}",
+                f"{o.left_nm3:.0f}",
+                f"{o.radius_nm:.0f}, {o.height_nm:.0f}",
+                f"{o.covers:.0%}",
+                f"{o.resistance_ohm:.3g}",
+                f"{1e12 * o.energy_J:.1f}",
+            )
     console.print(table)
 
 
@@ -108,8 +129,11 @@ def radii(name: str, changes: Sequence[str], radii_nm: Sequence[float]) -> dict[
             threshold, tried = reset_threshold(base, guess_A)
             guess_A = 1.2 * threshold.current_A
             found[label].append((radius_nm, threshold, tried))
-            console.print(f"  radius {radius_nm:g} nm, {label}: {1e3 * threshold.current_A:.3f} mA at "
-                          f"{threshold.amplitude_V:.3f} V, {len(tried)} pulses", style="dim")  # fmt: skip
+            console.print(
+                f"  radius {radius_nm:g} nm, {label}: {1e3 * threshold.current_A:.3f} mA at "
+                f"{threshold.amplitude_V:.3f} V, {len(tried)} pulses",
+                style="dim",
+            )
     return found
 
 
@@ -117,8 +141,16 @@ def print_radii(found: dict[str, list[Threshold]]) -> None:
     table = Table("radius (nm)", "boundaries", "I (mA)", "V", "V of cell", "molten (nm3)", "face covered", "E (pJ)")
     for label, entries in found.items():
         for radius_nm, o, _ in entries:
-            table.add_row(f"{radius_nm:g}", label, f"{1e3 * o.current_A:.3f}", f"{o.amplitude_V:.3f}", f"{o.device_V:.3f}",
-                          f"{o.molten_nm3:.0f}", f"{o.covers:.0%}", f"{1e12 * o.energy_J:.1f}")  # fmt: skip
+            table.add_row(
+                f"{radius_nm:g}",
+                label,
+                f"{1e3 * o.current_A:.3f}",
+                f"{o.amplitude_V:.3f}",
+                f"{o.device_V:.3f}",
+                f"{o.molten_nm3:.0f}",
+                f"{o.covers:.0%}",
+                f"{1e12 * o.energy_J:.1f}",
+            )
     console.print(table)
     for label, entries in found.items():
         size = np.array([entry[0] for entry in entries])
@@ -136,8 +168,10 @@ def print_energy(found: dict[str, list[Threshold]]) -> list[Outcome]:
     volume, energy = (np.array([getattr(o, key) for o in molten]) for key in ("molten_nm3", "energy_J"))
     exponent, error, _ = power_law(volume, energy)
     slope, offset = np.polyfit(volume, energy, 1)
-    console.print(f"energy ~ molten volume^({exponent:.2f} +- {error:.2f}) over {len(molten)} pulses; "
-                  f"line: {1e12 * offset:.1f} pJ + {1e15 * slope:.2f} fJ/nm3")  # fmt: skip
+    console.print(
+        f"energy ~ molten volume^({exponent:.2f} +- {error:.2f}) over {len(molten)} pulses; "
+        f"line: {1e12 * offset:.1f} pJ + {1e15 * slope:.2f} fJ/nm3"
+    )
     return molten
 
 
@@ -147,8 +181,14 @@ def picture_curve(found: dict[str, list[Outcome]], path: Path) -> Path:
         figure = new_figure(4.0, 3.0)
         axes = figure.add_subplot()
         for (begin, outcomes), colour in zip(found.items(), (BLUE, VERMILLION), strict=True):
-            axes.semilogy([1e3 * o.current_A for o in outcomes], [o.resistance_ohm for o in outcomes], "o-", ms=3,
-                          color=colour, label=f"from {begin}")  # fmt: skip
+            axes.semilogy(
+                [1e3 * o.current_A for o in outcomes],
+                [o.resistance_ohm for o in outcomes],
+                "o-",
+                ms=3,
+                color=colour,
+                label=f"from {begin}",
+            )
         axes.set(xlabel="current at the end of the pulse (mA)", ylabel="resistance 100 ns after it (Ohm)")
         axes.legend()
         return save(figure, path)
@@ -160,8 +200,14 @@ def picture_radius(thresholds: dict[str, list[Threshold]], molten: Sequence[Outc
         figure = new_figure(6.0, 2.6)
         left, right = figure.subplots(1, 2)
         for (label, entries), colour in zip(thresholds.items(), (BLUE, GREEN), strict=True):
-            left.loglog([e[0] for e in entries], [1e3 * e[1].current_A for e in entries], "o-", ms=3, color=colour,
-                        label=f"{label} boundary resistance")  # fmt: skip
+            left.loglog(
+                [e[0] for e in entries],
+                [1e3 * e[1].current_A for e in entries],
+                "o-",
+                ms=3,
+                color=colour,
+                label=f"{label} boundary resistance",
+            )
         left.set(xlabel="radius (nm)", ylabel="RESET current (mA)")
         left.legend(fontsize=7)
         right.plot([1e-3 * o.molten_nm3 for o in molten], [1e12 * o.energy_J for o in molten], "o", ms=3, color=BLUE)
@@ -171,7 +217,10 @@ def picture_radius(thresholds: dict[str, list[Threshold]], molten: Sequence[Outc
 
 def write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Rows of the same keys as CSV."""
-    lines = [",".join(rows[0]), *(",".join(f"{v:.6g}" if isinstance(v, float) else str(v) for v in r.values()) for r in rows)]
+    lines = [
+        ",".join(rows[0]),
+        *(",".join(f"{v:.6g}" if isinstance(v, float) else str(v) for v in r.values()) for r in rows),
+    ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -200,13 +249,18 @@ def main(
     if "melt" in parts:
         for ramp_s in (1e-7, 1e-6):
             kelvin, current_A, voltage_V = melt_onset(base, ramp_s, 2.0)
-            console.print(f"melting begins at {kelvin:.0f} K (melting point {base.phase('melting_K'):g} K), {1e3 * current_A:.3f} mA, "
-                          f"{voltage_V:.2f} V on a ramp of {1e-6 * 2.0 / ramp_s:g} V/us")  # fmt: skip
+            console.print(
+                f"melting begins at {kelvin:.0f} K (melting point {base.phase('melting_K'):g} K), "
+                f"{1e3 * current_A:.3f} mA, "
+                f"{voltage_V:.2f} V on a ramp of {1e-6 * 2.0 / ramp_s:g} V/us"
+            )
     if "radius" in parts:
         thresholds = radii(name, changes, sorted(radius or _RADII_NM))
         print_radii(thresholds)
         molten = print_energy(thresholds)
-        rows = [{"boundaries": label, "radius_nm": r, **numbers(o)} for label, es in thresholds.items() for r, o, _ in es]
+        rows = [
+            {"boundaries": label, "radius_nm": r, **numbers(o)} for label, es in thresholds.items() for r, o, _ in es
+        ]
         write(out / "radius.csv", rows)
         write(out / "energy.csv", [dict(numbers(o)) for o in molten])
         console.print(f"wrote {picture_radius(thresholds, molten, out / 'pcm_reset_radius.png')}")

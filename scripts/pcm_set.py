@@ -49,10 +49,19 @@ class Dome:
 
     def __init__(self, device: PcmDevice, radius_nm: float, surrounded: bool, nuclei: bool, seed: int) -> None:
         outer_nm = radius_nm + (12.0 * _WIDTH_NM if surrounded else 0.0)
-        mesh = meshes.build("pillar", {
-            "radius_nm": outer_nm, "phase_change_nm": outer_nm, "size_nm": _SIZE_NM, "growth": 2.5, "largest_nm": 40.0,
-            "outer_radius_nm": 2.0 * outer_nm, "bottom_nm": 20.0, "top_nm": 20.0,
-        })  # fmt: skip
+        mesh = meshes.build(
+            "pillar",
+            {
+                "radius_nm": outer_nm,
+                "phase_change_nm": outer_nm,
+                "size_nm": _SIZE_NM,
+                "growth": 2.5,
+                "largest_nm": 40.0,
+                "outer_radius_nm": 2.0 * outer_nm,
+                "bottom_nm": 20.0,
+                "top_nm": 20.0,
+            },
+        )
         kinetics, keys = crystallisation(device), device.crystallisation
         # melting from grain boundaries is not looked at: the dome begins molten
         front = fem.PhaseFront(mesh, "phase_change", kinetics.velocity_m_per_s, _WIDTH_NM)
@@ -64,7 +73,10 @@ class Dome:
         self.phase: fem.PhaseFront | fem.Nucleation = front
         if nuclei:
             self.phase = fem.Nucleation(
-                front, lambda kelvin: keys.rate_factor * kinetics.nucleation_per_m3s(kelvin), seed, keys.nucleus_radius_nm
+                front,
+                lambda kelvin: keys.rate_factor * kinetics.nucleation_per_m3s(kelvin),
+                seed,
+                keys.nucleus_radius_nm,
             )
         self._dome = front.volume_m3 * (self.distance_nm < 0.0)
         self._begin = self._sum()
@@ -180,8 +192,101 @@ def write(path: Path, rows: Sequence[dict[str, float]]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def _rows(name: str, column: Floats, found: dict[str, Floats], unit: str) -> list[dict[str, float]]:
+    """A row for each value of the first column, with every kind and seed."""
+    return [
+        {name: float(value)}
+        | {
+            f"{kind.replace(' ', '_')}_{j + 1}{unit}": float(v[k, j])
+            for kind, v in found.items()
+            for j in range(v.shape[1])
+        }
+        for k, value in enumerate(column)
+    ]
+
+
+def print_isothermal(kelvin: Floats, times: dict[str, Floats]) -> None:
+    table = Table("T (K)", "growth from the rim (s)", "nuclei alone: mean, least, most (s)", "both (s)")
+    for k, value in enumerate(kelvin):
+        alone, both = times["nuclei"][k], times["both"][k]
+        three = f"{np.mean(alone):.3g}, {np.min(alone):.3g}, {np.max(alone):.3g}"
+        table.add_row(f"{value:g}", f"{times['rim'][k, 0]:.3g}", three, f"{np.mean(both):.3g}")
+    console.print(table)
+    for kind, values in times.items():
+        mean = values.mean(axis=1)
+        if np.isfinite(mean).any():
+            nose = int(np.nanargmin(mean))
+            console.print(f"nose, {kind}: {mean[nose]:.3g} s at {kelvin[nose]:g} K")
+
+
+def print_quench(rates: Floats, shares: dict[str, Floats]) -> None:
+    table = Table("K/s", *(f"crystalline, {kind}: mean (least, most)" for kind in shares))
+    for k, rate in enumerate(rates):
+        cells = (f"{v[k].mean():.3f} ({v[k].min():.3f}, {v[k].max():.3f})" for v in shares.values())
+        table.add_row(f"{rate:.0e}", *cells)
+    console.print(table)
+    for kind, values in shares.items():
+        console.print(f"critical cooling rate, {kind}: {critical_rate(rates, values):.2g} K/s (half crystalline)")
+
+
+def print_pulses(rows: Sequence[dict[str, float]], widths_ns: Sequence[float]) -> None:
+    console.print(f"after RESET: {rows[0]['resistance_ohm']:.3g} Ohm")
+    table = Table("V", "I (mA)", "material (K)", *(f"R after {w:g} ns (Ohm)" for w in widths_ns))
+    for k in range(1, len(rows), len(widths_ns)):
+        group = rows[k : k + len(widths_ns)]
+        last = group[-1]
+        table.add_row(
+            f"{last['amplitude_V']:g}",
+            f"{1e3 * last['current_A']:.3f}",
+            f"{last['material_K']:.0f}",
+            *(f"{r['resistance_ohm']:.3g}" for r in group),
+        )
+    console.print(table)
+
+
+def picture_isothermal(kelvin: Floats, times: dict[str, Floats], share: float, path: Path) -> Path:
+    """Time to crystallise against temperature."""
+    with styled():
+        figure = new_figure(3.6, 3.0)
+        axes = figure.add_subplot()
+        looks = {"both": ("-", BLUE), "rim": ("--", GREEN), "nuclei": ("o-", VERMILLION)}
+        for kind, (line, colour) in looks.items():
+            axes.semilogx(times[kind].mean(axis=1), kelvin, line, ms=3, color=colour, label=kind)
+        axes.set(xlabel=f"time to {share:.0%} crystalline (s)", ylabel="temperature (K)")
+        axes.legend()
+        return save(figure, path)
+
+
+def picture_quench(rates: Floats, shares: dict[str, Floats], path: Path) -> Path:
+    """What has crystallised against the cooling rate."""
+    with styled():
+        figure = new_figure(3.6, 3.0)
+        axes = figure.add_subplot()
+        for (kind, values), colour in zip(shares.items(), (BLUE, VERMILLION), strict=True):
+            axes.semilogx(rates, values.mean(axis=1), "o-", ms=3, color=colour, label=kind)
+        axes.set(xlabel="cooling rate (K/s)", ylabel="crystalline share of the dome")
+        axes.legend()
+        return save(figure, path)
+
+
+def picture_pulses(rows: Sequence[dict[str, float]], widths_ns: Sequence[float], path: Path) -> Path:
+    """Resistance after SET pulses against their length, a line for each amplitude."""
+    with styled():
+        figure = new_figure(4.2, 3.0)
+        axes = figure.add_subplot()
+        for k in range(1, len(rows), len(widths_ns)):
+            group = rows[k : k + len(widths_ns)]
+            resistances = [r["resistance_ohm"] for r in group]
+            axes.loglog(widths_ns, resistances, "o-", ms=3, label=f"{group[0]['amplitude_V']:g} V")
+        axes.set(xlabel="length of the pulse (ns)", ylabel="resistance after it (Ohm)")
+        axes.legend(fontsize=7, ncols=2)
+        return save(figure, path)
+
+
 def main(
-    part: Annotated[list[str] | None, typer.Option(help="isothermal, quench, pulses; repeatable, all by default.")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help="isothermal, quench, pulses; repeatable, all by default.")
+    ] = None,
     name: Annotated[str, typer.Option("--device", help="A device file or an example's name.")] = "gst_mushroom",
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key first.")] = None,
     radius_nm: Annotated[float, typer.Option(help="Radius of the dome of uniform temperature, nm.")] = 20.0,
@@ -189,8 +294,12 @@ def main(
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 1 to this number of uniform temperature.")] = 3,
     reset_V: Annotated[float, typer.Option("--reset", help="Pulse before the SET pulses, V.")] = 1.9,
     amplitude: Annotated[list[float] | None, typer.Option(help="Amplitude of SET pulses, V; repeatable.")] = None,
-    width_ns: Annotated[list[float] | None, typer.Option("--width", help="Plateau of SET pulses, ns; repeatable.")] = None,
-    fine: Annotated[bool, typer.Option(help="The mesh of the device file, not the coarse one, for the pulses.")] = False,
+    width_ns: Annotated[
+        list[float] | None, typer.Option("--width", help="Plateau of SET pulses, ns; repeatable.")
+    ] = None,
+    fine: Annotated[
+        bool, typer.Option(help="The mesh of the device file, not the coarse one, for the pulses.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder of CSV files and picture.")] = Path("pcm_set"),
 ) -> None:
     """Run the parts one after the other."""
@@ -201,67 +310,30 @@ def main(
     if not isinstance(base, PcmDevice):
         raise DeviceFileError(f"family: {base.family!r}; crystallisation needs a device of the family 'pcm'")
     out.mkdir(parents=True, exist_ok=True)
-    with styled():
-        figure = new_figure(7.2, 2.6)
-        left, middle, right = figure.subplots(1, 3)
-        if "isothermal" in parts:
-            kelvin = np.array(_TEMPERATURES_K, dtype=np.float64)
-            times = isothermal(base, kelvin.tolist(), radius_nm, share, seeds)
-            table = Table("T (K)", "growth from the rim (s)", "nuclei alone: mean, least, most (s)", "both (s)")
-            for k, value in enumerate(kelvin):
-                alone, both = times["nuclei"][k], times["both"][k]
-                table.add_row(f"{value:g}", f"{times['rim'][k, 0]:.3g}",
-                              f"{np.mean(alone):.3g}, {np.min(alone):.3g}, {np.max(alone):.3g}", f"{np.mean(both):.3g}")  # fmt: skip
-            console.print(table)
-            for (kind, values), colour in zip(times.items(), (GREEN, VERMILLION, BLUE), strict=True):
-                mean = values.mean(axis=1)
-                left.semilogx(mean, kelvin, "o-", ms=3, color=colour, label=kind)
-                if np.isfinite(mean).any():
-                    nose = int(np.nanargmin(mean))
-                    console.print(f"nose, {kind}: {mean[nose]:.3g} s at {kelvin[nose]:g} K")
-            left.set(xlabel=f"time to {share:.0%} crystalline (s)", ylabel="temperature (K)")
-            left.legend(fontsize=6)
-            write(out / "isothermal.csv", [
-                {"temperature_K": float(value), **{f"{kind}_{j + 1}_s": float(values[k, j]) for kind, values in times.items()
-                                                   for j in range(values.shape[1])}}
-                for k, value in enumerate(kelvin)
-            ])  # fmt: skip
-        if "quench" in parts:
-            rates = np.array(_RATES_K_PER_S)
-            shares = quench(base, rates.tolist(), radius_nm, seeds)
-            table = Table("K/s", *(f"crystalline, {kind}: mean (least, most)" for kind in shares))
-            for k, rate in enumerate(rates):
-                table.add_row(f"{rate:.0e}", *(f"{v[k].mean():.3f} ({v[k].min():.3f}, {v[k].max():.3f})" for v in shares.values()))
-            console.print(table)
-            for (kind, values), colour in zip(shares.items(), (BLUE, VERMILLION), strict=True):
-                console.print(f"critical cooling rate, {kind}: {critical_rate(rates, values):.2g} K/s (half crystalline)")
-                middle.semilogx(rates, values.mean(axis=1), "o-", ms=3, color=colour, label=kind)
-            middle.set(xlabel="cooling rate (K/s)", ylabel="crystalline share of the dome")
-            middle.legend(fontsize=6)
-            write(out / "quench.csv", [
-                {"rate_K_per_s": float(rate), **{f"{kind.replace(' ', '_')}_{j + 1}": float(values[k, j])
-                                                 for kind, values in shares.items() for j in range(values.shape[1])}}
-                for k, rate in enumerate(rates)
-            ])  # fmt: skip
-        if "pulses" in parts:
-            widths = sorted(width_ns or _WIDTHS_NS)
-            rows = []
-            for row in pulses(base, sorted(amplitude or _AMPLITUDES_V), [1e-9 * w for w in widths], reset_V):
-                rows.append(row)
-                console.print(f"  {row['amplitude_V']:g} V, {1e9 * row['width_s']:g} ns: {row['material_K']:.0f} K, "
-                              f"{row['resistance_ohm']:.3g} Ohm", style="dim")  # fmt: skip
-            write(out / "pulses.csv", rows)
-            console.print(f"after RESET: {rows[0]['resistance_ohm']:.3g} Ohm")
-            table = Table("V", "I (mA), material (K) at the end of the longest", *(f"R after {w:g} ns (Ohm)" for w in widths))
-            for k in range(1, len(rows), len(widths)):
-                group = rows[k : k + len(widths)]
-                table.add_row(f"{group[0]['amplitude_V']:g}", f"{1e3 * group[-1]['current_A']:.3f}, {group[-1]['material_K']:.0f}",
-                              *(f"{r['resistance_ohm']:.3g}" for r in group))  # fmt: skip
-                right.loglog(widths, [r["resistance_ohm"] for r in group], "o-", ms=3, label=f"{group[0]['amplitude_V']:g} V")
-            console.print(table)
-            right.set(xlabel="length of the pulse (ns)", ylabel="resistance after it (Ohm)")
-            right.legend(fontsize=5)
-        console.print(f"wrote {out} and {save(figure, out / 'pcm_set.png')}")
+    if "isothermal" in parts:
+        kelvin = np.array(_TEMPERATURES_K, dtype=np.float64)
+        times = isothermal(base, kelvin.tolist(), radius_nm, share, seeds)
+        print_isothermal(kelvin, times)
+        write(out / "isothermal.csv", _rows("temperature_K", kelvin, times, "_s"))
+        console.print(f"wrote {picture_isothermal(kelvin, times, share, out / 'pcm_isothermal.png')}")
+    if "quench" in parts:
+        rates = np.array(_RATES_K_PER_S)
+        shares = quench(base, rates.tolist(), radius_nm, seeds)
+        print_quench(rates, shares)
+        write(out / "quench.csv", _rows("rate_K_per_s", rates, shares, ""))
+        console.print(f"wrote {picture_quench(rates, shares, out / 'pcm_quench.png')}")
+    if "pulses" in parts:
+        widths, rows = sorted(width_ns or _WIDTHS_NS), []
+        for row in pulses(base, sorted(amplitude or _AMPLITUDES_V), [1e-9 * w for w in widths], reset_V):
+            rows.append(row)
+            console.print(
+                f"  {row['amplitude_V']:g} V, {1e9 * row['width_s']:g} ns: {row['material_K']:.0f} K, "
+                f"{row['resistance_ohm']:.3g} Ohm",
+                style="dim",
+            )
+        print_pulses(rows, widths)
+        write(out / "pulses.csv", rows)
+        console.print(f"wrote {picture_pulses(rows, widths, out / 'pcm_set.png')}")
 
 
 if __name__ == "__main__":

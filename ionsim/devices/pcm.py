@@ -184,6 +184,7 @@ class Pcm:
             self.conductance_S = self.current_A / self.device_V
         self._hottest_K = max(self._hottest_K, self._maximum_K())
         self.peak_K = max(self.peak_K, self._hottest_K)
+        self.n_newton += state.newton_iterations
         self.electrical_J += state.balance.electrical_W * share * dt_s
         self.out_J += state.balance.out_W * share * dt_s
         self.latent_J += self.halo.sum(found_W * dt_s + released_J) * share
