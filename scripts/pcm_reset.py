@@ -163,15 +163,15 @@ def print_radii(found: dict[str, list[Threshold]]) -> None:
 
 
 def print_energy(found: dict[str, list[Threshold]]) -> list[Outcome]:
-    """Fit of the energy to the molten volume over the pulses of all radii that melted; returns those."""
+    """Fits of the energy to the molten volume: at the thresholds of all radii, and over all pulses that melted.
+
+    Returns the latter.
+    """
     molten = [o for _, _, tried in found["with"] for o in tried if o.molten_nm3 > _LEAST_NM3]
-    volume, energy = (np.array([getattr(o, key) for o in molten]) for key in ("molten_nm3", "energy_J"))
-    exponent, error, _ = power_law(volume, energy)
-    slope, offset = np.polyfit(volume, energy, 1)
-    console.print(
-        f"energy ~ molten volume^({exponent:.2f} +- {error:.2f}) over {len(molten)} pulses; "
-        f"line: {1e12 * offset:.1f} pJ + {1e15 * slope:.2f} fJ/nm3"
-    )
+    for label, outcomes in (("thresholds", [o for _, o, _ in found["with"]]), ("pulses", molten)):
+        volume, energy = (np.array([getattr(o, key) for o in outcomes]) for key in ("molten_nm3", "energy_J"))
+        exponent, error, _ = power_law(volume, energy)
+        console.print(f"energy ~ molten volume^({exponent:.2f} +- {error:.2f}) over {len(outcomes)} {label}")
     return molten
 
 
@@ -209,8 +209,14 @@ def picture_radius(thresholds: dict[str, list[Threshold]], molten: Sequence[Outc
                 label=f"{label} boundary resistance",
             )
         left.set(xlabel="radius (nm)", ylabel="RESET current (mA)")
+        left.set_xticks([e[0] for e in thresholds["with"]], [f"{e[0]:g}" for e in thresholds["with"]])
+        left.xaxis.set_minor_formatter("")
         left.legend(fontsize=7)
-        right.plot([1e-3 * o.molten_nm3 for o in molten], [1e12 * o.energy_J for o in molten], "o", ms=3, color=BLUE)
+        least = [o for _, o, _ in thresholds["with"]]
+        for outcomes, look, label in ((molten, "o", "all pulses"), (least, "s-", "thresholds")):
+            volume, energy = ([getattr(o, key) for o in outcomes] for key in ("molten_nm3", "energy_J"))
+            right.loglog(1e-3 * np.array(volume), 1e12 * np.array(energy), look, ms=3, label=label)
+        right.legend(fontsize=7)
         right.set(xlabel="molten volume (1000 nm3)", ylabel="energy of the pulse (pJ)")
         return save(figure, path)
 
@@ -259,7 +265,7 @@ def main(
         print_radii(thresholds)
         molten = print_energy(thresholds)
         rows = [
-            {"boundaries": label, "radius_nm": r, **numbers(o)} for label, es in thresholds.items() for r, o, _ in es
+            {"boundaries": label, "cell_radius_nm": r, **numbers(o)} for label, es in thresholds.items() for r, o, _ in es
         ]
         write(out / "radius.csv", rows)
         write(out / "energy.csv", [dict(numbers(o)) for o in molten])

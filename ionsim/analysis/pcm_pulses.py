@@ -182,11 +182,10 @@ def reset_threshold(
 
 
 def power_law(x: Floats, y: Floats) -> tuple[float, float, float]:
-    """Exponent, its standard error and prefactor of y = a x^n, by least squares in logarithms."""
+    """Exponent, its standard error (nan for two points) and prefactor of y = a x^n, by least squares in logarithms."""
     design = np.column_stack([np.log(x), np.ones(len(x))])
     solution, residual, *_ = np.linalg.lstsq(design, np.log(y), rcond=None)
-    free = max(len(x) - 2, 1)
-    spread = float(residual[0]) / free if residual.size else 0.0
+    spread = float(residual[0]) / (len(x) - 2) if residual.size and len(x) > 2 else np.nan
     error = float(np.sqrt(spread * np.linalg.inv(design.T @ design)[0, 0]))
     return float(solution[0]), error, float(np.exp(solution[1]))
 
