@@ -62,7 +62,7 @@ class Pcm:
         self._volume_m3: Floats = np.sum([front.volume_m3 for front in self._bare], axis=0)
         self.sigma: Floats = self.relaxation.advance(np.ones(self.halo.local), 1.0, device.ambient_K)
         self.problem.temperature_K = np.full(self.halo.local, device.ambient_K)
-        self.view = View(device, self.cell, self._inside())
+        self.view = View(device, self.cell, self.inside)
         self.time_s = self.applied_V = self.device_V = self.current_A = self.conductance_S = 0.0
         self.limited = False
         self.peak_K = self._hottest_K = device.ambient_K
@@ -116,13 +116,11 @@ class Pcm:
         begin, latent_W = self.crystalline, self._latent_W.copy()
         released_J = self._released_J(dt_s, begin_K)
         further_W = (self._left_J + released_J) / dt_s
-        newton = 0
         try:
             for _ in range(_ROUNDS):
                 state = self.problem.step(
                     dt_s, applied_V, circuit.series_resistance_ohm * share, compliance, latent_W + further_W
                 )
-                newton += state.newton_iterations
                 end_K = self.problem.temperature_K
                 largest = 0.0
                 for front, moment in zip(self.fronts, moments, strict=True):
@@ -146,9 +144,10 @@ class Pcm:
             "temperature_K": self.halo.maximum(float(np.abs(end_K - begin_K).max(initial=0.0))),
             "crystalline": largest,
         }
-        self._pending = (found_W, missing_W * dt_s, self._latent_J_per_m3 * born * self._volume_m3 - released_J)
+        births_J = self._latent_J_per_m3 * born * self._volume_m3
+        self._pending = (found_W, missing_W * dt_s, births_J, released_J)
         result = (state, begin_K)
-        return fem.Attempt(True, newton, changes, lambda: self._undo(saved, moments), result=result)
+        return fem.Attempt(True, 0, changes, lambda: self._undo(saved, moments), result=result)
 
     def _undo(self, saved: fem.Saved, moments: Sequence[Any]) -> None:
         self.problem.restore(saved)
@@ -173,8 +172,8 @@ class Pcm:
     def _accept(self, result: tuple[fem.TransientState, Floats], dt_s: float) -> None:
         """Take over what a step has found: terminal quantities, energies, the age of the glass."""
         state, begin_K = result
-        found_W, self._left_J, births_J = self._pending
-        self._birth_J += births_J
+        found_W, self._left_J, births_J, released_J = self._pending
+        self._birth_J += births_J - released_J
         end_K, share = self.problem.temperature_K, self.cell.share
         self._latent_W = found_W
         self.sigma = self.relaxation.advance(self.sigma, dt_s, 0.5 * (begin_K + end_K))
@@ -188,13 +187,13 @@ class Pcm:
         self.n_newton += state.newton_iterations
         self.electrical_J += state.balance.electrical_W * share * dt_s
         self.out_J += state.balance.out_W * share * dt_s
-        self.latent_J += self.halo.sum(found_W) * share * dt_s
+        self.latent_J += self.halo.sum(found_W * dt_s + released_J) * share
         self.residual_J += abs(state.balance.residual_W) * share * dt_s
 
     def _hand_over(self) -> None:
         """Tell the equations which phase is where, and how old the glass is."""
         self.problem.set_state("crystalline", self.crystalline)
-        self.problem.set_state("age_eV", np.where(self._inside(), self.relaxation.age_eV(self.sigma), 0.0))
+        self.problem.set_state("age_eV", np.where(self.inside, self.relaxation.age_eV(self.sigma), 0.0))
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -209,6 +208,16 @@ class Pcm:
         return self.halo.sum(self.crystalline * self._volume_m3) / self.halo.sum(self._volume_m3)
 
     @property
+    def disordered_m3(self) -> float:
+        """Volume of the phase-change material that is not crystalline, in m^3."""
+        return self.halo.sum((1.0 - self.crystalline) * self._volume_m3) * self.cell.share
+
+    @property
+    def material_K(self) -> float:
+        """Hottest temperature of the phase-change material now."""
+        return self.halo.maximum(float(self.problem.temperature_K[self.inside].max(initial=0.0)))
+
+    @property
     def nuclei(self) -> list[fem.Nucleus]:
         """All nuclei born so far."""
         return [nucleus for front in self.fronts if isinstance(front, fem.Nucleation) for nucleus in front.nuclei]
@@ -217,7 +226,9 @@ class Pcm:
     def _bare(self) -> list[fem.PhaseFront]:
         return [front.front if isinstance(front, fem.Nucleation) else front for front in self.fronts]
 
-    def _inside(self) -> NDArray[np.bool_]:
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which nodes (local dofs,) belong to the phase-change material."""
         return np.any([front.inside for front in self._bare], axis=0)
 
     def _maximum_K(self) -> float:
