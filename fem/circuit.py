@@ -40,7 +40,7 @@ class Circuit:
         return math.copysign(self.compliance_A or 0.0, self.applied_V)
 
     def residual(self, cell_V: float, current_A: float) -> float:
-        """What must vanish: in V if ``held``, else in A (current that enters the device minus what the circuit gives)."""
+        """What must vanish: in V if ``held``, else in A (the device's current minus what the circuit gives)."""
         if self.limited:
             return current_A - self.limit_A
         if self.held:

@@ -17,14 +17,15 @@ Array = NDArray[np.float64]
 _CONTRACTION = 0.05  # a kept factorisation goes when an iteration leaves more than this of the residual
 _STEP_CHANGE = 0.3  # nor is it tried where the time derivative's factor differs by more than this
 _PATIENCE = 5  # iterations in which full steps must at least halve the residual
+_NIL = 1e-100  # A or W: a flow below this is none
 _ROUNDING = 4.0 * np.finfo(np.float64).eps
 
 
 class Coupled:
     """PETSc's SNES on Equations: exact Jacobian, MUMPS, its pattern analysed once.
 
-    A factorisation is kept for further iterations and steps while each leaves less than a twentieth of the residual. Where
-    that fails, full steps with the Jacobian of each iterate are tried, then a line search.
+    A factorisation is kept for further iterations and steps while each leaves less than a twentieth of the residual.
+    Where that fails, full steps with the Jacobian of each iterate are tried, then a line search.
     Converged when the residuals of all free nodes together are below rtol times the current and the largest heat flow
     (or rounding), after one iteration at least.
     """
@@ -75,7 +76,7 @@ class Coupled:
         """
         form = self.system.form
         begin, begin_V = form.values.copy(), self.system.cell_V
-        self._begin = np.abs(begin)
+        self._begin, self._begin_V = np.abs(begin), abs(begin_V)
         total = 0
         self._circuit = circuit
         for plan in ("kept", "full steps", "line search"):
@@ -93,7 +94,7 @@ class Coupled:
             if reason == int(PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS):
                 self._take(self._x)
                 return self._flows, total
-            if plan == "full steps":  # the flows at the start may be nil: those met on the way tell the line search more
+            if plan == "full steps":  # the flows at the start may be nil: the line search goes by those met on the way
                 self._scale = (max(self._scale[0], self._largest[0]), max(self._scale[1], self._largest[1]))
         name = _REASONS.get(reason, str(reason))
         raise FemError(f"Newton's method did not converge: {name} after {total} iterations; residual "
@@ -110,7 +111,7 @@ class Coupled:
     def _evaluate(self, x: Any, f: Any) -> None:
         self._take(x)
         system = self.system
-        if system.form.halo.maximum(-float(system.form.values[:, 1].min(initial=np.inf))) >= 0.0:
+        if system.form.halo.maximum(-float(system.form.temperature_K().min(initial=np.inf))) >= 0.0:
             f.array[:] = np.nan  # no temperature: the line search shortens the step
             return
         self._flows = system.flows(system.raw(), f)
@@ -127,7 +128,8 @@ class Coupled:
     def _set_scale(self) -> None:
         """Scales of the equations, which matter to the line search only."""
         flows = self.system.flows(self.system.raw(), self._residual)
-        self._scale = (max(flows.scale_A, flows.error_A) or 1.0, max(flows.scale_W, flows.error_W) or 1.0)
+        scales = max(flows.scale_A, flows.error_A), max(flows.scale_W, flows.error_W)
+        self._scale = (scales[0] if scales[0] > _NIL else 1.0, scales[1] if scales[1] > _NIL else 1.0)
         self._largest = (0.0, 0.0)
         self._flows = flows
 
@@ -143,7 +145,8 @@ class Coupled:
         last = self._last or errors
         small = all(map(settled, errors, last, limits, floors))
         if self._circuit.held:
-            small = small and terminal <= self.rtol * abs(self._circuit.applied_V)
+            reach = max(abs(self._circuit.applied_V), _ROUNDING / self.rtol * self._begin_V)
+            small = small and terminal <= self.rtol * reach
         self._last = errors
         if not math.isfinite(sum(errors)):
             return int(reasons.DIVERGED_FNORM_NAN)
@@ -214,9 +217,9 @@ class Coupled:
         held = self._circuit.held
         self._coo.set(values, self._circuit.slope() / self._terminal_scale(), rows=not held)
         size = np.abs(self._matrix.getDiagonal().array[: 2 * system.form.halo.owned]).reshape(-1, 2)
-        values = np.abs(system.form.values[: system.form.halo.owned])
-        values = np.maximum(values, self._begin[: system.form.halo.owned])  # a potential that vanishes was rounded too
-        sums = _ROUNDING * (size * values).sum(axis=0) * np.array(self._scale)
+        owned = slice(0, system.form.halo.owned)  # a potential that vanishes in this step was rounded as well
+        reach = np.maximum(np.abs(system.form.values[owned]), self._begin[owned])
+        sums = _ROUNDING * (size * reach).sum(axis=0) * np.array(self._scale)
         self._floor = (system.form.halo.total(float(sums[0])), system.form.halo.total(float(sums[1])))
 
 

@@ -12,6 +12,7 @@ from fem.weakform import WeakForm
 
 Array = NDArray[np.float64]
 _DOMINANCE = 50.0
+_SURE = 0.02  # of the bound on rounding: below the rounding of a single term of each sum
 
 
 @dataclass
@@ -19,8 +20,10 @@ class Flows:
     """Residuals and flows of a state; currents in A, powers in W. Arrays (local dofs, 2) are not summed over ranks.
 
     ``raw``: residual with all exchange and sources, before values are fixed. ``current_A``: enters at the driven
-    surface. ``error_A``, ``error_W``: sums of the free residuals' magnitudes; ``scale_A``, ``scale_W``: of the flows
-    that they are small against: the current, and the largest of the heat flows (but at most 50 times the electrical power).
+    surface; what is left of the residual at free nodes is shared out by their potential, which makes the current
+    stationary with respect to errors of the potential, and I V the Joule heat. ``error_A``, ``error_W``: sums of the
+    free residuals' magnitudes; ``scale_A``, ``scale_W``: of the flows that they are small against: the current, and the
+    largest of the heat flows (at most 50 times the electrical power).
     """
 
     raw: Array
@@ -32,8 +35,8 @@ class Flows:
 
 
 def settled(error: float, last: float, limit: float, rounding: float) -> bool:
-    """True when an error is below its limit, or is rounding: below that and no longer falling from the ``last`` one."""
-    return error <= limit or (error <= rounding and error > 0.3 * last)
+    """True when an error is below its limit, or rounding: far below its bound, or no longer falling from ``last``."""
+    return error <= max(limit, _SURE * rounding) or (error <= rounding and error > 0.3 * last)
 
 
 @dataclass
@@ -103,14 +106,18 @@ class Equations:
         halo = form.halo
         numbering.collect(raw, collected)
         free = collected.array[: 2 * halo.owned].reshape(-1, 2)
+        given = (self.sources.current_A, self.sources.heat_W)
         sums = np.array([
             raw[self.is_driven, 0].sum(), np.abs(free[:, 0]).sum(), np.abs(free[:, 1]).sum(),
             np.abs(raw[self._fixed, 1]).sum(), np.abs(form.stored_W()[: halo.owned]).sum(),
-            *(0.0 if s is None else np.abs(s[: halo.owned]).sum() for s in (self.sources.current_A, self.sources.heat_W)),
+            *(0.0 if s is None else np.abs(s[: halo.owned]).sum() for s in given),
+            (free[:, 0] * form.values[: halo.owned, 0]).sum(),
         ])  # fmt: skip
         if halo.comm.size > 1:
             sums = np.asarray(halo.comm.allreduce(sums))
-        current, error_A, error_W, out, stored, source_A, source_W = (float(value) for value in sums)
+        current, error_A, error_W, out, stored, source_A, source_W, left_W = (float(value) for value in sums)
+        if self.cell_V:
+            current += left_W / self.cell_V
         scale_A = max(abs(current), source_A)
         electrical = abs(self.cell_V * current)
         scale_W = max(electrical, out, stored, source_W)

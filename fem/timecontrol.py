@@ -46,8 +46,8 @@ class TimeControl:
 
     ``milestones_s``: times that a step must end on (corners of the drive); ``end_s`` is one as well. After the start
     and after each, the step is ``first_s``. A step that needs fewer iterations than ``target_iterations`` makes the
-    next one longer, by at most ``growth`` (up to 2), one that needs more makes it shorter. ``limits``: largest change of
-    a watched quantity a step: the next step aims at 0.8 of it, and a step that moved 1.5 times as far is undone and
+    next one longer, by at most ``growth`` (up to 2), one that needs more makes it shorter. ``limits``: largest change
+    of a watched quantity a step: the next step aims at 0.8 of it, and a step that moved 1.5 times as far is undone and
     repeated if the attempt offers ``undo``. A failed step is repeated with ``cut`` of its length. Raises FemError for
     numbers out of range, and when a step of ``dt_min_s`` fails, naming the time.
     """

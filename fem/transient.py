@@ -1,5 +1,6 @@
 """Conduction and heat in time, coupled, with coefficients of temperature, field and state, and a circuit."""
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ from fem.weakform import WeakForm
 Array = NDArray[np.float64]
 METHODS = ("auto", "coupled", "staggered")
 _INSULATED = "what touches no conductor"
+_FIRST_STEP = 10.0  # s/m^2, chosen: first of the growing steps to a steady state, a millionth of L^2 / (1e-7 m^2/s)
+_RELAXATIONS = 300
+_NEARLY_STEADY = 1e-2  # stored over outgoing heat, chosen
+_CONDITIONS = 4  # how often a solve may change between the voltage and the current as the condition
 
 
 @dataclass(frozen=True)
@@ -158,14 +163,16 @@ class Transient:
         if method == "coupled":
             self._solver = Coupled(self._equations, self.settings.rtol, self.settings.max_iterations)
         else:
-            self._solver = Staggered(self._equations, self.settings.rtol, self.settings.max_rounds, self.settings.linear)
+            self._solver = Staggered(
+                self._equations, self.settings.rtol, self.settings.max_rounds, self.settings.linear
+            )
         self._previous: Array | None = None
         self._previous_dt: float | None = None
         self._limited = False
 
     @property
     def potential_V(self) -> Array:
-        """Potential (local dofs,) in V of ``space``: a copy. Assign to set the next starting guess, terminal included."""
+        """Potential (local dofs,) in V of ``space``: a copy. Assign to set the starting guess, terminal included."""
         return self._form.values[:, 0].copy()
 
     @potential_V.setter
@@ -179,7 +186,7 @@ class Transient:
     @property
     def temperature_K(self) -> Array:
         """Temperature (local dofs,) in K of ``space``: a copy. Assign to set an initial state; it restarts."""
-        return self._form.values[:, 1].copy()
+        return self._form.temperature_K()
 
     @temperature_K.setter
     def temperature_K(self, values: ArrayLike) -> None:
@@ -204,7 +211,9 @@ class Transient:
         array = np.asarray(nodal, dtype=np.float64)
         target = self._state(name).x.array
         if array.ndim and array.shape != target.shape:
-            raise FemError(f"state {name!r} must be a number or a nodal array of shape {target.shape}, got {array.shape}")
+            raise FemError(
+                f"state {name!r} must be a number or a nodal array of shape {target.shape}, got {array.shape}"
+            )
         target[:] = array
 
     def restart(self) -> None:
@@ -305,25 +314,22 @@ class Transient:
 
     def _relax(self, circuit: Circuit, source_W: ArrayLike | None, source_A: ArrayLike | None) -> TransientState:
         """Backward Euler steps that grow until Newton's method finds the steady state from there."""
-        kappa_like = float(self.cell.mesh.geometry.x.max() - self.cell.mesh.geometry.x.min())
-        dt_s = 1e-6 * (max(kappa_like, 1.0) * 1e-9) ** 2 / 1e-7  # of a diffusion time with 1e-7 m^2/s; grown at once
+        x = self.cell.mesh.geometry.x
+        extent_nm = self.halo.maximum(float(np.ptp(x, axis=0).max(initial=0.0)))
+        dt_s = _FIRST_STEP * (extent_nm * 1e-9) ** 2
         arguments = (circuit.applied_V, circuit.series_ohm, circuit.compliance_A, source_W, source_A)
-        for _ in range(400):
+        for _ in range(_RELAXATIONS):
             self.restart()
-            before = self._form.values[:, 1].copy()
             try:
                 state = self.step(dt_s, *arguments)
             except FemError:
                 dt_s *= 0.25
                 continue
-            moved = self.halo.maximum(float(np.abs(self._form.values[:, 1] - before).max(initial=0.0)))
-            if moved < 1.0 or abs(state.balance.stored_W) < 1e-3 * abs(state.balance.out_W):
-                try:
+            if abs(state.balance.stored_W) < _NEARLY_STEADY * abs(state.balance.out_W):
+                with contextlib.suppress(FemError):
                     return self._steady(circuit, source_W, source_A)
-                except FemError:
-                    pass
             dt_s *= 2.0
-        raise FemError("no steady state was found in 400 time steps")
+        raise FemError(f"no steady state was found in {_RELAXATIONS} time steps")
 
     def _solve(self, circuit: Circuit, source_W: ArrayLike | None, source_A: ArrayLike | None) -> TransientState:
         self._equations.sources = Sources(
@@ -332,7 +338,7 @@ class Transient:
         begin, begin_V = self._form.values.copy(), self._equations.cell_V
         count = 0
         try:
-            for _ in range(4):
+            for _ in range(_CONDITIONS):
                 flows, iterations = self._solver.solve(circuit)
                 count += iterations
                 if not circuit.wrong(self._equations.cell_V, flows.current_A):
@@ -378,9 +384,10 @@ class Transient:
         potential = roots(halo, marks | {_INSULATED: insulated}, electrical.ties)
         marks = {name: surface_dofs(self.space, self.cell, name) for name in fixed_K}
         temperature = roots(halo, marks, thermal.ties)
-        form.values[:, 1] = float(np.mean(list(fixed_K.values())))
+        form.reference_K = float(np.mean(list(fixed_K.values())))
+        form.values[:, 1] = 0.0
         for k, value in enumerate(fixed_K.values()):
-            form.values[temperature == -1 - k, 1] = value
+            form.values[temperature == -1 - k, 1] = value - form.reference_K
         return Equations(form, electrical, thermal, potential, temperature, tuple(range(len(self._driven))))
 
     def _set(self, column: int, values: ArrayLike, name: str) -> None:
@@ -389,7 +396,7 @@ class Transient:
             raise FemError(f"{name} must be finite{', and above 0 K' if column else ''}")
         fixed = (self._equations.temperature_root if column else self._equations.potential_root) < 0
         target = self._form.values[:, column]
-        target[~fixed] = array[~fixed]
+        target[~fixed] = array[~fixed] - (self._form.reference_K if column else 0.0)
 
     def _state(self, name: str) -> Any:
         if name not in self._form.states:

@@ -33,8 +33,10 @@ _COMPILE_S = 600  # how long ranks wait for the one that compiles a form
 class WeakForm:
     """Unknowns, states and coefficients of a cell, and the assembly of residual and Jacobian.
 
-    ``values`` (local dofs, 2): potential (V) and temperature (K), a view of the Function that the forms read. ``history``, ``base``
-    (local dofs,) and ``leading`` make the time derivative leading * (T - base) + history (K/s); 0 in a steady state.
+    ``values`` (local dofs, 2): potential (V) and temperature above ``reference_K`` (K), a view of the Function that the
+    forms read; without the reference, the small rise of a device that is read would drown in the rounding of 300 K.
+    ``history``, ``base`` (local dofs,) and ``leading`` make the time derivative leading * (T - base) + history (K/s);
+    ``history`` and ``leading`` are 0 in a steady state.
     ``volumes``: region -> volume (local dofs,) in m^3 of each node, ghosts included.
     """
 
@@ -76,6 +78,7 @@ class WeakForm:
         self.history: Array = self._history.x.array
         self.base: Array = self._base.x.array
         self._leading = dolfinx.fem.Constant(mesh, 0.0)
+        self._reference = dolfinx.fem.Constant(mesh, 0.0)
         self._numbers = [_by_cell(cell, part.numbers) for part in (self.electrical, self.thermal)]
         self._volumes()
         self._residual_form: Any = None
@@ -91,6 +94,19 @@ class WeakForm:
     @leading.setter
     def leading(self, value: float) -> None:
         self._leading.value = value
+
+    @property
+    def reference_K(self) -> float:
+        """The temperature that ``values`` are relative to."""
+        return float(self._reference.value)
+
+    @reference_K.setter
+    def reference_K(self, value: float) -> None:
+        self._reference.value = value
+
+    def temperature_K(self) -> Array:
+        """Temperature (local dofs,) in K."""
+        return self.values[:, 1] + self.reference_K
 
     def residual(self) -> Array:
         """Residual (local dofs, 2) in A and W: this rank's cells and owned nodes, not yet summed over ranks."""
@@ -109,7 +125,7 @@ class WeakForm:
         return self._jacobian.pattern()
 
     def jacobian(self) -> Array:
-        """Entries (entries,) of the derivative of ``residual`` but ``storage``, in the order of ``jacobian_pattern``."""
+        """Entries (entries,) of the derivative of ``residual``, without ``storage``, as ``jacobian_pattern``."""
         if self._jacobian is None:
             self._jacobian = BilinearForm(ufl.derivative(self._equations(), self.unknown))
         return self._jacobian.entries()
@@ -158,7 +174,7 @@ class WeakForm:
 
     def nodal_fields(self) -> dict[str, Array]:
         """Temperature (K) and states by name, (local dofs,): the arguments of a capacity."""
-        return {TEMPERATURE: self.values[:, 1]} | {name: state.x.array for name, state in self.states.items()}
+        return {TEMPERATURE: self.temperature_K()} | {name: state.x.array for name, state in self.states.items()}
 
     def measure_m(self) -> float:
         """What turns an area of the mesh into m^2 (m in a plane, 1 in 1D)."""
@@ -205,22 +221,22 @@ class WeakForm:
         return self.halo.accumulate(total.astype(np.float64))  # integers if no cell is chosen
 
     def _equations(self) -> Any:
-        potential, temperature = ufl.split(self.unknown)
+        potential, rise = ufl.split(self.unknown)
         v, q = ufl.TestFunctions(self.both)
         gradient = ufl.grad(potential)
         total = 0
         for weight, dx, sigma, kappa in self._integrals():
             current = sigma * gradient
-            conduction = ufl.inner(current, ufl.grad(v)) + kappa * ufl.inner(ufl.grad(temperature), ufl.grad(q))
+            conduction = ufl.inner(current, ufl.grad(v)) + kappa * ufl.inner(ufl.grad(rise), ufl.grad(q))
             total += weight * (conduction - ufl.inner(current, gradient) * q) * dx
         return total
 
     def _integrals(self) -> Iterator[tuple[Any, Any, Any, Any]]:
         """Weight, measure, sigma and kappa of each group of regions."""
-        potential, temperature = ufl.split(self.unknown)
+        potential, rise = ufl.split(self.unknown)
         gradient = ufl.grad(potential)
         fields = {
-            TEMPERATURE: temperature,
+            TEMPERATURE: rise + self._reference,
             FIELD: ufl.sqrt(1e18 * ufl.inner(gradient, gradient) + _LEAST_FIELD**2),
             **self.states,
         }
@@ -233,15 +249,14 @@ class WeakForm:
 
     def _capacity_slope(self) -> Any:
         """The integral of dC/dT dT/dt over each node's share, by a rule at the vertices with its weights."""
-        vertices = ufl.Measure(
-            "dx", metadata={"quadrature_rule": "vertex", "quadrature_degree": 1}, **self._domain()
-        )
+        vertices = ufl.Measure("dx", metadata={"quadrature_rule": "vertex", "quadrature_degree": 1}, **self._domain())
         weight = dolfinx.fem.Constant(self.cell.mesh, 1e-9**self.dimension)
         if self.axisymmetric:
             radius = ufl.SpatialCoordinate(self.cell.mesh)[0]
             weight *= 2.0 * np.pi * (0.75 * self._mean_radius + 0.25 * radius)
-        temperature = ufl.variable(ufl.split(self.unknown)[1])
-        rate = self._leading * (temperature - self._base) + self._history
+        rise = ufl.split(self.unknown)[1]
+        temperature = ufl.variable(rise + self._reference)
+        rate = self._leading * (rise - self._base) + self._history
         total = 0
         for name, law in self.capacity.laws.items():
             slope = ufl.diff(ufl.as_ufl(law({TEMPERATURE: temperature, **self.states})), temperature)
@@ -270,17 +285,22 @@ class BilinearForm:
     def __init__(self, form: Any) -> None:
         self._form = _compiled(form)
         self._matrix = dolfinx.fem.create_matrix(self._form, block_mode=dolfinx.la.BlockMode.expanded)
+        dofmap = self._form.function_spaces[0].dofmap
+        local = (dofmap.index_map.size_local + dofmap.index_map.num_ghosts) * dofmap.index_map_bs
+        # More columns are there for what other ranks would add to our rows, which nobody does here.
+        self._kept = np.flatnonzero(np.asarray(self._matrix.indices) < local)
 
     def pattern(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns (entries,)."""
         rows = np.repeat(np.arange(len(self._matrix.indptr) - 1), np.diff(self._matrix.indptr))
-        return rows.astype(np.int64), np.asarray(self._matrix.indices, dtype=np.int64)
+        columns = np.asarray(self._matrix.indices, dtype=np.int64)
+        return rows[self._kept].astype(np.int64), columns[self._kept]
 
     def entries(self) -> Array:
-        """Values (entries,) of this rank's cells, not yet summed over ranks; overwritten by the next call."""
+        """Values (entries,) of this rank's cells, not yet summed over ranks."""
         self._matrix.data[:] = 0.0
         dolfinx.fem.assemble_matrix(self._matrix, self._form)
-        return self._matrix.data
+        return np.asarray(self._matrix.data[self._kept])
 
 
 def _by_cell(cell: Cell, numbers: Array) -> dolfinx.fem.Function:

@@ -1,5 +1,7 @@
 """Adaptive steps: milestones are met and never crossed; failures are repeated with shorter steps."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -29,8 +31,8 @@ def test_no_step_crosses_a_milestone():
         assert not any(step.begin_s < corner < step.end_s for corner in corners)
     after = [step for step in steps if step.begin_s in corners]
     assert all(step.dt_s <= 1e-4 * (1.0 + 1e-9) for step in after)
-    assert all(b.begin_s == a.end_s for a, b in zip(steps[:-1], steps[1:], strict=True))
-    assert all(b.dt_s < 2.001 * a.dt_s for a, b in zip(steps[:-1], steps[1:], strict=True) if not a.milestone)
+    assert all(b.begin_s == a.end_s for a, b in pairwise(steps))
+    assert all(b.dt_s < 2.001 * a.dt_s for a, b in pairwise(steps) if not a.milestone)
 
 
 def test_steps_grow_to_the_longest_and_leave_no_short_rest():

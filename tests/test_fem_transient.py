@@ -3,6 +3,7 @@
 import fem  # isort: skip  (before dolfinx: it makes the PyPI build's libraries known)
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -59,7 +60,9 @@ def test_orders_of_the_axisymmetric_problem():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("dim", "axisymmetric", "sizes"), [(2, False, (16, 32)), (2, True, (16, 32)), (3, False, (12, 16))])
+@pytest.mark.parametrize(
+    ("dim", "axisymmetric", "sizes"), [(2, False, (16, 32)), (2, True, (16, 32)), (3, False, (12, 16))]
+)
 def test_orders_on_finer_meshes(dim, axisymmetric, sizes):
     order_V, order_T, balance = transient_mms.orders(lambda n: square(dim, n, axisymmetric), sizes, 24)
     assert order_V > 1.97
@@ -85,7 +88,7 @@ def test_backward_euler_alone_is_first_order():
             made.restart()
             made.step(4e-12 / steps, exact.voltage(end), source_W=heat, source_A=current)
         found.append(made.temperature_K)
-    first, second = (np.abs(a - b).max() for a, b in zip(found[:2], found[1:], strict=True))
+    first, second = (np.abs(a - b).max() for a, b in pairwise(found))
     assert 0.85 < np.log2(first / second) < 1.15
 
 

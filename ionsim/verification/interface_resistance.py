@@ -15,9 +15,7 @@ CONTACT = fem.Contact(thermal_W_per_m2K=6e7, electrical_S_per_m2=2e12)
 _ACROSS = np.array([0.0, 3.0, 5.0, 10.0])
 
 
-def exact(
-    z_nm: Array, upper: NDArray[np.bool_], voltage_V: float, joule: bool = True
-) -> tuple[Array, Array, float]:
+def exact(z_nm: Array, upper: NDArray[np.bool_], voltage_V: float, joule: bool = True) -> tuple[Array, Array, float]:
     """Potential, temperature and current density (A/m^2): 300 K at either end, the voltage on top.
 
     The Joule heat j^2 / g of the interface goes half to either side. ``upper`` tells the sides apart at the interface.
@@ -79,7 +77,9 @@ def interface_resistance() -> list[Record]:
         flow = 100.0 / resistance
         height = z * 1e-9
         total = (LOWER_NM + UPPER_NM) * 1e-9
-        linear = np.where(upper, 400.0 - flow / KAPPA["upper"] * (total - height), 300.0 + flow / KAPPA["lower"] * height)
+        linear = np.where(
+            upper, 400.0 - flow / KAPPA["upper"] * (total - height), 300.0 + flow / KAPPA["lower"] * height
+        )
         error = float(np.abs(problem.temperature_K - linear).max()) / 100.0
         state = problem.steady(0.3)
         potential, _, density = exact(z, upper, 0.3)

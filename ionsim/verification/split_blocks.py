@@ -76,7 +76,7 @@ def blocks(
 
 
 def simplices(number: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Corners (cells, dim + 1) of the simplices that cut each box of a grid of node numbers: one a path along its axes."""
+    """Corners (cells, dim + 1) of the simplices of a grid of node numbers: one for each path along a box's edges."""
     dim = number.ndim
     found = []
     for order in itertools.permutations(range(dim)):

@@ -1,10 +1,12 @@
 """S-shaped current-voltage curve of a slab whose conductivity grows with temperature, traced through a load line."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import scipy.constants
+from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
@@ -34,11 +36,15 @@ def reference_V(density: float) -> float:
     lead = LEAD_NM * 1e-9
 
     def slab(top_K: float) -> tuple[float, float]:
-        def slope(_: float, y: list[float]) -> list[float]:
-            conductivity = float(sigma(max(y[0], 290.0)))  # the solution is above 300 K; wrong guesses stay finite
-            return [y[1], -(density**2) / (SLAB_W_PER_MK * conductivity), density / conductivity]
+        def slope(_: float, y: NDArray[np.float64]) -> list[float]:
+            conductivity = float(
+                sigma(max(float(y[0]), 290.0))
+            )  # the solution is above 300 K; wrong guesses stay finite
+            return [float(y[1]), -(density**2) / (SLAB_W_PER_MK * conductivity), density / conductivity]
 
-        end = solve_ivp(slope, (0.0, SLAB_NM * 1e-9), [top_K, 0.0, 0.0], rtol=1e-10, atol=1e-12, method="LSODA").y[:, -1]
+        end = solve_ivp(slope, (0.0, SLAB_NM * 1e-9), [top_K, 0.0, 0.0], rtol=1e-10, atol=1e-12, method="LSODA").y[
+            :, -1
+        ]
         flow = density * end[2]
         below = 300.0 + flow * lead / LEAD_W_PER_MK + density**2 * lead**2 / (2.0 * LEAD_S_PER_M * LEAD_W_PER_MK)
         return BOUNDARY_W_PER_M2K * (end[0] - below) - flow, float(end[2])
@@ -86,7 +92,7 @@ def thermal_runaway() -> list[Record]:
     hold = turn + int(np.argmin(voltages[turn:]))
     sweep = [float(v) for v in np.linspace(0.8, 1.02 * voltages[turn], 12)]
     jumped = trace(device(), sweep, 0.0)
-    ratios = [b.current_A / a.current_A for a, b in zip(jumped[:-1], jumped[1:], strict=True)]
+    ratios = [b.current_A / a.current_A for a, b in pairwise(jumped)]
     return [
         Record.below("voltage at the traced currents, relative", error, 5e-6),
         Record.above("points on the branch of negative slope", hold - turn, 5.0),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -203,7 +204,7 @@ def order_in_time(unequal: bool, steps: int = 8) -> float:
         made = problem(cell)
         advance(made, cell, factor * steps, unequal)
         found.append(made.temperature_K)
-    first, second = (np.abs(a - b).max() for a, b in zip(found[:2], found[1:], strict=True))
+    first, second = (np.abs(a - b).max() for a, b in pairwise(found))
     return float(np.log2(first / second))
 
 
