@@ -143,7 +143,7 @@ class Coupled:
             self._largest = (max(flows.scale_A, flows.error_A), max(flows.scale_W, flows.error_W))
         terminal = abs(self._circuit.residual(self.system.cell_V, flows.current_A))
         errors = (flows.error_A, flows.error_W, 0.0 if self._circuit.held else terminal)
-        limits = (self.rtol * flows.scale_A, self.rtol * flows.scale_W, self.rtol * flows.scale_A)
+        limits = tuple(max(self.rtol * scale, _NIL) for scale in (flows.scale_A, flows.scale_W, flows.scale_A))
         floors = (*self._floor, self._floor[0])
         last = self._last or errors
         small = all(map(settled, errors, last, limits, floors))

@@ -287,7 +287,8 @@ class PhaseFront:
         where, volume = dofs.ravel(), elements.volume[nodes]
 
         def total(values: Array) -> Array:
-            return np.asarray(halo.accumulate(np.bincount(where, values.ravel(), halo.local))[nodes] / volume)
+            summed = np.bincount(where, values.ravel(), halo.local).astype(np.float64)  # integers if there is no cell
+            return np.asarray(halo.accumulate(summed)[nodes] / volume)
 
         slope = self.width_nm * np.einsum("ca,cak->ck", self._level[dofs], gradient)
         steep = np.sqrt((slope**2).sum(axis=1))

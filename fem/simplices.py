@@ -68,9 +68,13 @@ def simplices(cell: Cell, region: str, space: dolfinx.fem.FunctionSpace, halo: H
         r = corners[:, :, 0]
         share = 2.0 * np.pi * measure[:, None] * (r.sum(axis=1, keepdims=True) + r) / 12.0  # integral of r phi
         measure = share.sum(axis=1)
-    volume = halo.accumulate(np.bincount(dofs.ravel(), share.ravel(), halo.local))
-    diagonal = measure[:, None] * (gradient**2).sum(axis=2)
-    diagonal = halo.accumulate(np.bincount(dofs.ravel(), diagonal.ravel(), halo.local))
+    volume = halo.accumulate(_total(dofs, share, halo.local))
+    diagonal = halo.accumulate(_total(dofs, measure[:, None] * (gradient**2).sum(axis=2), halo.local))
     stiffest = np.divide(diagonal, volume, out=np.zeros_like(volume), where=volume > 0.0)
     x_nm = np.asarray(space.tabulate_dof_coordinates())[: halo.local]
     return Simplices(dim, axisymmetric, dofs, gradient, measure, share, volume, stiffest, x_nm)
+
+
+def _total(dofs: NDArray[np.int32], values: Array, count: int) -> Array:
+    """Sums (count,) of the values of cells' corners at their dofs; floats also on a rank without a cell."""
+    return np.bincount(dofs.ravel(), values.ravel(), count).astype(np.float64)

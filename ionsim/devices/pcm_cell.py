@@ -60,8 +60,8 @@ def build_cell(device: PcmDevice, comm: MPI.Comm | None = None) -> PcmCell:
             device, mesh, regions, "capacity_J_per_m3K", device.phase("capacity_J_per_m3K")
         ),
         fixed_K=dict.fromkeys(_sinks(mesh), device.ambient_K),
-        driven=_terminal(device, "driven"),
-        grounded=_terminal(device, "grounded"),
+        driven=_driven(device),
+        grounded=_grounded(device, mesh),
         interfaces=_contacts(device, mesh, regions),
         states={"crystalline": 1.0, "age_eV": 0.0},
         settings=fem.TransientSettings(rtol=device.numerics.field_rtol),
@@ -133,13 +133,17 @@ def _electrical(
     return values
 
 
-def _terminal(device: PcmDevice, which: str) -> str:
-    row, column = device.selected
-    kind = device.geometry.kind
-    if kind == "pcm_array":
-        return f"bit_{column}" if which == "driven" else f"word_{row}"
-    ends = ("right", "left") if kind.startswith("line") else ("top", "bottom")
-    return ends[0] if which == "driven" else ends[1]
+def _driven(device: PcmDevice) -> str:
+    if isinstance(device.geometry, Array):
+        return f"bit_{device.selected[1]}"
+    return "right" if isinstance(device.geometry, Line) else "top"
+
+
+def _grounded(device: PcmDevice, mesh: meshes.LabelledMesh) -> list[str]:
+    """The other contact; in an array all lines but the driven one, so that the potential of none is left open."""
+    if isinstance(device.geometry, Array):
+        return [name for name in mesh.surfaces if _part(name) in ("word", "bit") and name != _driven(device)]
+    return ["left" if isinstance(device.geometry, Line) else "bottom"]
 
 
 def _sinks(mesh: meshes.LabelledMesh) -> list[str]:

@@ -32,17 +32,16 @@ class View:
         dim = cell.mesh.mesh.geometry.dim
         up = dim - 1
         low, high = gathered.min(axis=0), gathered.max(axis=0)
-        middle = 0.5 * (low + high)
+        # every shape but the array lies around x = y = 0, of which a quarter or half is one side
+        middle_nm = 0.0
         if isinstance(device.geometry, Array):
-            pitch = device.geometry.pitch_nm
-            middle[1] = device.selected[0] * pitch
+            middle_nm = device.selected[0] * device.geometry.pitch_nm
         ends = []
         for axis in (0, up):
             margin = _MARGIN_NM
             first, last = low[axis] - margin, high[axis] + margin
             if axis == 0 and last - first > 2.0 * _WIDEST_NM and not isinstance(device.geometry, Array):
-                centre = 0.0 if cell.mesh.axisymmetric else middle[0]
-                first, last = centre - _WIDEST_NM, centre + _WIDEST_NM
+                first, last = -_WIDEST_NM, _WIDEST_NM
             ends.append((max(first, everything[:, axis].min()), min(last, everything[:, axis].max())))
         spacing = max(end - begin for begin, end in ends) / (_POINTS - 1)
         self.x_nm, self.z_nm = (
@@ -51,7 +50,7 @@ class View:
         grid = np.empty((len(self.z_nm), len(self.x_nm), dim))
         grid[..., 0], grid[..., up] = np.meshgrid(self.x_nm, self.z_nm)
         if dim == 3:
-            grid[..., 1] = middle[1]
+            grid[..., 1] = middle_nm
         self._operator = fem.SiteOperator(cell.problem.space, grid.reshape(-1, dim))
         self._inside = self._on_grid(inside.astype(np.float64))
 
