@@ -83,18 +83,38 @@ class Heat:
         source = self._source(source_W)
         return self._iterate(lambda guess: self.linear_solve(guess, source))
 
-    def step(self, dt_s: float, source_W: ArrayLike | None = None) -> Array:
-        """The temperature (local dofs,) in K one backward Euler step of dt_s seconds later; collective."""
-        source, old = self._source(source_W), self.temperature_K
-        return self._iterate(lambda guess: self.linear_solve(guess, source, dt_s, old))
+    def step(
+        self,
+        dt_s: float,
+        source_W: ArrayLike | None = None,
+        slope_W_per_K: ArrayLike | None = None,
+        about_K: ArrayLike | None = None,
+    ) -> Array:
+        """The temperature (local dofs,) in K one backward Euler step of dt_s seconds later; collective.
+
+        With a slope the source is source_W + slope_W_per_K (T - about_K) at the nodes, the slope not positive.
+        """
+        halo, source, old = self.operator.halo, self._source(source_W), self.temperature_K
+        slope, about = nodal_array(slope_W_per_K, halo, "slope_W_per_K"), nodal_array(about_K, halo, "about_K")
+        if (slope is None) != (about is None):
+            raise FemError("slope_W_per_K and about_K are given together or not at all")
+        if slope is not None and halo.maximum(float(slope.max(initial=-np.inf))) > 0.0:
+            raise FemError("slope_W_per_K must not be positive")
+        return self._iterate(lambda guess: self.linear_solve(guess, source, dt_s, old, slope, about))
 
     def linear_solve(
-        self, guess: Array, source: Array | None = None, dt_s: float | None = None, old: Array | None = None
+        self,
+        guess: Array,
+        source: Array | None = None,
+        dt_s: float | None = None,
+        old: Array | None = None,
+        slope: Array | None = None,
+        about: Array | None = None,
     ) -> Array:
         """One linear solve (local dofs,) in K with all coefficients taken at ``guess``; collective.
 
-        Steady, or with ``dt_s`` and ``old`` one backward Euler step from the temperature ``old``. Leaves
-        ``temperature_K`` as it is.
+        Steady, or with ``dt_s`` and ``old`` one backward Euler step from the temperature ``old``, in which ``slope``
+        (local dofs,) in W/K adds the source slope (T - about). Leaves ``temperature_K`` as it is.
         """
         if dt_s is not None and not (np.isfinite(dt_s) and dt_s > 0.0):
             raise FemError(f"dt_s must be a positive time in s, got {dt_s!r}")
@@ -106,6 +126,9 @@ class Heat:
         for name in reversed(tuple(self.fixed_K)):
             u[self._surfaces[name]] = self.fixed_K[name]
         shift = None if dt_s is None else self._lumped(mean) / dt_s
+        if shift is not None and slope is not None and old is not None and about is not None:
+            both = shift - slope
+            shift, old = both, (shift * old - slope * about) / both
         self._system.solve(u, source, shift, old)
         return u
 

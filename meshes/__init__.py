@@ -5,24 +5,52 @@ import contextlib
 with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spack and Debian builds do without
     import dolfinx_solver  # noqa: F401
 
+from meshes.array import pcm_array
+from meshes.catalogue import GEOMETRIES, build, defaults, summary
 from meshes.errors import MeshError
 from meshes.filament import KINDS, filament_cell
 from meshes.grading import graded
-from meshes.labelled import LabelledMesh
+from meshes.interfaces import split
+from meshes.labelled import Interface, LabelledMesh
+from meshes.line import line_cell, line_cell_3d
+from meshes.msh import msh_path, write_msh
+from meshes.mushroom import mushroom, mushroom_3d
+from meshes.pillar import pillar
+from meshes.quality import Quality, RegionQuality, quality
 from meshes.regions import ENDS, Box, label_boxes, label_layers
+from meshes.simplices import Simplices, gather
 from meshes.tensor import tensor_box, tensor_boxes, tensor_rectangle
 
 __all__ = [
     "ENDS",
+    "GEOMETRIES",
     "KINDS",
     "Box",
+    "Interface",
     "LabelledMesh",
     "MeshError",
+    "Quality",
+    "RegionQuality",
+    "Simplices",
+    "build",
+    "defaults",
     "filament_cell",
+    "gather",
     "graded",
     "label_boxes",
     "label_layers",
+    "line_cell",
+    "line_cell_3d",
+    "msh_path",
+    "mushroom",
+    "mushroom_3d",
+    "pcm_array",
+    "pillar",
+    "quality",
+    "split",
+    "summary",
     "tensor_box",
     "tensor_boxes",
     "tensor_rectangle",
+    "write_msh",
 ]

@@ -1,6 +1,7 @@
 """Node coordinates along one axis: uniform where it matters, growing outwards."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,18 @@ def check_size(name: str, value: float) -> None:
     """Raise MeshError unless ``value`` is a positive finite length in nm."""
     if not (math.isfinite(value) and value > 0.0):
         raise MeshError(f"{name} must be a positive length in nm, got {value!r}")
+
+
+def check_lengths(lengths: Mapping[str, float]) -> None:
+    """Raise MeshError naming the first of ``lengths`` that is not a positive finite length in nm."""
+    for name, length in lengths.items():
+        check_size(name, length)
+
+
+def check_less(name: str, value: float, limit_name: str, limit: float, equal: bool = False) -> None:
+    """Raise MeshError unless ``value`` is less than ``limit`` (or equal to it, where that is allowed)."""
+    if not (value < limit or (equal and value == limit)):
+        raise MeshError(f"{name} must be {'at most' if equal else 'less than'} {limit_name} = {limit!r}, got {value!r}")
 
 
 def intervals(length: float, size: float) -> int:

@@ -2,7 +2,25 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 from dolfinx.mesh import Mesh, MeshTags
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A surface between the regions ``first`` and ``second`` along which the mesh is split.
+
+    ``nodes`` (n, 2) pairs of nodes at the same place, the one of ``first`` and the one of ``second``, as numbers in
+    ``mesh.geometry.input_global_indices``. ``area_nm2`` (n,) is the share of the surface that belongs to each pair
+    (the integral of its linear shape function): nm^2 in 3D and in an axisymmetric mesh (there with 2 pi r), nm in the
+    plane (nm^2 per nm of depth), 1 in 1D. The same on every rank.
+    """
+
+    first: str
+    second: str
+    nodes: NDArray[np.int64]
+    area_nm2: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -12,6 +30,10 @@ class LabelledMesh:
     ``cells`` tags every local cell with the number that ``regions`` gives its name; ``facets`` tags the exterior
     facets likewise by ``surfaces``. ``within`` maps a region to the larger one that it is a part of (a thin interface
     layer of an electrode): a solver gives it that region's coefficient unless it is given its own.
+
+    ``axisymmetric``: the coordinates are (r, z) with r >= 0, and every integral has the weight 2 pi r. ``interfaces``
+    are the internal surfaces at which the nodes exist once on each side, so that a potential or a temperature may
+    jump; their facets are exterior to DOLFINx and have no tag.
     """
 
     mesh: Mesh
@@ -20,3 +42,5 @@ class LabelledMesh:
     regions: dict[str, int]
     surfaces: dict[str, int]
     within: dict[str, str] = field(default_factory=dict)
+    axisymmetric: bool = False
+    interfaces: dict[str, Interface] = field(default_factory=dict)

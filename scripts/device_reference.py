@@ -15,12 +15,12 @@ import typer
 from pydantic.fields import FieldInfo
 
 from ionsim import materials
-from ionsim.config import Device, EcmDevice, VcmDevice, schema
+from ionsim.config import Device, EcmDevice, PcmDevice, VcmDevice, schema
 from ionsim.config.base import Section
 from ionsim.config.toml import value_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "device-file.md"
-ECM_PAGE = PAGE.with_name("device-file-ecm.md")
+ECM_PAGE, PCM_PAGE = PAGE.with_name("device-file-ecm.md"), PAGE.with_name("device-file-pcm.md")
 HEADER = ("key", "unit", "default", "allowed", "meaning", "where the default comes from")
 
 INTRODUCTION = """\
@@ -77,9 +77,21 @@ What holds for every device file stands in [device-file.md](device-file.md), wha
 """
 
 
+PCM_INTRODUCTION = """\
+# Device files of the family `pcm`
+
+<!-- Written by scripts/device_reference.py from the schema; edit that, then run it. -->
+
+What holds for every device file stands in [device-file.md](device-file.md), what the numbers mean in
+[pcm-model.md](pcm-model.md). `ionsim examples --copy gst_mushroom` gives a complete file to start from.
+"""
+
+INTRODUCTIONS = {VcmDevice: INTRODUCTION, EcmDevice: ECM_INTRODUCTION, PcmDevice: PCM_INTRODUCTION}
+
+
 def page(family: type[Device] = VcmDevice) -> str:
     """The whole page of a family."""
-    parts = [INTRODUCTION if family is VcmDevice else ECM_INTRODUCTION]
+    parts = [INTRODUCTIONS[family]]
     for heading, text, section, prefix in tables(family):
         rows = [row for key, field in section.model_fields.items() if (row := _row(prefix, key, field, family))]
         parts.append(f"## {heading}\n\n{text}\n")
@@ -170,7 +182,7 @@ def _markdown(rows: list[tuple[str, ...]]) -> str:
 
 def main(check: bool = False) -> None:
     """Write the page, or say whether it is up to date."""
-    for path, family in ((PAGE, VcmDevice), (ECM_PAGE, EcmDevice)):
+    for path, family in ((PAGE, VcmDevice), (ECM_PAGE, EcmDevice), (PCM_PAGE, PcmDevice)):
         text = page(family)
         if not check:
             path.write_text(text, encoding="utf-8", newline="\n")

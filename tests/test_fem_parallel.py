@@ -26,3 +26,19 @@ def test_two_ranks_equal_one(kind: str, tmp_path: Path) -> None:
     assert set(one) == set(two)
     for name, value in one.items():
         np.testing.assert_allclose(two[name], value, rtol=1e-9, atol=1e-9 * np.abs(value).max(), err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["coupled", "staggered"])
+def test_transient_on_two_ranks_equals_one(method: str, tmp_path: Path) -> None:
+    stored = []
+    for ranks in (1, 2):
+        path = tmp_path / f"{ranks}.npz"
+        launch(ranks, [str(SCRIPT.with_name("transient.py")), str(path), method])
+        with np.load(path) as results:
+            stored.append(dict(results))
+    one, two = stored
+    assert (one.pop("ranks"), two.pop("ranks")) == (1, 2)
+    assert one["limited"].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0]
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, rtol=1e-8, atol=1e-8 * np.abs(value).max(), err_msg=name)

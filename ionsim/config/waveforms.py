@@ -157,4 +157,33 @@ class Table(DriveSection):
         yield from ()
 
 
-DriveConfig = Sweep | Pulses | Constant | Read | Table
+class Pulse(Section):
+    """One trapezoidal pulse of a sequence, with the rest after it."""
+
+    name: str = setting(..., "name of the stage, and of the snapshot at its end", pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    amplitude_V: float = number(..., "V", "voltage of the plateau", ge=-100, le=100)
+    rise_s: float = number(..., "s", "duration of the leading edge", gt=0, le=1e6)
+    width_s: float = number(..., "s", "duration of the plateau", gt=0, le=1e6)
+    fall_s: float = number(..., "s", "duration of the trailing edge", gt=0, le=1e6)
+    rest_s: float = number(..., "s", "time at read_V after it", gt=0, le=1e12)
+
+
+class Sequence(DriveSection):
+    """Pulses one after the other, each with its own shape; between pulses the voltage rests at ``read_V``."""
+
+    kind: Literal["sequence"]
+    pulses: Annotated[tuple[Pulse, ...], Field(strict=False)] = setting(..., "pulses in order; at least one")
+    read_V: float = number(0.1, "V", "voltage between pulses", ge=-10, le=10)
+    points: int = number(10, "", "recorded points on each edge, plateau and rest", ge=1, le=10_000)
+
+    def cross_checks(self) -> Problems:
+        """At least one pulse, and unique names."""
+        if not self.pulses:
+            yield Problem("pulses", "must hold at least one pulse", [])
+        names = [pulse.name for pulse in self.pulses]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield Problem(f"pulses.{index}.name", "names of pulses must differ", name)
+
+
+DriveConfig = Sweep | Pulses | Sequence | Constant | Read | Table

@@ -5,8 +5,10 @@ from mpi4py import MPI
 
 from ionsim.config import Device
 from ionsim.config.ecm import EcmDevice
+from ionsim.config.pcm import PcmDevice
 from ionsim.config.vcm import VcmDevice
 from ionsim.devices.ecm import Ecm
+from ionsim.devices.pcm import Pcm
 from ionsim.devices.protocol import Family
 from ionsim.devices.vcm import Vcm
 from ionsim.errors import DeviceFileError
@@ -18,4 +20,6 @@ def build(device: Device, seed: np.random.SeedSequence, comm: MPI.Comm) -> Famil
         return Vcm(device, seed, comm)
     if isinstance(device, EcmDevice):
         return Ecm(device, seed, comm)
-    raise DeviceFileError(f"family: {device.family!r} cannot be simulated yet; allowed: 'ecm', 'vcm'")
+    if isinstance(device, PcmDevice):
+        return Pcm(device, seed, comm)
+    raise DeviceFileError(f"family: {device.family!r} cannot be simulated yet; allowed: 'ecm', 'pcm', 'vcm'")

@@ -15,9 +15,6 @@ from ionsim.drive import Circuit
 class Family(Protocol):
     """A device that the run loop can advance; every rank of the communicator calls every method."""
 
-    #: Names of the species, in the order of the integers in ``state()["occupation"]``.
-    species: tuple[str, ...]
-
     @property
     def time_s(self) -> float:
         """Simulated time, s."""
@@ -30,16 +27,19 @@ class Family(Protocol):
         """Solve the fields of the virgin device."""
 
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
-        """Go on to ``until_s`` with a constant applied voltage behind ``circuit``."""
+        """Go on to ``until_s``, where the applied voltage is ``applied_V``, behind ``circuit``.
+
+        Lattices dwell at that voltage from now on; continua ramp to it from the one before.
+        """
 
     def observe(self) -> dict[str, float]:
         """One row of the time series: current, voltages, temperature, counts (keys carry units)."""
 
-    def sites(self) -> dict[str, Any]:
-        """What does not change: the arguments of :class:`ionsim.results.Sites`."""
+    def sites(self) -> dict[str, Any] | None:
+        """What does not change: the arguments of :class:`ionsim.results.Sites`; None without a lattice."""
 
     def state(self) -> dict[str, Any]:
-        """A snapshot for pictures and files: occupation, potential_V, temperature_K per site, and the vertical cut."""
+        """A snapshot for pictures and files: with a lattice occupation, potential_V, temperature_K per site; cuts."""
 
     def checkpoint(self) -> dict[str, Any]:
         """Everything that :meth:`restore` needs to go on with the same trajectory."""

@@ -91,6 +91,16 @@ class Drive:
         last = {leg.stage: float(end_s) for leg, end_s in zip(self._legs, self.corners_s[1:], strict=True)}
         return tuple(last[index] for index in range(len(self.stages)))
 
+    @property
+    def plateau_ends_s(self) -> frozenset[float]:
+        """Times in s at which the plateau of a pulse ends."""
+        found = []
+        for index in range(1, len(self._legs) - 1):
+            before, here, after = self._legs[index - 1 : index + 2]
+            if here.start_V == here.stop_V and abs(here.start_V) > max(abs(before.start_V), abs(after.stop_V)):
+                found.append(float(self.corners_s[index + 1]))
+        return frozenset(found)
+
     def _leg(self, time_s: float) -> int:
         index = int(np.searchsorted(self.corners_s, time_s, side="right")) - 1
         return min(max(index, 0), len(self._legs) - 1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ionsim.config.tables import read_waveform
-from ionsim.config.waveforms import Constant, DriveConfig, Pulses, Read, Sweep, Table
+from ionsim.config.waveforms import Constant, DriveConfig, Pulses, Read, Sequence, Sweep, Table
 
 #: Recorded points on an edge, a plateau or a rest of a pulse or read, and on a whole constant or tabulated drive.
 _POINTS_PER_LEG = 5
@@ -34,6 +34,8 @@ def stage_names(config: DriveConfig) -> tuple[str, ...]:
             return tuple(stage.name for stage in config.stages)
         case Pulses():
             return ("first",) if config.second_amplitude_V is None else ("first", "second")
+        case Sequence():
+            return tuple(pulse.name for pulse in config.pulses)
         case Constant():
             return ("constant",)
         case Read():
@@ -50,6 +52,8 @@ def legs(config: DriveConfig, stops_V: dict[int, float] | None = None) -> list[L
             return list(_sweep(config, stops_V or {}))
         case Pulses():
             return list(_pulses(config))
+        case Sequence():
+            return list(_sequence(config))
         case Constant():
             return [Leg(0, config.voltage_V, config.voltage_V, config.duration_s, _POINTS_PER_RUN)]
         case Read():
@@ -94,6 +98,15 @@ def _pulse(stage: int, base_V: float, amplitude_V: float, rise_s: float, width_s
     yield Leg(stage, base_V, amplitude_V, rise_s, _POINTS_PER_LEG)
     yield Leg(stage, amplitude_V, amplitude_V, width_s, _POINTS_PER_LEG)
     yield Leg(stage, amplitude_V, base_V, rise_s, _POINTS_PER_LEG)
+
+
+def _sequence(config: Sequence) -> Iterator[Leg]:
+    base_V, points = config.read_V, config.points
+    for stage, pulse in enumerate(config.pulses):
+        yield Leg(stage, base_V, pulse.amplitude_V, pulse.rise_s, points)
+        yield Leg(stage, pulse.amplitude_V, pulse.amplitude_V, pulse.width_s, points)
+        yield Leg(stage, pulse.amplitude_V, base_V, pulse.fall_s, points)
+        yield Leg(stage, base_V, base_V, pulse.rest_s, points)
 
 
 def _reads(config: Read) -> Iterator[Leg]:

@@ -12,6 +12,7 @@ from ionsim.materials.database import (
     material,
     names,
 )
+from ionsim.materials.phase_change import phase_change_set, phase_change_sets
 
 __all__ = [
     "UNITS",
@@ -24,4 +25,6 @@ __all__ = [
     "ion_sets",
     "material",
     "names",
+    "phase_change_set",
+    "phase_change_sets",
 ]

@@ -15,10 +15,11 @@ from ionsim.plots.conductance import conductance_figure
 from ionsim.plots.curves import iv_figure, transient_figure
 from ionsim.plots.cut import Cut, cut_figure
 from ionsim.plots.filament import Metal, filament_figure
+from ionsim.plots.phases import axisymmetric, chosen, frame, phase_figure, resistance_figure
 from ionsim.plots.style import save
 from ionsim.results.model import PICTURES
 
-IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT = PICTURES
+IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT, PHASES, RESISTANCE = PICTURES
 
 #: States of the main job in the order in which they are drawn.
 STATES = ("virgin", "formed", "reset", "set")
@@ -70,6 +71,18 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
         if retention or "channels" in series:
             figure = conductance_figure(series, run.stages, retention=retention, title=run.name)
             written.append(save(figure, folder / CONDUCTANCE))
+        if "crystalline_share" in series:
+            figure = resistance_figure(series, run.stages, title=run.name)
+            written.append(save(figure, folder / RESISTANCE))
+    moments = chosen(run.snapshots)
+    if moments:
+        mirrored = axisymmetric(run.input_toml)
+        figure = phase_figure(
+            {label: frame(snapshot, mirrored) for label, snapshot in moments.items()},
+            float(next(iter(moments.values())).extra["melting_K"]),
+            across="r (nm)" if mirrored else "x (nm)", title=run.name,
+        )  # fmt: skip
+        written.append(save(figure, folder / PHASES))
     names = layer_names(run.input_toml)
     if run.sites is not None:
         labels = _labels(run)

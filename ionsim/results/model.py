@@ -13,7 +13,8 @@ RUN_FILE = "run.h5"
 
 #: Mesh fields (a folder), and what the pictures of a run are called.
 FIELDS_FOLDER = "fields.bp"
-PICTURES = ("iv.png", "transient.png", "conductance.png", "filament.png", "cut.png")
+PICTURES = ("iv.png", "transient.png", "conductance.png", "filament.png", "cut.png", "phases.png",
+            "resistance.png")  # fmt: skip
 STATUSES = ("running", "complete", "failed")
 
 _PACKAGES = ("ionsim", "numpy", "scipy", "numba", "fenics-basix", "dolfinx-solver-real", "h5py", "ase", "gmsh")
@@ -56,7 +57,7 @@ class Sites:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The lattice and its fields at one moment; arrays are (N,), in the order of the sites.
+    """The lattice and its fields at one moment; arrays are (N,), in the order of the sites, empty without a lattice.
 
     ``extra`` holds further arrays by name, such as a cut through the fields: ``cut/x_nm`` (of a lateral cell
     ``cut/y_nm``), ``cut/z_nm``, ``cut/potential_V`` (nz, nx), ``cut/temperature_K`` (nz, nx).

@@ -59,9 +59,7 @@ class Recorder:
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Add a snapshot; a later one of the same label takes the earlier one's place."""
-        if self.sites is None:
-            raise ValueError("a snapshot needs sites; set Recorder.sites first")
-        count = len(self.sites.positions_nm)
+        count = 0 if self.sites is None else len(self.sites.positions_nm)
         for name in ("occupation", "potential_V", "temperature_K"):
             if np.shape(getattr(snapshot, name)) != (count,):
                 raise ValueError(f"{name} has shape {np.shape(getattr(snapshot, name))}; must be ({count},)")

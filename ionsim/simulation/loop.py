@@ -26,7 +26,8 @@ _T = TypeVar("_T")
 STATES = {"forming": "formed"}
 VIRGIN = "virgin"
 
-#: A snapshot of a stage's hottest moment is replaced when the power has grown by this factor.
+#: A snapshot of a stage's hottest moment is replaced when the power has grown by this factor, or at the end of a pulse
+#: whose power has not fallen by it.
 _NEW_PEAK = 1.05
 
 
@@ -74,7 +75,8 @@ class Simulation:
             input_toml=device.to_toml(),
             stages=self.drive.stages,
         )
-        self.recorder.sites = Sites(**self.family.sites())
+        sites = self.family.sites()
+        self.recorder.sites = None if sites is None else Sites(**sites)
         self._mesh_fields: dict[str, tuple[float, dict[str, NDArray[np.float64]]]] = {}
         self._written = -np.inf
 
@@ -83,6 +85,7 @@ class Simulation:
         self.family.initialise()
         self._snapshot(VIRGIN)
         drive, now, peak_W = self.drive, 0.0, 0.0
+        plateau_ends = drive.plateau_ends_s
         while now < drive.duration_s:
             until = drive.next_sample_s(now)
             middle = 0.5 * (now + until)
@@ -93,8 +96,9 @@ class Simulation:
             if row["limited"]:
                 drive.on_compliance(until)
             now, name = until, drive.stages[stage]
-            if row["power_W"] > _NEW_PEAK * peak_W:
-                peak_W = row["power_W"]
+            held = until in plateau_ends and _NEW_PEAK * row["power_W"] > peak_W
+            if held or row["power_W"] > _NEW_PEAK * peak_W:
+                peak_W = max(peak_W, row["power_W"])
                 self._snapshot(f"{name}_peak")
             if now in drive.stage_ends_s:
                 peak_W = 0.0
@@ -172,5 +176,5 @@ class Simulation:
         state = self.family.state()
         rows = self.family.observe()
         self._mesh_fields[label] = (rows["time_s"], self.family.mesh_fields())
-        named = {name: state.pop(name) for name in ("occupation", "potential_V", "temperature_K")}
+        named = {name: state.pop(name, np.empty(0)) for name in ("occupation", "potential_V", "temperature_K")}
         self.recorder.snapshot(Snapshot(label, rows["time_s"], rows["voltage_V"], extra=state, **named))
