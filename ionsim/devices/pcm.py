@@ -69,6 +69,7 @@ class Pcm:
         self._dt_s, self._slope = device.steps.first_s, np.nan
         self._latent_W, self._left_J = np.zeros(self.halo.local), np.zeros(self.halo.local)
         self._birth_J = np.zeros(self.halo.local)
+        self.balance, self._balance_error = fem.Balance(0.0, 0.0, 0.0, 0.0), 0.0
         self.field_time_s = 0.0
         self.n_steps = self.n_rejected = self.n_newton = 0
         self.electrical_J = self.out_J = self.latent_J = self.residual_J = 0.0
@@ -96,7 +97,7 @@ class Pcm:
             0.0, length_s, first_s, dt_min_s=min(steps.shortest_s, first_s), growth=2.0,
             limits={"temperature_K": steps.temperature_K, "crystalline": steps.crystalline},
         )  # fmt: skip
-        self._hottest_K = 0.0
+        self._hottest_K = self._balance_error = 0.0
         while not control.finished:
             grown = control.dt_s
             step = control.advance(lambda dt_s: self._attempt(dt_s, begin_V + slope * (control.time_s + dt_s), circuit))
@@ -185,6 +186,9 @@ class Pcm:
         self._hottest_K = max(self._hottest_K, self._maximum_K())
         self.peak_K = max(self.peak_K, self._hottest_K)
         self.n_newton += state.newton_iterations
+        self.balance = state.balance
+        flows = max(abs(state.balance.electrical_W), abs(state.balance.out_W), abs(state.balance.stored_W))
+        self._balance_error = max(self._balance_error, abs(state.balance.residual_W) / flows if flows else 0.0)
         self.electrical_J += state.balance.electrical_W * share * dt_s
         self.out_J += state.balance.out_W * share * dt_s
         self.latent_J += self.halo.sum(found_W * dt_s + released_J) * share
@@ -235,7 +239,11 @@ class Pcm:
         return self.halo.maximum(float(self.problem.temperature_K.max(initial=0.0)))
 
     def observe(self) -> dict[str, float]:
-        """One row of the time series."""
+        """One row of the time series.
+
+        ``power_W`` + ``latent_W`` = ``stored_W`` + ``heat_out_W`` in the latest step; ``balance_error`` is the largest
+        residual of that since the row before, over the largest of these flows.
+        """
         return {
             "time_s": self.time_s,
             "voltage_V": self.applied_V,
@@ -244,6 +252,10 @@ class Pcm:
             "conductance_S": self.conductance_S,
             "power_W": self.device_V * self.current_A,
             "temperature_peak_K": self._hottest_K,
+            "stored_W": self.balance.stored_W * self.cell.share,
+            "latent_W": self.balance.source_W * self.cell.share,
+            "heat_out_W": self.balance.out_W * self.cell.share,
+            "balance_error": self._balance_error,
             "limited": float(self.limited),
             "crystalline_share": self.crystalline_share,
             "n_nuclei": float(len(self.nuclei)),
