@@ -197,6 +197,15 @@ def pcm_cycle(effort: Effort, points: float) -> Numbers:
 JOBS: dict[str, Job] = {
     function.__name__: function
     for function in (
-        free_hops, hops_in_fields, bond_counting, ising, co_oxidation, size, device, parts, ecm_forming, pcm_cycle
-    )  # fmt: skip
+        free_hops,
+        hops_in_fields,
+        bond_counting,
+        ising,
+        co_oxidation,
+        size,
+        device,
+        parts,
+        ecm_forming,
+        pcm_cycle,
+    )
 }
