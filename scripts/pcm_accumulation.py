@@ -10,6 +10,8 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -104,17 +106,23 @@ def main(
     )
     rows = [[seed, number, *found[index, number]] for index, seed in enumerate(numbers) for number in range(pulses + 1)]
     np.savetxt(out, rows, delimiter=",", comments="", fmt="%.6g", header=",".join(("seed", "pulse", *_COLUMNS)))
+    console.print(f"wrote {out} and {picture(siemens, amplitude_V, out.with_suffix('.png'))}")
+
+
+def picture(siemens: NDArray[np.float64], amplitude_V: float, path: Path) -> Path:
+    """Conductance (seeds, pulses + 1) against the number of the pulse, with mean and spread."""
     with styled():
         figure = new_figure(4.2, 3.0)
         axes = figure.add_subplot()
-        steps = np.arange(pulses + 1)
+        steps, cells = np.arange(siemens.shape[1]), len(siemens)
         axes.plot(steps, 1e6 * siemens.T, "-", color=MUTED, lw=0.5, alpha=0.6)
-        error = 1e6 * siemens.std(axis=0, ddof=1) if seeds > 1 else np.zeros(pulses + 1)
+        error = 1e6 * siemens.std(axis=0, ddof=1) if cells > 1 else np.zeros(len(steps))
         axes.errorbar(steps, 1e6 * siemens.mean(axis=0), error, fmt="o-", ms=3, color=BLUE, capsize=2)
         axes.set(
-            xlabel="pulse", ylabel="conductance (uS)", title=f"{seeds} cells, pulses of {amplitude_V:g} V and 50 ns"
+            xlabel="pulse", ylabel="conductance (uS)", title=f"{cells} cells, pulses of {amplitude_V:g} V and 50 ns"
         )
-        console.print(f"wrote {out} and {save(figure, out.with_suffix('.png'))}")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return save(figure, path)
 
 
 def _report(seed: int, rows: list[list[float]]) -> None:

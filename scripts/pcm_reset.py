@@ -265,7 +265,9 @@ def main(
         print_radii(thresholds)
         molten = print_energy(thresholds)
         rows = [
-            {"boundaries": label, "cell_radius_nm": r, **numbers(o)} for label, es in thresholds.items() for r, o, _ in es
+            {"boundaries": label, "cell_radius_nm": r, **numbers(o)}
+            for label, es in thresholds.items()
+            for r, o, _ in es
         ]
         write(out / "radius.csv", rows)
         write(out / "energy.csv", [dict(numbers(o)) for o in molten])

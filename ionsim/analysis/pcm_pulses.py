@@ -12,7 +12,7 @@ device file.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,8 +193,3 @@ def power_law(x: Floats, y: Floats) -> tuple[float, float, float]:
 def row(outcome: Outcome) -> dict[str, float]:
     """The numbers of an outcome by name."""
     return asdict(outcome)
-
-
-def longer(shape: Shape, width_s: float) -> Shape:
-    """The same pulse with another plateau."""
-    return replace(shape, width_s=width_s)
