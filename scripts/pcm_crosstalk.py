@@ -112,7 +112,7 @@ def main(
         cell = Pcm(array(pitch_nm, size_nm, margin_nm, material), np.random.SeedSequence(1))
         cell.initialise()
         times_s, kelvins, melted = pulse(cell, amplitude_V, series_ohm)
-        console.print(f"  {pitch_nm:g} nm: {cell.halo.size} nodes, {cell.problem.method}, own peak {cell.peak_K:.0f} K, "
+        console.print(f"  {pitch_nm:g} nm: {cell.halo.size} nodes, {cell.problem.method}, own {cell.peak_K:.0f} K, "
                       f"melted {melted:.3f} of all cells, {cell.n_steps} steps, {time.monotonic() - begun:.0f} s",
                       style="dim")  # fmt: skip
         ambient_K = cell.device.ambient_K
@@ -123,7 +123,8 @@ def main(
             table.add_row(f"{pitch_nm:g}", what, f"{kelvin.max():.0f}",
                           f"{(kelvin.max() - ambient_K) / (cell.peak_K - ambient_K):.3f}", f"{found.front_nm:.1e}",
                           f"{found.nuclei_per_nm3 * volume_nm3:.1e}", f"{found.share:.1e}")  # fmt: skip
-            lines += [f"{pitch_nm:g},{name},{when:.6g},{value:.6g}" for when, value in zip(times_s, kelvin, strict=True)]
+            lines += [f"{pitch_nm:g},{name},{when:.6g},{value:.6g}"
+                      for when, value in zip(times_s, kelvin, strict=True)]  # fmt: skip
             peaks.setdefault(what, []).append(kelvin.max())
             if what == "same word line":
                 curves[pitch_nm] = (times_s, kelvin)

@@ -1,4 +1,4 @@
-"""Threshold switching of amorphous bridges: S-shaped characteristics, threshold and hold against length and temperature.
+"""Threshold switching of amorphous bridges: S-shaped curves, threshold and hold against length and temperature.
 
 The phase is frozen and each point is a steady state: what is shown is the electronic and thermal switch alone. A load
 resistor makes every point of the S a stable one; with none the current jumps.
@@ -63,24 +63,23 @@ def bridge(material: str, length_nm: float, ambient_K: float, size_nm: float) ->
 
 
 def trace(cell: Pcm, series_ohm: float, last_A: float, back: bool = True) -> tuple[Trace, Trace]:
-    """The characteristic up to a current, and back down, by rising and falling applied voltage.
+    """The characteristic up to a current, and back down through the same applied voltages.
 
     Steps are halved where the current would change much or no steady state is found. Raises FemError when a step of
     10 uV fails as well, or the current jumps, as it does with a small load.
     """
     problem, share = cell.problem, cell.cell.share
-    rows: list[tuple[float, float, float, float]] = []
 
     def solve(applied_V: float) -> tuple[float, float, float, float]:
         state = problem.steady(applied_V, series_ohm=series_ohm * share)
         return applied_V, state.cell_V, state.current_A * share, cell.halo.maximum(float(problem.temperature_K.max()))
 
-    def go_on(step_V: float, finished) -> list[tuple[float, float, float, float]]:  # type: ignore[no-untyped-def]
-        size_V, found = abs(step_V), [rows[-1]]
-        while not finished(found[-1]):
+    def rise(step_V: float) -> list[tuple[float, float, float, float]]:
+        size_V, found = step_V, [solve(0.5 * step_V)]
+        while found[-1][2] < last_A:
             saved = problem.save()
             try:
-                row = solve(found[-1][0] + np.copysign(size_V, step_V))
+                row = solve(found[-1][0] + size_V)
                 far = abs(np.log10(row[2] / found[-1][2])) > _DECADES
             except fem.FemError:
                 far = True
@@ -93,13 +92,11 @@ def trace(cell: Pcm, series_ohm: float, last_A: float, back: bool = True) -> tup
                     raise fem.FemError(f"the current jumps at {found[-1][0]:.4g} V: take a larger load")
                 continue
             found.append(row)
-            size_V = min(1.5 * size_V, max(abs(step_V), 0.05 * row[0]))
+            size_V = min(1.5 * size_V, max(step_V, 0.05 * row[0]))
         return found
 
-    rows.append(solve(0.05))
-    up = go_on(0.1, lambda row: row[2] >= last_A)
-    rows.append(up[-1])
-    down = go_on(-0.1, lambda row: row[0] <= 0.2) if back else up[-1:]
+    up = rise(0.1)
+    down = [solve(row[0]) for row in up[:0:-1]] if back else [up[-1]]
     return Trace(*np.array(up).T), Trace(*np.array(down[::-1]).T)
 
 
@@ -144,8 +141,7 @@ def main(
         cell = Pcm(bridge(material, length_nm, ambient_K, size_nm), np.random.SeedSequence(1))
         up, down = trace(cell, series_ohm, last_A)
         first, last = up.threshold, up.hold
-        apart = np.abs(np.interp(up.applied_V, down.applied_V, np.log(down.current_A)) - np.log(up.current_A))
-        differ = float(apart[up.applied_V >= down.applied_V[0]].max())
+        differ = float(np.abs(np.log(down.current_A / up.current_A[1:])).max())
         found[length_nm, ambient_K] = up
         cells = [f"{length_nm:g}", f"{ambient_K:g}"]
         for at in (first, last):
@@ -156,7 +152,8 @@ def main(
                       f"{time.monotonic() - begun:.0f} s", style="dim")  # fmt: skip
         for way, sweep in (("up", up), ("down", down)):
             lines += [f"{length_nm:g},{ambient_K:g},{way}," + ",".join(f"{value:.8g}" for value in row)
-                      for row in zip(sweep.applied_V, sweep.cell_V, sweep.current_A, sweep.hottest_K, strict=True)]  # fmt: skip
+                      for row in zip(sweep.applied_V, sweep.cell_V, sweep.current_A, sweep.hottest_K, strict=True)
+                      ]  # fmt: skip
         if (length_nm, ambient_K) == (middle_nm, 300.0):
             jumped = jump(cell, float(up.cell_V[first]))
     console.print(table)

@@ -22,6 +22,7 @@ def test_two_ranks_equal_one(method: str, tmp_path: Path) -> None:
     one, two = stored
     assert (one.pop("ranks"), two.pop("ranks")) == (1, 2)
     assert one["rows"][-1, 2] > 900.0
+    assert one["rows"][-1, 3] == len(one["rows"])  # each a single step
     assert one["crystalline_share"] < 1.0
     assert set(one) == set(two)
     for name, value in one.items():
