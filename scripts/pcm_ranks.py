@@ -60,7 +60,8 @@ def main(
     if comm.rank == 0:
         console.print(f"{comm.size} ranks, {2 * cell.halo.size} unknowns ({', '.join(map(str, nodes))} nodes a rank), "
                       f"{problem.method}: built in {built_s:.0f} s; a step {np.median(taken):.2f} s "
-                      f"(median of {steps}, least {min(taken):.2f}, cpu {np.median(used):.2f}), {rounds / steps:.1f} rounds; "
+                      f"(median of {steps}, least {min(taken):.2f}, cpu {np.median(used):.2f}), "
+                      f"{rounds / steps:.1f} rounds; "
                       f"I = {state.current_A:.10g} A, T = {problem.temperature_K.max():.6f} K here")  # fmt: skip
 
 
