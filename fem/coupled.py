@@ -94,6 +94,9 @@ class Coupled:
             if reason == int(PETSc.SNES.ConvergedReason.CONVERGED_FNORM_ABS):
                 self._take(self._x)
                 return self._flows, total
+            if reason == int(PETSc.SNES.ConvergedReason.DIVERGED_LINEAR_SOLVE):
+                self._factored = None  # PETSc would refuse to factor again after such an error (a Jacobian with nans)
+                self._snes.getKSP().getPC().reset()
             if plan == "full steps":  # the flows at the start may be nil: the line search goes by those met on the way
                 self._scale = (max(self._scale[0], self._largest[0]), max(self._scale[1], self._largest[1]))
         name = _REASONS.get(reason, str(reason))

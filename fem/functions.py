@@ -26,7 +26,14 @@ log = _unary("log", np.log, ufl.ln)
 sqrt = _unary("sqrt", np.sqrt, ufl.sqrt)
 sinh = _unary("sinh", np.sinh, ufl.sinh)
 cosh = _unary("cosh", np.cosh, ufl.cosh)
-tanh = _unary("tanh", np.tanh, ufl.tanh)
+
+
+def _tanh(x: Any) -> Any:
+    """Beyond 20 tanh is 1 to rounding; UFL's derivative of it is cosh(x)/cosh(2x), which overflows to nan far out."""
+    return ufl.tanh(ufl.max_value(-20.0, ufl.min_value(20.0, x)))
+
+
+tanh = _unary("tanh", np.tanh, _tanh)
 
 
 def where(condition: Any, yes: Any, no: Any) -> Any:

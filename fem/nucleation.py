@@ -52,8 +52,9 @@ class Nucleation:
         front: the front, whose state the nuclei join.
         rate_per_m3s: I(T), function of temperatures (n,) in K to (n,) values >= 0.
         seed: the same seed gives the same nuclei, on any number of ranks (same mesh).
-        radius_nm: radius of a nucleus; 2 widths of the front by default. With the front's curvature = 0 it must be
-            above the critical radius (dim - 1) mobility widths to grow.
+        radius_nm: radius of a nucleus; by default 2 widths of the front in a plane, 3 in space, with elements of up to
+            1.5 widths: smaller ones lose some of their growth or vanish, since their profile is cut off in the middle.
+            With the front's curvature = 0 it must be above the critical radius (dim - 1) mobility widths to grow.
         depth_nm: depth of a plane mesh (2D), cross-section's root of a line (1D); needed there, since rates are per
             volume. A nucleus then fills the depth.
 
@@ -77,7 +78,8 @@ class Nucleation:
             raise FemError("depth_nm is needed on a plane or a line, and only there")
         if depth_nm is not None and not (np.isfinite(depth_nm) and depth_nm > 0.0):
             raise FemError(f"depth_nm must be a positive length, got {depth_nm!r}")
-        radius = 2.0 * front.width_nm if radius_nm is None else float(radius_nm)
+        default = (3.0 if elements.dim == 3 or elements.axisymmetric else 2.0) * front.width_nm
+        radius = default if radius_nm is None else float(radius_nm)
         if not (np.isfinite(radius) and radius > 0.0):
             raise FemError(f"radius_nm must be a positive length, got {radius_nm!r}")
         if seed < 0:
@@ -116,24 +118,21 @@ class Nucleation:
         self.front.restore(front)
 
     def advance(self, dt_s: float, begin_K: ArrayLike, end_K: ArrayLike | None = None) -> FrontStep:
-        """Go on by ``dt_s`` as PhaseFront.advance does, with births at the end of the sub-step that they fall into.
-
-        A nucleus has grown by then: its radius is ``radius_nm`` and what the front has moved since its birth.
-        """
+        """Go on by ``dt_s`` as PhaseFront.advance does, with each birth at its time."""
         begin, end = temperatures(begin_K, end_K, self.front.halo)
-        start = self.time_s
-        due = self._due(start, dt_s, begin, end)
+        due = self._due(self.time_s, dt_s, begin, end)
+        at_s = np.minimum(due.time - self.time_s, dt_s)
         position = 0
         self.born = np.zeros(self.front.halo.local)
 
-        def births(_: float, until_s: float, temperature_K: Array) -> None:
+        def births(until_s: float) -> None:
             nonlocal position
-            while position < due.time.size and due.time[position] <= start + until_s:
-                self._bear(due, position, start + until_s, temperature_K)
+            while position < at_s.size and at_s[position] <= until_s:
+                self._bear(due, position)
                 position += 1
 
-        step = self.front.advance(dt_s, begin, end, births)
-        self.time_s = start + dt_s
+        step = self.front.advance(dt_s, begin, end, at_s, births)
+        self.time_s += dt_s
         return step
 
     def stream(self, dt_s: float, begin_K: ArrayLike, end_K: ArrayLike | None = None) -> list[Nucleus]:
@@ -147,19 +146,14 @@ class Nucleation:
         where = (float(place[0]), float(place[1]), float(place[2]))
         return Nucleus(float(due.time[number]), where, self.radius_nm)
 
-    def _bear(self, due: _Candidates, number: int, now_s: float, temperature_K: Array) -> None:
+    def _bear(self, due: _Candidates, number: int) -> None:
         """A nucleus, unless there is crystal already."""
-        node = due.node[number : number + 1]
-        if due.chance[number] >= 1.0 - self._at(self.front.value_at, node)[0]:
-            return
-        kelvin = self._at(temperature_K.__getitem__, node)
-        speed = 1e9 * float(np.asarray(self.front.velocity(kelvin), dtype=np.float64)[0])
-        radius = self.radius_nm + max(speed, 0.0) * (now_s - float(due.time[number]))
-        born = self._nucleus(due, number)
-        before = self.front.value
-        self.front.add_ball(born.position_nm, radius)
-        self.born += self.front.value - before
-        self.nuclei.append(born)
+        if due.chance[number] < 1.0 - self._at(self.front.value_at, due.node[number : number + 1])[0]:
+            born = self._nucleus(due, number)
+            before = self.front.value
+            self.front.add_ball(born.position_nm, self.radius_nm)
+            self.born += self.front.value - before
+            self.nuclei.append(born)
 
     def _due(self, start: float, dt_s: float, begin: Array, end: Array) -> _Candidates:
         """Candidates of this step whose m is below I(T), in the order of their times."""

@@ -1,5 +1,6 @@
 """A general lattice kinetic Monte Carlo engine: sites, processes with detailed balance, exact clock, local fields."""
 
+from kmc.compile import change_factors
 from kmc.engine import Engine
 from kmc.ensemble import SeedError, ensemble, seeds
 from kmc.errors import KmcError
@@ -59,6 +60,7 @@ __all__ = [
     "Superbasin",
     "Tracers",
     "adsorption",
+    "change_factors",
     "collective_correlation",
     "collective_diffusion",
     "electrode",

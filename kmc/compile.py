@@ -337,13 +337,40 @@ def _factors(
     for name, values in given.items():
         if name not in names:
             raise KmcError(f"rate_factors: no process on one site is called {name!r}; known are {hint(name, names)}")
-        array = _per_site(values, count, f"rate factor of {name!r}")
-        if np.any((array <= 0.0) | (array > 1.0)):
-            found = f"{array.min()} to {array.max()}"
-            raise KmcError(f"rate factor of {name!r}: {found}; above 0 and at most 1 is needed")
+        _factor(name, values, count)
     known = list(given)
     row = np.array([known.index(p.name) if p.name in known else -1 for _, p, _ in events], dtype=np.int64)
     return row, np.array([_per_site(values, count, "") for values in given.values()]).reshape(len(known), count)
+
+
+def _factor(name: str, values: ArrayLike, count: int) -> Floats:
+    array = _per_site(values, count, f"rate factor of {name!r}")
+    if np.any((array < 0.0) | (array > 1.0)):
+        raise KmcError(f"rate factor of {name!r}: {array.min()} to {array.max()}; 0 to 1 is needed")
+    return array
+
+
+def change_factors(table: Table, model: Model, factors: Mapping[str, ArrayLike]) -> None:
+    """Give processes other rate factors (N,) than an engine was built with; its next ``set_fields`` renews the rates.
+
+    A process and its reverse share the factor. They stay in balance if it follows from what they leave as it is.
+
+    Args:
+        table: ``engine.table``.
+        model: ``engine.model``.
+        factors: process that was given ``rate_factors`` -> (N,), 0 to 1.
+
+    Raises:
+        KmcError: for a process without factors, a wrong shape, or a factor outside.
+    """
+    names = [process.name for _, process, _ in model.directions()]
+    rows = {name: int(row) for name, row in zip(names, table.factor_row, strict=True) if row >= 0}
+    for name, values in factors.items():
+        if name not in rows:
+            raise KmcError(
+                f"change_factors: {name!r} was built without rate factors; with them are {hint(name, list(rows))}"
+            )
+        table.site_factor[rows[name]] = _factor(name, values, table.site_factor.shape[1])
 
 
 def _barriers(

@@ -47,8 +47,8 @@ class Engine:
         site_energies_eV: species -> (N,) energies added to those of the model.
         barrier_shifts_eV: process -> (N,) shift of its barrier at a site (an edge takes the mean of its two ends), or
             (E,) at an edge, the same for both directions.
-        rate_factors: process on one site -> (N,) factor of its rate and its reverse's, above 0 and at most 1 (how well
-            electrons reach a site).
+        rate_factors: process on one site -> (N,) factor of its rate and its reverse's, 0 to 1 (how well electrons reach
+            a site); see :func:`kmc.change_factors`.
         contacts: reservoir -> (sites (M,), distance to it (M,) nm): which sites exchange with it; one site may touch
             several reservoirs.
         reservoir_counts: reservoir -> particles in it at the start.

@@ -114,6 +114,15 @@ def test_table_has_a_line_for_each_record(command, monkeypatch):
     assert "kmcos, local_smart: 735k" in result.out
 
 
+def test_a_phase_change_cycle_has_a_limit_and_must_switch():
+    numbers = {"wall_s": 20.0, "warm_up_s": 1.0, "steps": 500.0, "reset": 1e6, "set": 1e3, "peak_MB": 300.0}
+    record = next(line.record for line in lines.pcm_lines(run=lambda *_: numbers) if line.record.limit is not None)
+    assert (record.value, record.limit, record.passed) == (20.0, lines.CYCLE_S, True)
+    stuck = {**numbers, "set": 1e6}
+    record = next(line.record for line in lines.pcm_lines(run=lambda *_: stuck) if line.record.limit is not None)
+    assert record.passed is False
+
+
 def test_speed_is_a_median_between_the_extremes():
     measured = speed(textbook.co_oxidation(20).engine(seed=1), TINY)
     assert isinstance(measured, Speed)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from ionsim.config.waveforms import DriveConfig
+from ionsim.config.waveforms import Constant, DriveConfig, Sequence
 from ionsim.drive import Circuit, Drive, Transistor, Turn
 
 
@@ -197,3 +197,16 @@ def test_a_circuit_without_limit_or_resistance_applies_all():
 def test_an_impossible_conductance_is_refused(conductance_S):
     with pytest.raises(ValueError, match="conductance_S"):
         Circuit().operating_point(1.0, conductance_S)
+
+
+def test_a_sequence_names_its_pulses_and_knows_where_they_end():
+    pulse = {"amplitude_V": 2.0, "rise_s": 1e-9, "width_s": 4e-9, "fall_s": 2e-9, "rest_s": 3e-9}
+    sequence = Sequence(
+        kind="sequence", read_V=0.1, pulses=[{"name": "reset", **pulse}, {"name": "set", **pulse, "amplitude_V": -1.0}]
+    )
+    drive = Drive(sequence)
+    assert drive.stages == ("reset", "set")
+    np.testing.assert_allclose(drive.corners_s, [0, 1e-9, 5e-9, 7e-9, 10e-9, 11e-9, 15e-9, 17e-9, 20e-9])
+    assert drive.pulse_ends_s == {drive.corners_s[2]: 0, drive.corners_s[6]: 1}
+    assert [drive.voltage_V(time_s) for time_s in (3e-9, 8e-9, 13e-9)] == pytest.approx([2.0, 0.1, -1.0])
+    assert Drive(Constant(kind="constant", voltage_V=1.0, duration_s=1.0)).pulse_ends_s == {}

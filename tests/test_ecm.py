@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.constants import electron_mass, elementary_charge, hbar
 
 import ionsim
 import kmc
 from ionsim.config import cite
 from ionsim.coupling.metal import G0_S, MetalNetwork
-from ionsim.devices.ecm import Ecm
+from ionsim.devices.ecm import Ecm, metal_network
 from ionsim.devices.ecm_film import Film
 from ionsim.devices.ecm_lattice import ecm_lattice
 from ionsim.drive import Circuit
@@ -62,14 +63,12 @@ def test_an_ion_gains_the_bonds_that_it_forms_when_it_is_reduced(beside):
     assert changes == pytest.approx([wanted] * len(changes))
 
 
-def test_every_process_balances_its_reverse_in_a_field():
+def assert_balance(lattice, reservoirs):
     """ln(k/k') = -dU/kT for each event and the one that undoes it, over all processes, at random potentials."""
-    lattice = built(changes={"film_reduction.decay_nm": 0.5, "transfer.nucleation_barrier_eV": 0.1})
     engine = lattice.engine
     generator = np.random.default_rng(3)
     count = len(lattice.sites)
     engine.assign(np.arange(count), generator.choice(3, count, p=[0.5, 0.2, 0.3]))
-    reservoirs = {"active": 0.3, "inert": -0.1, "film": -0.1}
     engine.set_fields(generator.normal(0.0, 0.1, count), 350.0, reservoirs, generator.normal(0.0, 0.1, count))
     kt = kmc.KB_EV * 350.0
     names = {"injection": "absorption", "reduction": "oxidation", "plating_active": "stripping_active",
@@ -78,6 +77,8 @@ def test_every_process_balances_its_reverse_in_a_field():
     after = {"injection": [ION], "reduction": [ATOM, ATOM], "plating_active": [ATOM], "plating_inert": [ATOM],
              "attachment": [EMPTY], "ion_hop": [EMPTY, ION], "surface_hop": [EMPTY, ATOM],
              "film_reduction": [ATOM]}  # fmt: skip
+    if "film" not in reservoirs:
+        del names["film_reduction"]
     start = np.array(engine.occupation)
     for name, reverse in names.items():
         events = engine.rates(name)
@@ -90,6 +91,128 @@ def test_every_process_balances_its_reverse_in_a_field():
             assert back[key][1] == pytest.approx(-change, abs=1e-12)
             assert np.log(rate / back[key][0]) == pytest.approx(-change / kt, abs=1e-9)
             engine.assign(sites, start[sites])
+
+
+def test_the_active_electrode_may_exchange_ions_faster_than_the_deposit():
+    def rates_Hz(barrier_eV):
+        lattice = built(changes={"transfer.active_barrier_eV": barrier_eV, "ion.energy_eV": 0.3})
+        site = middle_site(lattice)
+        lattice.engine.assign([site, neighbours(lattice, site)[0]], [ION, ATOM])
+        return [lattice.engine.rates(name)[0][2] for name in ("injection", "reduction")]
+
+    (injected, reduced), (faster, same) = rates_Hz(None), rates_Hz(0.3)
+    assert faster / injected == pytest.approx(np.exp(0.1 / (kmc.KB_EV * 300.0)))  # else the 0.4 eV of the material set
+    assert same == reduced
+
+
+def test_every_process_balances_its_reverse_in_a_field():
+    changes = {"transfer.nucleation_barrier_eV": 0.1, "transfer.active_barrier_eV": 0.25}
+    lattice = built(changes={"film_reduction.decay_nm": 0.5, **changes})
+    assert_balance(lattice, {"active": 0.3, "inert": -0.1, "film": -0.1})
+
+
+def test_metal_joined_to_the_active_electrode_is_electrode():
+    """Ions leave it over sites beside it, and electrons of the film do not reduce ions there; each balances."""
+    cell = Ecm(small({"film_reduction.decay_nm": 0.5, "transfer.joined_metal": True}), np.random.SeedSequence(1))
+    lattice, engine = cell.lattice, cell.engine
+    height, step = lattice.positions_nm[:, 2], lattice.mesh_size_nm
+    planes = np.round(height / step - 0.5).astype(int)
+    joined = np.flatnonzero(planes >= planes.max() - 1)
+    alone = np.flatnonzero(planes == 0)[:1]
+    cell.initialise()
+    assert not engine.rates("injection_joined")
+    engine.assign([*joined, *alone], np.full(len(joined) + 1, ATOM))
+    cell.read(Circuit(0.0, None))
+    beside = np.flatnonzero(planes == planes.max() - 2)  # one plane below; the next one has no neighbour in the metal
+    below = np.flatnonzero(planes == planes.max() - 3)
+    touched = {site for site, *_ in engine.rates("injection_joined")}
+    assert set(beside) <= touched
+    assert not touched & ({*alone, *joined} | set(below[~np.isin(below, np.concatenate(
+        [neighbours(lattice, site) for site in joined]))]))  # fmt: skip
+    assert not touched & set(neighbours(lattice, alone[0])[planes[neighbours(lattice, alone[0])] == 0])
+    engine.assign([beside[0], below[0]], [ION, ION])
+    reduced = {site: rate for site, _, rate, _ in engine.rates("film_reduction")}
+    assert reduced[below[0]] > 0.0
+    assert reduced.get(beside[0], 0.0) == 0.0
+    out = next(change for site, _, _, change in engine.rates("injection_joined") if site == beside[1])
+    engine.assign([beside[1]], [ION])
+    back = next(change for site, _, _, change in engine.rates("absorption_joined") if site == beside[1])
+    assert back == pytest.approx(-out)
+    bridge = np.flatnonzero(planes >= 0)
+    engine.assign(bridge[planes[bridge] != 3], np.full(np.count_nonzero(planes != 3), ATOM))
+    engine.assign(np.flatnonzero(planes == 3)[:1], [ATOM])
+    cell.read(Circuit(0.0, None))
+    assert not any(rate for _, _, rate, _ in engine.rates("injection_joined"))
+
+
+def test_what_joined_metal_gives_and_takes_is_counted():
+    cell = Ecm(small({"transfer.joined_metal": True}), np.random.SeedSequence(2))
+    cell.initialise()
+    top = np.flatnonzero(cell.lattice.positions_nm[:, 2] > cell.lattice.box_nm[2] - cell.lattice.mesh_size_nm)
+    cell.engine.assign(top, np.full(len(top), ATOM))
+    cell.read(Circuit(0.0, None))
+    cell.advance(6e-7, 1.8, Circuit(0.0, 1e-4))
+    counts, row = cell.engine.counts, cell.observe()
+    came = counts["injection"] - counts["absorption"] + counts["detachment"] - counts["attachment"]
+    came += counts["injection_joined"] - counts["absorption_joined"]
+    assert counts["injection_joined"] > 10
+    assert row["n_ions"] + row["n_atoms"] == len(top) + came
+
+
+BARRIER = {
+    "material": "HfO2", "thickness_nm": 0.8, "hop_shift_eV": 0.2, "ion_shift_eV": 0.1, "atom_shift_eV": 1.2,
+    "tunnel_barrier_eV": 2.0, "effective_mass": 0.1,
+}  # fmt: skip
+
+
+def test_an_atom_costs_more_in_a_dense_barrier_and_every_process_there_balances():
+    device = small({"layers.barrier": BARRIER})
+    lattice = ecm_lattice(device, np.random.SeedSequence(1))
+    height = lattice.positions_nm[:, 2]
+    low, high = (np.flatnonzero(np.abs(height - z) < lattice.mesh_size_nm)[30] for z in (1.0, 2.0))
+    lattice.engine.assign([low, high], [ION, ION])
+    lattice.engine.assign([neighbours(lattice, site)[0] for site in (low, high)], [ATOM, ATOM])
+    change = {site: change for site, _, _, change in lattice.engine.rates("reduction")}
+    assert change[high] - change[low] == pytest.approx(1.2 - 0.1)  # the ion there is dearer as well
+    assert_balance(lattice, {"active": 0.3, "inert": -0.1})
+
+
+def test_electrons_tunnel_under_the_barrier_of_each_layer():
+    """WKB: the exponents of the two films add up, counted by hand from the end of the atom."""
+    device = small({"layers.barrier": BARRIER, "conduction.cutoff_nm": 2.0})
+    lattice = ecm_lattice(device, np.random.SeedSequence(1))
+    net, thickness, step = metal_network(device, lattice), lattice.box_nm[2], lattice.mesh_size_nm
+    site = np.flatnonzero(np.abs(lattice.positions_nm[:, 2] - 1.0) < 0.6 * step)[0]
+    z = lattice.positions_nm[site, 2]
+    film, barrier = (1e9 * hbar / np.sqrt(2.0 * m * electron_mass * eV * elementary_charge)
+                     for eV, m in ((3.0, 0.5), (2.0, 0.1)))  # fmt: skip
+    below = 1.6 - (z + 0.5 * step)
+    wanted = G0_S * np.exp(-2.0 * (below / film + (thickness - 1.6) / barrier))
+    assert net.top_S[site] == pytest.approx(wanted, rel=1e-9)
+    assert net.bottom_S[site] == pytest.approx(G0_S * np.exp(-2.0 * (z - 0.5 * step) / film), rel=1e-9)
+    inside = np.flatnonzero((lattice.positions_nm[:, 2] > 1.8) & (lattice.positions_nm[:, 2] < 2.0))[0]
+    gap = lattice.positions_nm[inside, 2] - 0.5 * step
+    wanted = G0_S * np.exp(-2.0 * (1.6 / film + (gap - 1.6) / barrier))
+    assert net.bottom_S[inside] == pytest.approx(wanted, rel=1e-9)
+
+
+def test_the_potential_is_watched_where_metal_may_dissolve():
+    """What an atom of the surface leaves behind comes to the potential around; one inside leaves nothing."""
+    cell = Ecm(small(), np.random.SeedSequence(1))
+    cell.initialise()
+    height, step = cell.lattice.positions_nm[:, 2], cell.lattice.mesh_size_nm
+    stub = np.flatnonzero(height < 4.0 * step)
+    cell.engine.assign(stub, np.full(len(stub), ATOM))
+    cell.advance(1e-15, -1.0, Circuit(0.0, None))
+    cell.read(Circuit(0.0, None))
+    metal = cell.lattice.conducting(cell.engine.occupation)
+    top = np.flatnonzero(metal & (height > 3.0 * step))
+    for site in top:
+        outside = [other for other in neighbours(cell.lattice, site) if not metal[other]]
+        jump = np.abs(cell.potential_V[outside] - cell.potential_V[site]).max()
+        assert cell._weight[site] == pytest.approx(jump)
+        assert jump > 0.05
+    assert cell._weight[metal & (height < 2.0 * step)].max() < 1e-3
 
 
 def test_electrons_of_the_film_come_through_traps():

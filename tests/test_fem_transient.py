@@ -341,3 +341,34 @@ def test_calls_refused():
             meshes.tensor_rectangle([0.0, 1.0], [0.0, 1.0], {"a": (0.0, 1.0)}), {"a": 1.0}, {"a": 1.0}, {"a": 1.0},
             {"bottom": 300.0},
         )  # fmt: skip
+
+
+def test_tanh_far_out_has_a_slope_of_zero():
+    """UFL's own derivative is inf/inf there: a step that met such a temperature could not be solved."""
+
+    def molten(T_K):
+        return 1e5 * (1.5 + fem.tanh((T_K - 900.0) / 0.5))
+
+    problem = fem.Transient(blocks(10.0, 20.0, (4, 8)), {"lower": 1e5, "upper": molten}, {"lower": 10.0, "upper": 1.0},
+                            {"lower": 2e6, "upper": 2e6}, {"bottom": 300.0, "top": 300.0})  # fmt: skip
+    assert problem.step(1e-9, 0.1).current_A > 0.0
+    assert fem.tanh(np.array([-2.0, 30.0])) == pytest.approx(np.tanh([-2.0, 30.0]))
+
+
+def test_a_jacobian_with_nans_leaves_a_solver_that_works():
+    """The derivative of this conductivity is nan above 400 K; PETSc refuses to factor again after such a matrix."""
+
+    def broken(T_K):
+        much = fem.cosh(1e3 * fem.where(T_K > 400.0, 1.0, 0.0))
+        return 1e5 + fem.where(T_K > 1e6, T_K, 0.0) + 1.0 / (much * (1.0 + 1e-3 * T_K))
+
+    cell = blocks(10.0, 20.0, (4, 8))
+    problem = fem.Transient(cell, {"lower": 1e5, "upper": broken}, {"lower": 10.0, "upper": 1.0},
+                            {"lower": 2e6, "upper": 2e6}, {"bottom": 300.0, "top": 300.0})  # fmt: skip
+    cold = problem.temperature_K
+    assert problem.step(1e-9, 1e-3).current_A > 0.0
+    problem.temperature_K = cold + 200.0
+    with pytest.raises(fem.FemError, match="LINEAR_SOLVE"):
+        problem.step(1e-10, 1e-3)
+    problem.temperature_K = cold
+    assert problem.step(1e-9, 1e-3).current_A > 0.0

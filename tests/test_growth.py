@@ -52,13 +52,13 @@ def test_a_slower_redox_slows_steps_without_a_barrier_as_well():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_metal_grows_from_either_electrode(seed):
-    """Fast redox and mobile ions: from the inert electrode; both slow: from the active one."""
+    """Fast redox and mobile ions: from the inert electrode; both slow: from the active one, across the whole film."""
     base = ionsim.load("ag_sio2_memory").replace(SMALL_CELL)
     fast = grow(at(base, 0.40, 0.45), 2.7, seed, 1e6, 1e5)
     slow = grow(at(base, 0.70, 0.65), 2.7, seed, 1e6, 1e5)
     assert fast.bridged
     assert fast.first_half < INERT_BELOW
     assert fast.last_gap > 0.7
+    assert slow.bridged
     assert slow.first_half > ACTIVE_ABOVE
-    assert slow.last_gap < 0.7
-    assert slow.counts[-1].sum() > 100
+    assert slow.last_gap < 0.3

@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 SMALL_CELL: Mapping[str, Any] = {
     "layers.electrolyte.thickness_nm": 3.0, "lattice.width_nm": 2.4, "lattice.depth_nm": 2.4, "soft_spots": [],
     "mesh.domain_width_nm": 8.0, "numerics.potential_error_kT": 4.0, "numerics.freeze_temperature": True,
-    "film_reduction": {"barrier_eV": 0.6, "decay_nm": 5.0},
+    "film_reduction": {"barrier_eV": 0.6, "decay_nm": 5.0}, "transfer.joined_metal": True,
 }  # fmt: skip
 
 #: Cap of the transfer at the redox barrier of the file, Hz: 10 ns a step.

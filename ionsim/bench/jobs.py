@@ -6,9 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 
 from ionsim.bench import limits
 from ionsim.bench.timing import Effort, speed
+from ionsim.drive import Circuit
 from kmc import textbook
 
 Numbers = dict[str, Any]
@@ -172,7 +174,38 @@ def ecm_forming(effort: Effort, thickness_nm: float) -> Numbers:
     }  # fmt: skip
 
 
+def pcm_cycle(effort: Effort, points: float) -> Numbers:
+    """Wall time of a RESET and a SET of the mushroom cell in (r, z), building it included; compiled before."""
+    from ionsim.config import load
+    from ionsim.devices import build
+    from ionsim.simulation import Simulation
+
+    device = load("gst_mushroom").replace({"drive.points": int(points)})
+    begun = time.perf_counter()
+    build(device, np.random.SeedSequence(1), MPI.COMM_SELF).advance(1e-12, 0.0, Circuit())
+    warm_up_s = time.perf_counter() - begun
+    begun = time.perf_counter()
+    simulation = Simulation(device, seed=1)
+    resistances = {}
+    for frame in simulation:
+        resistances[frame.stage] = 1.0 / frame.row["conductance_S"]
+    wall_s = time.perf_counter() - begun
+    row = {name: float(values[-1]) for name, values in simulation.recorder.series().items()}
+    return {"wall_s": wall_s, "warm_up_s": warm_up_s, "steps": row["n_steps"], **resistances}
+
+
 JOBS: dict[str, Job] = {
     function.__name__: function
-    for function in (free_hops, hops_in_fields, bond_counting, ising, co_oxidation, size, device, parts, ecm_forming)
+    for function in (
+        free_hops,
+        hops_in_fields,
+        bond_counting,
+        ising,
+        co_oxidation,
+        size,
+        device,
+        parts,
+        ecm_forming,
+        pcm_cycle,
+    )
 }

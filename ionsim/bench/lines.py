@@ -53,6 +53,8 @@ DEVICE = Peer("arrayKMC, a step of a device of 37,650 sites on a GPU", 11.5)
 
 #: Longest wall time for the forming of a silver cell of 10 nm, on one core.
 FORMING_S = 180.0
+#: And for a RESET and a SET of the phase-change cell of the examples.
+CYCLE_S = 90.0
 
 #: Cells of the fcc lattices on which cost is compared: 1e4 to 4e6 sites.
 SIZES, QUICK_SIZES = (14, 29, 63, 100), (14, 40)
@@ -89,6 +91,23 @@ def ecm_lines(quick: bool = False, run: Runner = child.run) -> Iterator[Line]:
     yield Line(Record(f"{name}, wall time of a refresh", numbers["field_share"] * wall_s / numbers["refreshes"], "s"))
     yield Line(Record(f"{name}, events", numbers["events"]))
     yield Line(Record(f"{name}, voltage", numbers["V_form_V"], "V"))
+    yield Line(Record(f"{name}, peak memory", numbers["peak_MB"], "MB"))
+
+
+def pcm_lines(quick: bool = False, run: Runner = child.run) -> Iterator[Line]:
+    """A RESET and a SET of the mushroom cell in (r, z), building it included; ``quick``: fewer recorded points.
+
+    A run whose RESET does not raise the resistance tenfold, or whose SET does not bring it back, misses the limit.
+    """
+    numbers = run("pcm_cycle", 5 if quick else 20, QUICK if quick else FULL)
+    name = "RESET and SET of a mushroom cell"
+    switched = numbers["reset"] > 10.0 * numbers["set"]
+    yield _warm_up(name, numbers)
+    yield Line(Record.below(name, numbers["wall_s"] if switched else float("nan"), CYCLE_S, "s"))
+    yield Line(Record(f"{name}, steps in time", numbers["steps"]))
+    yield Line(Record(f"{name}, wall time of a step", numbers["wall_s"] / numbers["steps"], "s"))
+    yield Line(Record(f"{name}, resistance after RESET", numbers["reset"], "ohm"))
+    yield Line(Record(f"{name}, resistance after SET", numbers["set"], "ohm"))
     yield Line(Record(f"{name}, peak memory", numbers["peak_MB"], "MB"))
 
 

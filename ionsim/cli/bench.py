@@ -18,6 +18,7 @@ class Subject(StrEnum):
 
     KMC = "kmc"
     ECM = "ecm"
+    PCM = "pcm"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    subject: Annotated[Subject, typer.Argument(help="kmc: the lattice engine; ecm: the forming of a 10 nm cell.")],
+    subject: Annotated[
+        Subject, typer.Argument(help="kmc: the lattice engine; ecm: forming of a 10 nm cell; pcm: a RESET and a SET.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of records.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Shorter runs, no large lattices, a smaller cell.")] = False,
 ) -> None:
@@ -34,9 +37,10 @@ def bench(
 
     Peers were timed on a machine with two cores, on one of them: compare on a quiet machine.
     """
-    from ionsim.bench import ecm_lines, kmc_lines
+    from ionsim import bench as benches
 
-    lines = list(kmc_lines(quick) if subject is Subject.KMC else ecm_lines(quick))
+    subjects = {Subject.KMC: benches.kmc_lines, Subject.ECM: benches.ecm_lines, Subject.PCM: benches.pcm_lines}
+    lines = list(subjects[subject](quick))
     if as_json:
         say(json.dumps([record.as_dict() for line in lines for record in line.records()], indent=2))
     else:

@@ -65,6 +65,10 @@ class Transfer(Section):
     """Transfer of charge: oxidation and reduction at the electrodes and at every piece of metal."""
 
     barrier_eV: float | None = number(None, "eV", f"symmetric barrier, {_SET}", ge=0, le=5)
+    active_barrier_eV: float | None = number(
+        None, "eV", "symmetric barrier at the active electrode, else barrier_eV; a lower one: its area beyond the box",
+        ge=0, le=5,
+    )  # fmt: skip
     nucleation_barrier_eV: float = number(
         0.0, "eV", "added to the barrier of an ion that is reduced on the bare inert electrode", ge=0, le=5
     )
@@ -72,6 +76,9 @@ class Transfer(Section):
     max_rate_Hz: float | None = number(None, "Hz", "cap at electrodes that slows both directions alike", gt=0, le=1e16)
     max_metal_rate_Hz: float | None = number(
         None, "Hz", "cap at pieces of metal that slows both directions alike", gt=0, le=1e16
+    )
+    joined_metal: bool = setting(
+        False, "metal that has joined the active electrode gives and takes ions as that does, until it bridges"
     )
 
 

@@ -18,11 +18,22 @@ class StackLayer(Layer):
 
 
 class BarrierLayer(StackLayer):
-    """A thin layer between the electrolyte and the active electrode that ions have to cross."""
+    """A thin layer between the electrolyte and the active electrode that ions have to cross.
+
+    In a dense layer metal has to make room for itself: with ``atom_shift_eV`` a filament ends at it, and electrons
+    tunnel across.
+    """
 
     hop_shift_eV: float = number(0.15, "eV", "added to the hop barrier of ions in it", ge=-5, le=5)
     ion_shift_eV: float = number(0.0, "eV", "added to the energy of an ion in it", ge=-5, le=5)
+    atom_shift_eV: float = number(0.0, "eV", "added to the energy of an atom in it", ge=-5, le=5)
     conductivity_S_per_m: float = number(1e-3, "S/m", "conductivity of the layer", gt=0, le=1e6)
+    tunnel_barrier_eV: float | None = number(
+        None, "eV", "barrier of tunnelling electrons in it, else that of conduction", gt=0, le=10
+    )
+    effective_mass: float | None = number(
+        None, "m0", "effective mass of tunnelling electrons in it, else that of conduction", gt=0, le=10
+    )
 
 
 class EcmLayers(Section):

@@ -23,7 +23,7 @@ import meshes
 from ionsim.coupling.heat_bound import RiseBound
 from ionsim.coupling.heat_path import HeatPath, heat_way
 from ionsim.coupling.lattice_mesh import INTERFACE_NM
-from ionsim.coupling.metal import MetalNetwork
+from ionsim.coupling.metal import MetalNetwork, surface_weights
 from ionsim.coupling.network import Network, change_weights
 
 Floats = NDArray[np.float64]
@@ -298,6 +298,8 @@ class LatticeFields:
             net.start, net.target, net.conductance_S, net.bottom_S, net.top_S, conducting,
             self.unit_potential * device_V, device_V, self._full_S, weight,
         )  # fmt: skip
+        if isinstance(net, MetalNetwork):
+            surface_weights(net.start, net.target, conducting, self.unit_potential * device_V, weight)
 
     def _shown_V(self) -> Floats:
         """(local dofs,) the potential for 1 V, in insulators as well."""

@@ -49,6 +49,20 @@ def two_sides(
             electron[i] = total / count
 
 
+@njit(cache=True)
+def surface_weights(start: Ints, target: NDArray[np.int32], metal: Mask, potential: Floats, weight: Floats) -> None:
+    """Raise ``weight`` (N,) on metal by what the potential could move if the atom went, V.
+
+    The bonds of an atom to its own cluster say nothing of it: they carry no voltage. Where the atom stood the potential
+    would rise toward that of the sites beside it without metal.
+    """
+    for i in range(len(metal)):
+        if metal[i]:
+            for k in range(start[i], start[i + 1]):
+                if not metal[target[k]]:
+                    weight[i] = max(weight[i], abs(potential[i] - potential[target[k]]))
+
+
 @dataclass(frozen=True)
 class MetalNetwork:
     """Bonds of metal atoms with each other and with two electrodes; the counterpart of :class:`Network`.
@@ -79,6 +93,7 @@ class MetalNetwork:
         spacing_nm: float,
         decay_nm: float,
         cutoff_nm: float,
+        barrier: tuple[float, float] | None = None,
     ) -> MetalNetwork:
         """A film up to z = ``thickness_nm`` with planes ``spacing_nm`` apart, the outer ones half of that inside.
 
@@ -89,17 +104,24 @@ class MetalNetwork:
             spacing_nm: distance of the lattice planes.
             decay_nm: decay length of the tunnelling amplitude.
             cutoff_nm: an atom farther than this from an electrode's surface has no bond to it.
+            barrier: where the film above begins, nm, and the decay length in it; None is one film.
         """
         z_nm = sites.positions_nm[:, 2]
+        begins_nm, above_nm = (np.inf, decay_nm) if barrier is None else barrier
 
-        def to_electrode(distance: Floats, touches: Mask) -> Floats:
-            tunnelling = G0_S * np.exp(-2.0 * (distance - 0.5 * spacing_nm) / decay_nm)
-            return np.where(touches, bulk_S, np.where(distance <= cutoff_nm, tunnelling, 0.0))
+        def to_electrode(distance: Floats, touches: Mask, beside_nm: float, decays_nm: tuple[float, float]) -> Floats:
+            """Of atoms at a distance: the film ``beside_nm`` wide at the electrode, and the other one behind it."""
+            gap = distance - 0.5 * spacing_nm
+            times = np.minimum(gap, beside_nm) / decays_nm[0] + np.maximum(gap - beside_nm, 0.0) / decays_nm[1]
+            return np.where(touches, bulk_S, np.where(distance <= cutoff_nm, G0_S * np.exp(-2.0 * times), 0.0))
 
         contacts = {"bottom": z_nm < spacing_nm, "top": z_nm > thickness_nm - spacing_nm}
+        beside_top_nm = np.inf if barrier is None else thickness_nm - begins_nm
         return cls(
-            sites, np.full(sites.n_edges, bulk_S), to_electrode(z_nm, contacts["bottom"]),
-            to_electrode(thickness_nm - z_nm, contacts["top"]), contacts, np.ones(len(sites), dtype=bool),
+            sites, np.full(sites.n_edges, bulk_S),
+            to_electrode(z_nm, contacts["bottom"], begins_nm, (decay_nm, above_nm)),
+            to_electrode(thickness_nm - z_nm, contacts["top"], beside_top_nm, (above_nm, decay_nm)),
+            contacts, np.ones(len(sites), dtype=bool),
         )  # fmt: skip
 
     @property
@@ -141,6 +163,17 @@ class MetalNetwork:
     def channels(self, metal: Mask) -> int:
         """Atoms of the narrowest cross-section between the electrodes; 0 where metal does not join them."""
         return kmc.narrowest_cut(self.sites, metal, self.contacts).size
+
+    def beside_joined(self, metal: Mask) -> Mask:
+        """(N,) sites without metal beside metal that hangs together with the top electrode; none once it bridges."""
+        first, second = self._pairs(metal)
+        joined = self._beyond(metal, first, second)
+        if np.any(joined & self.contacts["bottom"]):
+            return np.zeros(len(metal), dtype=bool)
+        owner = np.repeat(np.arange(len(metal)), np.diff(self.start))
+        beside = np.zeros(len(metal), dtype=bool)
+        beside[self.target[joined[owner]]] = True
+        return beside & ~metal
 
     def _pairs(self, metal: Mask) -> tuple[Ints, Ints]:
         """Neighbouring atoms, each pair once."""

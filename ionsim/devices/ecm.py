@@ -30,7 +30,7 @@ from ionsim.coupling import (
     tunnelling_decay_nm,
 )
 from ionsim.coupling.lattice_mesh import INTERFACE_NM
-from ionsim.devices.ecm_lattice import ION, ecm_lattice
+from ionsim.devices.ecm_lattice import ION, ecm_lattice, film_electrons
 from ionsim.devices.filament import FilamentDevice
 from ionsim.devices.filament_lattice import FilamentLattice
 from ionsim.drive import Circuit
@@ -47,6 +47,7 @@ class Ecm(FilamentDevice):
         comm = MPI.COMM_WORLD if comm is None else comm
         lattice = ecm_lattice(device, seed, comm)
         self.network = metal_network(device, lattice)
+        self._film_electrons = film_electrons(device, lattice.positions_nm[:, 2])
         self.charge = space_charge(device, lattice, self.network) if device.ion.space_charge else None
         super().__init__(device, lattice, ecm_fields(device, lattice, self.network, comm))
         self.cut_normal = 0 if device.layout == "lateral" else 1  # along the current, and down into the substrate
@@ -55,6 +56,16 @@ class Ecm(FilamentDevice):
         """One row of the time series."""
         metal = self.lattice.conducting(self.engine.occupation)
         return {**super().observe(), "channels": float(self.network.channels(metal))}
+
+    def _set_fields(self) -> None:
+        """Metal that has joined the active electrode is electrode: ions leave it, electrons of the film go into it."""
+        if "injection_joined" in self.engine.counts and isinstance(self.engine, kmc.Engine):
+            beside = self.network.beside_joined(self.lattice.conducting(self._solved))
+            factors = {"injection_joined": beside.astype(float)}
+            if "film_reduction" in self.engine.counts:
+                factors["film_reduction"] = self._film_electrons * ~beside
+            kmc.change_factors(self.engine.table, self.engine.model, factors)
+        super()._set_fields()
 
     # -- space charge: None leaves all as it is for other families --------------------------------------------
 
@@ -114,10 +125,15 @@ def metal_network(device: EcmDevice, lattice: FilamentLattice) -> MetalNetwork:
     """Bonds of the active metal on the lattice: those of bulk metal have conductivity times spacing."""
     conduction, step = device.conduction, lattice.mesh_size_nm
     sigma = device.material(device.metal).value("electrical_S_per_m")
+    layer, barrier = device.layers.barrier, None
+    if layer is not None:
+        depth_eV = layer.tunnel_barrier_eV or conduction.tunnel_barrier_eV
+        decay_nm = tunnelling_decay_nm(depth_eV, layer.effective_mass or conduction.effective_mass)
+        barrier = (device.layers.electrolyte.thickness_nm, decay_nm)
     return MetalNetwork.build(
         lattice.sites, lattice.box_nm[2], bulk_S=sigma * step * 1e-9, spacing_nm=step,
         decay_nm=tunnelling_decay_nm(conduction.tunnel_barrier_eV, conduction.effective_mass),
-        cutoff_nm=conduction.cutoff_nm,
+        cutoff_nm=conduction.cutoff_nm, barrier=barrier,
     )  # fmt: skip
 
 

@@ -31,11 +31,13 @@ class Film:
     Attributes:
         hop_shift_eV: (N,) added to the hop barrier of ions.
         ion_energy_eV: (N,) added to the energy of an ion.
+        atom_energy_eV: (N,) added to the energy of an atom.
         metal: (N,) sites that hold an atom at the start.
     """
 
     hop_shift_eV: Floats
     ion_energy_eV: Floats
+    atom_energy_eV: Floats
     metal: Mask
 
     @classmethod
@@ -43,7 +45,7 @@ class Film:
         """Lay down the film of a device on the sites (N, 3); ``seed`` draws where dopants and clusters stand."""
         dopant_seed, cluster_seed = seed.spawn(2)
         hop_shift = spread_over(device.soft_spots, positions_nm, "hop_shift_eV")
-        energy = np.zeros(len(positions_nm))
+        energy, atom_energy = np.zeros(len(positions_nm)), np.zeros(len(positions_nm))
         if device.dopants is not None:
             draw = np.random.default_rng(dopant_seed).random(len(positions_nm))
             energy[draw < device.dopants.fraction] -= device.dopants.binding_eV
@@ -52,10 +54,11 @@ class Film:
             within = positions_nm[:, 2] > height_nm
             hop_shift[within] += device.layers.barrier.hop_shift_eV
             energy[within] += device.layers.barrier.ion_shift_eV
+            atom_energy[within] += device.layers.barrier.atom_shift_eV
         metal = np.zeros(len(positions_nm), dtype=bool)
         if device.clusters is not None:
             metal = strew(device.clusters, positions_nm, height_nm, np.random.default_rng(cluster_seed))
-        return cls(hop_shift, energy, metal)
+        return cls(hop_shift, energy, atom_energy, metal)
 
 
 def strew(clusters: Clusters, positions_nm: Floats, height_nm: float, draw: np.random.Generator) -> Mask:

@@ -2,15 +2,17 @@
 
 Sites are those of the metal's face-centred cubic lattice. An atom costs ``strain + 6 bond`` less one ``bond`` for each
 neighbouring atom and each neighbour in the active electrode, and ``inert_bond`` for each in the inert one: 0, but for
-the strain, at a kink. An ion costs ``ion.energy`` and ``ion.repulsion`` for each ion beside it (nothing with
-``ion.space_charge``: the potential holds it). Every process has its reverse, at rates in detailed balance with these
-energies and with the work of the field:
+the strain (and ``atom_shift`` in a barrier layer), at a kink. An ion costs ``ion.energy`` and ``ion.repulsion`` for
+each ion beside it (nothing with ``ion.space_charge``: the potential holds it). Every process has its reverse, at rates
+in detailed balance with these energies and with the work of the field:
 
 ====================  ================================  ==========================================
 process               from -> to                        electrons
 ====================  ================================  ==========================================
 ion_hop               ion, empty -> empty, ion          none
 injection             empty -> ion (active electrode)   left in the active electrode
+injection_joined      empty -> ion (metal joined to     left in the active electrode (with
+                      the active electrode)             ``transfer.joined_metal``)
 reduction             ion, atom -> atom, atom           from the atom beside it, at its potential
 plating_active        ion -> atom (active electrode)    from the active electrode
 plating_inert         ion -> atom (inert electrode)     from the inert electrode
@@ -36,7 +38,7 @@ from ionsim.devices.ecm_film import Film
 from ionsim.devices.filament_lattice import FilamentLattice, lattice_engine
 
 EMPTY, ION, ATOM = SPECIES = ("empty", "ion", "atom")
-ACTIVE, INERT, FILM = "active", "inert", "film"
+ACTIVE, INERT, FILM, JOINED = "active", "inert", "film", "joined"
 
 #: Neighbours of a site of a (100) plane in the next plane, and of a kink in all.
 _ACROSS, _KINK = 4, 6
@@ -60,11 +62,16 @@ def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm 
         # An electron that comes as far as the active electrode goes into it, not into an ion on its surface.
         members = np.setdiff1d(np.arange(len(positions)), contacts[ACTIVE])
         touching[FILM] = (members, height[members])
-        factors["film_reduction"] = np.exp(-height / device.film_reduction.decay_nm)
+        factors["film_reduction"] = film_electrons(device, height)
+    if device.transfer.joined_metal and device.dissolves:
+        members = np.setdiff1d(np.arange(len(positions)), contacts[ACTIVE])
+        touching[JOINED] = (members, np.full(len(members), 0.5 * step))
+        factors["injection_joined"] = np.zeros(len(positions))  # no metal has joined yet
     film = Film.build(device, positions, film_seed)
     engine = lattice_engine(
         device, comm, sites, _model(device), np.where(film.metal, SPECIES.index(ATOM), 0).astype(np.int8), engine_seed,
-        site_energies_eV={ATOM: energy, ION: film.ion_energy_eV}, barrier_shifts_eV={"ion_hop": film.hop_shift_eV},
+        site_energies_eV={ATOM: energy + film.atom_energy_eV, ION: film.ion_energy_eV},
+        barrier_shifts_eV={"ion_hop": film.hop_shift_eV},
         contacts=touching, rate_factors=factors,
     )  # fmt: skip
     return FilamentLattice(
@@ -78,9 +85,16 @@ def ecm_lattice(device: EcmDevice, seed: np.random.SeedSequence, comm: MPI.Comm 
         regions=("electrolyte",),
         carriers=np.ones(len(positions), dtype=bool),
         counted={"n_ions": (ION,), "n_atoms": (ATOM,)},
-        electrodes={ACTIVE: "top", INERT: "bottom", **({FILM: "bottom"} if factors else {})},
+        electrodes={name: "bottom" if name in (INERT, FILM) else "top" for name in touching},
         feelers=(ION,),
     )
+
+
+def film_electrons(device: EcmDevice, height_nm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) share of the electrons of the inert electrode that come as far as these heights through traps."""
+    if device.film_reduction is None:
+        return np.zeros_like(height_nm)
+    return np.asarray(np.exp(-height_nm / device.film_reduction.decay_nm))
 
 
 def fcc_film(device: EcmDevice, step_nm: float) -> tuple[NDArray[np.float64], tuple[float, float, float]]:
@@ -97,6 +111,7 @@ def fcc_film(device: EcmDevice, step_nm: float) -> tuple[NDArray[np.float64], tu
 def _model(device: EcmDevice) -> kmc.Model:
     ion, atom, transfer = device.ion, device.atom, device.transfer
     barrier_eV = device.kinetic("transfer.barrier_eV")
+    active_eV = barrier_eV if transfer.active_barrier_eV is None else transfer.active_barrier_eV
     repulsion_eV = 0.0 if ion.space_charge else ion.repulsion_eV
     redox: dict[str, Any] = {
         "prefactor_Hz": ion.attempt_Hz, "spread_eV": transfer.spread_eV, "max_rate_Hz": transfer.max_rate_Hz or np.inf
@@ -106,12 +121,12 @@ def _model(device: EcmDevice) -> kmc.Model:
             ION, EMPTY, device.kinetic("ion.hop_barrier_eV"), name="ion_hop", prefactor_Hz=ion.attempt_Hz,
             charge_e=ion.charge_e, spread_eV=ion.hop_spread_eV, max_rate_Hz=ion.max_hop_rate_Hz or np.inf,
         ),
-        kmc.electrode("injection", EMPTY, ION, ACTIVE, barrier_eV, reverse_name="absorption", **redox),
+        kmc.electrode("injection", EMPTY, ION, ACTIVE, active_eV, reverse_name="absorption", **redox),
         kmc.reaction(
             "reduction", (ION, ATOM), (ATOM, ATOM), barrier_eV, reverse_name="oxidation", electrons="partner",
             **{**redox, "max_rate_Hz": transfer.max_metal_rate_Hz or np.inf},
         ),
-        kmc.electrode("plating_active", ION, ATOM, ACTIVE, barrier_eV, reverse_name="stripping_active", **redox),
+        kmc.electrode("plating_active", ION, ATOM, ACTIVE, active_eV, reverse_name="stripping_active", **redox),
         kmc.electrode(
             "plating_inert", ION, ATOM, INERT, barrier_eV + transfer.nucleation_barrier_eV,
             reverse_name="stripping_inert", **redox,
@@ -136,6 +151,11 @@ def _model(device: EcmDevice) -> kmc.Model:
             )
         )  # fmt: skip
         reservoirs.append(FILM)
+    if transfer.joined_metal and device.dissolves:
+        processes.append(
+            kmc.electrode("injection_joined", EMPTY, ION, JOINED, barrier_eV, reverse_name="absorption_joined", **redox)
+        )
+        reservoirs.append(JOINED)
     bond_eV = device.kinetic("atom.bond_eV")
     return kmc.Model(
         species=SPECIES,

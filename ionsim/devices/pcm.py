@@ -62,13 +62,14 @@ class Pcm:
         self._volume_m3: Floats = np.sum([front.volume_m3 for front in self._bare], axis=0)
         self.sigma: Floats = self.relaxation.advance(np.ones(self.halo.local), 1.0, device.ambient_K)
         self.problem.temperature_K = np.full(self.halo.local, device.ambient_K)
-        self.view = View(device, self.cell, self._inside())
+        self.view = View(device, self.cell, self.inside)
         self.time_s = self.applied_V = self.device_V = self.current_A = self.conductance_S = 0.0
         self.limited = False
         self.peak_K = self._hottest_K = device.ambient_K
         self._dt_s, self._slope = device.steps.first_s, np.nan
         self._latent_W, self._left_J = np.zeros(self.halo.local), np.zeros(self.halo.local)
         self._birth_J = np.zeros(self.halo.local)
+        self.balance, self._balance_error = fem.Balance(0.0, 0.0, 0.0, 0.0), 0.0
         self.field_time_s = 0.0
         self.n_steps = self.n_rejected = self.n_newton = 0
         self.electrical_J = self.out_J = self.latent_J = self.residual_J = 0.0
@@ -96,7 +97,7 @@ class Pcm:
             0.0, length_s, first_s, dt_min_s=min(steps.shortest_s, first_s), growth=2.0,
             limits={"temperature_K": steps.temperature_K, "crystalline": steps.crystalline},
         )  # fmt: skip
-        self._hottest_K = 0.0
+        self._hottest_K = self._balance_error = 0.0
         while not control.finished:
             grown = control.dt_s
             step = control.advance(lambda dt_s: self._attempt(dt_s, begin_V + slope * (control.time_s + dt_s), circuit))
@@ -116,7 +117,6 @@ class Pcm:
         begin, latent_W = self.crystalline, self._latent_W.copy()
         released_J = self._released_J(dt_s, begin_K)
         further_W = (self._left_J + released_J) / dt_s
-        newton = 0
         aged_eV = self._age_eV(self._aged(dt_s, begin_K))  # else reads after long steps would lag by their ageing
         self.problem.set_state("age_eV", aged_eV)
         try:
@@ -124,7 +124,6 @@ class Pcm:
                 state = self.problem.step(
                     dt_s, applied_V, circuit.series_resistance_ohm * share, compliance, latent_W + further_W
                 )
-                newton += state.newton_iterations
                 end_K = self.problem.temperature_K
                 largest = 0.0
                 for front, moment in zip(self.fronts, moments, strict=True):
@@ -149,9 +148,10 @@ class Pcm:
             "temperature_K": self.halo.maximum(float(np.abs(end_K - begin_K).max(initial=0.0))),
             "crystalline": largest,
         }
-        self._pending = (found_W, missing_W * dt_s, self._latent_J_per_m3 * born * self._volume_m3 - released_J)
+        births_J = self._latent_J_per_m3 * born * self._volume_m3
+        self._pending = (found_W, missing_W * dt_s, births_J, released_J)
         result = (state, begin_K)
-        return fem.Attempt(True, newton, changes, lambda: self._undo(saved, moments), result=result)
+        return fem.Attempt(True, 0, changes, lambda: self._undo(saved, moments), result=result)
 
     def _undo(self, saved: fem.Saved, moments: Sequence[Any]) -> None:
         self.problem.restore(saved)
@@ -176,8 +176,8 @@ class Pcm:
     def _accept(self, result: tuple[fem.TransientState, Floats], dt_s: float) -> None:
         """Take over what a step has found: terminal quantities, energies, the age of the glass."""
         state, begin_K = result
-        found_W, self._left_J, births_J = self._pending
-        self._birth_J += births_J
+        found_W, self._left_J, births_J, released_J = self._pending
+        self._birth_J += births_J - released_J
         end_K, share = self.problem.temperature_K, self.cell.share
         self._latent_W = found_W
         self.sigma = self._aged(dt_s, begin_K, end_K)
@@ -188,9 +188,12 @@ class Pcm:
         self._hottest_K = max(self._hottest_K, self._maximum_K())
         self.peak_K = max(self.peak_K, self._hottest_K)
         self.n_newton += state.newton_iterations
+        self.balance = state.balance
+        flows = max(abs(state.balance.electrical_W), abs(state.balance.out_W), abs(state.balance.stored_W))
+        self._balance_error = max(self._balance_error, abs(state.balance.residual_W) / flows if flows else 0.0)
         self.electrical_J += state.balance.electrical_W * share * dt_s
         self.out_J += state.balance.out_W * share * dt_s
-        self.latent_J += self.halo.sum(found_W) * share * dt_s
+        self.latent_J += self.halo.sum(found_W * dt_s + released_J) * share
         self.residual_J += abs(state.balance.residual_W) * share * dt_s
 
     def _aged(self, dt_s: float, begin_K: Floats, end_K: Floats | None = None) -> Floats:
@@ -201,7 +204,7 @@ class Pcm:
         return sigma
 
     def _age_eV(self, sigma: Floats) -> Floats:
-        return np.where(self._inside(), self.relaxation.age_eV(sigma), 0.0)
+        return np.where(self.inside, self.relaxation.age_eV(sigma), 0.0)
 
     def _hand_over(self) -> None:
         """Tell the equations which phase is where, and how old the glass is."""
@@ -221,6 +224,16 @@ class Pcm:
         return self.halo.sum(self.crystalline * self._volume_m3) / self.halo.sum(self._volume_m3)
 
     @property
+    def disordered_m3(self) -> float:
+        """Volume of the phase-change material that is not crystalline, in m^3."""
+        return self.halo.sum((1.0 - self.crystalline) * self._volume_m3) * self.cell.share
+
+    @property
+    def material_K(self) -> float:
+        """Hottest temperature of the phase-change material now."""
+        return self.halo.maximum(float(self.problem.temperature_K[self.inside].max(initial=0.0)))
+
+    @property
     def nuclei(self) -> list[fem.Nucleus]:
         """All nuclei born so far."""
         return [nucleus for front in self.fronts if isinstance(front, fem.Nucleation) for nucleus in front.nuclei]
@@ -229,14 +242,20 @@ class Pcm:
     def _bare(self) -> list[fem.PhaseFront]:
         return [front.front if isinstance(front, fem.Nucleation) else front for front in self.fronts]
 
-    def _inside(self) -> NDArray[np.bool_]:
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which nodes (local dofs,) belong to the phase-change material."""
         return np.any([front.inside for front in self._bare], axis=0)
 
     def _maximum_K(self) -> float:
         return self.halo.maximum(float(self.problem.temperature_K.max(initial=0.0)))
 
     def observe(self) -> dict[str, float]:
-        """One row of the time series."""
+        """One row of the time series.
+
+        ``power_W`` + ``latent_W`` = ``stored_W`` + ``heat_out_W`` in the latest step; ``balance_error`` is the largest
+        residual of that since the row before, over the largest of these flows.
+        """
         return {
             "time_s": self.time_s,
             "voltage_V": self.applied_V,
@@ -245,6 +264,10 @@ class Pcm:
             "conductance_S": self.conductance_S,
             "power_W": self.device_V * self.current_A,
             "temperature_peak_K": self._hottest_K,
+            "stored_W": self.balance.stored_W * self.cell.share,
+            "latent_W": self.balance.source_W * self.cell.share,
+            "heat_out_W": self.balance.out_W * self.cell.share,
+            "balance_error": self._balance_error,
             "limited": float(self.limited),
             "crystalline_share": self.crystalline_share,
             "n_nuclei": float(len(self.nuclei)),

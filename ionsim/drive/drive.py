@@ -92,14 +92,14 @@ class Drive:
         return tuple(last[index] for index in range(len(self.stages)))
 
     @property
-    def plateau_ends_s(self) -> frozenset[float]:
-        """Times in s at which the plateau of a pulse ends."""
-        found = []
+    def pulse_ends_s(self) -> dict[float, int]:
+        """Time in s at which the plateau of a stage's last pulse ends -> the stage; empty without pulses."""
+        last: dict[int, float] = {}
         for index in range(1, len(self._legs) - 1):
             before, here, after = self._legs[index - 1 : index + 2]
             if here.start_V == here.stop_V and abs(here.start_V) > max(abs(before.start_V), abs(after.stop_V)):
-                found.append(float(self.corners_s[index + 1]))
-        return frozenset(found)
+                last[here.stage] = float(self.corners_s[index + 1])
+        return {end_s: stage for stage, end_s in last.items()}
 
     def _leg(self, time_s: float) -> int:
         index = int(np.searchsorted(self.corners_s, time_s, side="right")) - 1

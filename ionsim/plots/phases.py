@@ -59,9 +59,9 @@ def frame(snapshot: Any, mirrored: bool) -> Frame:
     fields = ("crystalline", "temperature_K", "inside")
     cut = {name: np.asarray(snapshot.extra[f"cut/{name}"]) for name in ("x_nm", "z_nm", *fields)}
     if mirrored:
-        cut["x_nm"] = np.concatenate([-cut["x_nm"][:0:-1], cut["x_nm"]])
+        cut["x_nm"] = np.concatenate([-cut["x_nm"][::-1], cut["x_nm"]])
         for name in fields:
-            cut[name] = np.concatenate([cut[name][:, :0:-1], cut[name]], axis=1)
+            cut[name] = np.concatenate([cut[name][:, ::-1], cut[name]], axis=1)
     cut["inside"] = cut["inside"] > 1.0 - 1e-6
     return Frame(**cut, time_s=float(snapshot.time_s), voltage_V=float(snapshot.voltage_V))
 
@@ -154,12 +154,17 @@ def resistance_figure(series: Mapping[str, Floats], stages: Sequence[str], *, ti
 
 
 def chosen(snapshots: Mapping[str, Any], most: int = 5) -> dict[str, Any]:
-    """Snapshots to draw: at most so many, in the order of time, ends of stages before moments of largest power."""
+    """Snapshots to draw: at most so many, in the order of time; ends of stages first, then ends of pulses.
+
+    The moment of a stage's largest power stands in where it has no pulse.
+    """
     cuts = {label: item for label, item in snapshots.items() if "cut/crystalline" in item.extra}
-    ends = [label for label in cuts if not label.endswith("_peak")]
-    peaks = [label for label in cuts if label.endswith("_peak")]
-    labels = sorted((ends + peaks)[:most], key=lambda label: cuts[label].time_s)
-    return {label.replace("_peak", ", end of pulse"): cuts[label] for label in labels}
+    pulses = [label for label in cuts if label.endswith("_pulse")]
+    peaks = [label for label in cuts if label.endswith("_peak") and label.replace("_peak", "_pulse") not in cuts]
+    ends = [label for label in cuts if not label.endswith(("_pulse", "_peak"))]
+    labels = sorted((ends + pulses + peaks)[:most], key=lambda label: cuts[label].time_s)
+    titles = {label: label.replace("_pulse", ", end of pulse").replace("_peak", ", largest power") for label in labels}
+    return {titles[label]: cuts[label] for label in labels}
 
 
 def axisymmetric(input_toml: str) -> bool:

@@ -26,8 +26,7 @@ _T = TypeVar("_T")
 STATES = {"forming": "formed"}
 VIRGIN = "virgin"
 
-#: A snapshot of a stage's hottest moment is replaced when the power has grown by this factor, or at the end of a pulse
-#: whose power has not fallen by it.
+#: A snapshot of a stage's hottest moment is replaced when the power has grown by this factor.
 _NEW_PEAK = 1.05
 
 
@@ -85,7 +84,7 @@ class Simulation:
         self.family.initialise()
         self._snapshot(VIRGIN)
         drive, now, peak_W = self.drive, 0.0, 0.0
-        plateau_ends = drive.plateau_ends_s
+        pulse_ends = drive.pulse_ends_s
         while now < drive.duration_s:
             until = drive.next_sample_s(now)
             middle = 0.5 * (now + until)
@@ -96,10 +95,11 @@ class Simulation:
             if row["limited"]:
                 drive.on_compliance(until)
             now, name = until, drive.stages[stage]
-            held = until in plateau_ends and _NEW_PEAK * row["power_W"] > peak_W
-            if held or row["power_W"] > _NEW_PEAK * peak_W:
-                peak_W = max(peak_W, row["power_W"])
+            if row["power_W"] > _NEW_PEAK * peak_W:
+                peak_W = row["power_W"]
                 self._snapshot(f"{name}_peak")
+            if now in pulse_ends:
+                self._snapshot(f"{name}_pulse")
             if now in drive.stage_ends_s:
                 peak_W = 0.0
                 self._snapshot(STATES.get(name, name))

@@ -26,7 +26,9 @@ Array = NDArray[np.float64]
 
 WIDTH_NM = 1.0
 SPEED_NM_PER_NS = 1.0
-RADIUS_NM = 2.0  # of a nucleus, small against their distance: one left out as it lies in crystal could stick out of it
+#: Radius of a nucleus by dimension: small against the distance of nuclei (one that is left out since it lies in crystal
+#: could have stuck out of it), but large enough to be resolved by elements of 2 nm.
+RADIUS_NM = {2: 2.0, 3: 3.0}
 _LOOKS = 12
 
 
@@ -46,13 +48,13 @@ def crystallise(dim: int, spacing_nm: float, side_nm: float, size_nm: float, end
                            SPEED_NM_PER_NS), WIDTH_NM)  # fmt: skip
     front.set_value(0.0)
     rate = SPEED_NM_PER_NS / spacing_nm ** (dim + 1)  # per nm^dim and ns
-    nucleation = fem.Nucleation(front, lambda kelvin: np.full(kelvin.shape, 1e36 * rate), seed, RADIUS_NM,
+    nucleation = fem.Nucleation(front, lambda kelvin: np.full(kelvin.shape, 1e36 * rate), seed, RADIUS_NM[dim],
                                 depth_nm=1.0 if dim == 2 else None)  # fmt: skip
     kelvin = np.full(front.halo.local, 300.0)
     end_ns = end * spacing_nm / SPEED_NM_PER_NS
     stream = nucleation.stream(1e-9 * end_ns, kelvin)
     x = front.elements.x_nm[:, :dim]
-    margin = RADIUS_NM + SPEED_NM_PER_NS * end_ns
+    margin = RADIUS_NM[dim] + SPEED_NM_PER_NS * end_ns
     window = np.all((x > margin) & (x < side_nm - margin), axis=1)
     if not np.any(window):
         raise ValueError(f"no window is left in {side_nm} nm: its margin is {margin} nm")
@@ -67,7 +69,7 @@ def crystallise(dim: int, spacing_nm: float, side_nm: float, size_nm: float, end
             age = time - 1e9 * nucleus.time_s
             if age > 0.0:
                 away = np.linalg.norm(x[window] - nucleus.position_nm[:dim], axis=1)
-                covered |= away < RADIUS_NM + SPEED_NM_PER_NS * age
+                covered |= away < RADIUS_NM[dim] + SPEED_NM_PER_NS * age
         balls[look] = weight @ covered
     return Crystallised(times, model, balls, len(nucleation.nuclei))
 
@@ -75,16 +77,17 @@ def crystallise(dim: int, spacing_nm: float, side_nm: float, size_nm: float, end
 def avrami(dim: int, spacing_nm: float, time_ns: Array) -> Array:
     """The exact X for nuclei of the radius r0."""
     slope = np.pi / 3.0 / spacing_nm ** (dim + 1)
-    grown = (RADIUS_NM + SPEED_NM_PER_NS * time_ns) ** (dim + 1) - RADIUS_NM ** (dim + 1)
+    start = RADIUS_NM[dim]
+    grown = (start + SPEED_NM_PER_NS * time_ns) ** (dim + 1) - start ** (dim + 1)
     return 1.0 - np.exp(-slope * grown)
 
 
 def fit(dim: int, spacing_nm: float, time_ns: Array, fraction: Array) -> tuple[float, float]:
     """Exponent, and the prefactor over the exact one at the exact exponent, where X is between 0.05 and 0.9."""
     used = (fraction > 0.05) & (fraction < 0.9)
-    reach = RADIUS_NM + SPEED_NM_PER_NS * time_ns[used]
+    reach = RADIUS_NM[dim] + SPEED_NM_PER_NS * time_ns[used]
     exact = np.pi / 3.0 / spacing_nm ** (dim + 1)
-    extended = -np.log1p(-fraction[used]) + exact * RADIUS_NM ** (dim + 1)
+    extended = -np.log1p(-fraction[used]) + exact * RADIUS_NM[dim] ** (dim + 1)
     exponent = float(np.polyfit(np.log(reach), np.log(extended), 1)[0])
     return exponent, float(np.exp(np.mean(np.log(extended / (exact * reach ** (dim + 1))))))
 
