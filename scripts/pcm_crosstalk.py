@@ -78,10 +78,10 @@ def pulse(cell: Pcm, amplitude_V: float, series_ohm: float, points: int = 12) ->
     return np.array(times_s), {name: np.array(values) for name, values in found.items()}, 1.0 - melted
 
 
-def array(pitch_nm: float, size_nm: float, margin_nm: float, material: str) -> PcmDevice:
+def array(pitch_nm: float, size_nm: float, margin_nm: float, material: str, ambient_K: float = 300.0) -> PcmDevice:
     """Two word lines and two bit lines; the cell at the first crossing is driven."""
     return PcmDevice.model_validate({
-        "name": "crosstalk", "family": "pcm",
+        "name": "crosstalk", "family": "pcm", "ambient_K": ambient_K,
         "geometry": {
             "kind": "pcm_array", "rows": 2, "columns": 2, "selected_row": 0, "selected_column": 0,
             "pitch_nm": pitch_nm, "margin_nm": margin_nm, "size_nm": size_nm, "growth": 1.4,
@@ -99,29 +99,29 @@ def main(
     size_nm: Annotated[float, typer.Option(min=1.0, help="Mesh size in the cells.")] = 6.0,
     margin_nm: Annotated[float, typer.Option(min=30.0, help="From the crossings to the sides.")] = 100.0,
     material: Annotated[str, typer.Option(help="Material set.")] = "GST-225",
+    ambient: Annotated[float, typer.Option(min=200.0, help="Ambient temperature, K.")] = 300.0,
     out: Annotated[Path, typer.Option(help="CSV file; the picture has its name.")] = Path("pcm_crosstalk.csv"),
 ) -> None:
     """One RESET for each pitch."""
     pitches_nm = sorted(pitch or [60.0, 80.0, 100.0, 140.0])
     table = Table("pitch", "neighbour", "T peak (K)", "share of heating", "front (nm)", "nuclei", "lost",
-                  title=f"{material}: {pulses:g} RESET pulses of 50 ns, {amplitude_V:g} V", padding=0,
+                  title=f"{material}: {pulses:g} RESET pulses of 50 ns, {amplitude_V:g} V, {ambient:g} K", padding=0,
                   caption=f"front, nuclei in and lost share of a dome of {_DOME_NM:g} nm after all pulses")  # fmt: skip
     lines, curves, peaks = [], {}, {}
     for pitch_nm in pitches_nm:
         begun = time.monotonic()
-        cell = Pcm(array(pitch_nm, size_nm, margin_nm, material), np.random.SeedSequence(1))
+        cell = Pcm(array(pitch_nm, size_nm, margin_nm, material, ambient), np.random.SeedSequence(1))
         cell.initialise()
         times_s, kelvins, melted = pulse(cell, amplitude_V, series_ohm)
         console.print(f"  {pitch_nm:g} nm: {cell.halo.size} nodes, {cell.problem.method}, own {cell.peak_K:.0f} K, "
                       f"melted {melted:.3f} of all cells, {cell.n_steps} steps, {time.monotonic() - begun:.0f} s",
                       style="dim")  # fmt: skip
-        ambient_K = cell.device.ambient_K
         for what, name in NEIGHBOURS.items():
             kelvin = kelvins[name]
             found = lost(cell.cell.kinetics, times_s, kelvin, pulses)
             volume_nm3 = 2.0 / 3.0 * np.pi * _DOME_NM**3
             table.add_row(f"{pitch_nm:g}", what, f"{kelvin.max():.0f}",
-                          f"{(kelvin.max() - ambient_K) / (cell.peak_K - ambient_K):.3f}", f"{found.front_nm:.1e}",
+                          f"{(kelvin.max() - ambient) / (cell.peak_K - ambient):.3f}", f"{found.front_nm:.1e}",
                           f"{found.nuclei_per_nm3 * volume_nm3:.1e}", f"{found.share:.1e}")  # fmt: skip
             lines += [f"{pitch_nm:g},{name},{when:.6g},{value:.6g}"
                       for when, value in zip(times_s, kelvin, strict=True)]  # fmt: skip

@@ -117,6 +117,8 @@ class Pcm:
         begin, latent_W = self.crystalline, self._latent_W.copy()
         released_J = self._released_J(dt_s, begin_K)
         further_W = (self._left_J + released_J) / dt_s
+        aged_eV = self._age_eV(self._aged(dt_s, begin_K))  # else reads after long steps would lag by their ageing
+        self.problem.set_state("age_eV", aged_eV)
         try:
             for _ in range(_ROUNDS):
                 state = self.problem.step(
@@ -136,6 +138,7 @@ class Pcm:
                 latent_W = found_W
                 self.problem.restore(saved)
                 self.problem.set_state("crystalline", self.crystalline)
+                self.problem.set_state("age_eV", aged_eV)
             else:
                 raise fem.FemError("heat and phase do not agree")
         except fem.FemError as error:
@@ -177,8 +180,7 @@ class Pcm:
         self._birth_J += births_J - released_J
         end_K, share = self.problem.temperature_K, self.cell.share
         self._latent_W = found_W
-        self.sigma = self.relaxation.advance(self.sigma, dt_s, 0.5 * (begin_K + end_K))
-        self.sigma[(end_K > self._glass_K) | (self.crystalline > 0.5)] = 1.0
+        self.sigma = self._aged(dt_s, begin_K, end_K)
         self._hand_over()
         self.device_V, self.current_A, self.limited = state.cell_V, state.current_A * share, state.limited
         if abs(self.device_V) > _SMALL_V:
@@ -194,10 +196,20 @@ class Pcm:
         self.latent_J += self.halo.sum(found_W * dt_s + released_J) * share
         self.residual_J += abs(state.balance.residual_W) * share * dt_s
 
+    def _aged(self, dt_s: float, begin_K: Floats, end_K: Floats | None = None) -> Floats:
+        """State of the glass (local dofs,) after a step; as quenched where it is melt or crystal at the end."""
+        end_K = begin_K if end_K is None else end_K
+        sigma = self.relaxation.advance(self.sigma, dt_s, 0.5 * (begin_K + end_K))
+        sigma[(end_K > self._glass_K) | (self.crystalline > 0.5)] = 1.0
+        return sigma
+
+    def _age_eV(self, sigma: Floats) -> Floats:
+        return np.where(self.inside, self.relaxation.age_eV(sigma), 0.0)
+
     def _hand_over(self) -> None:
         """Tell the equations which phase is where, and how old the glass is."""
         self.problem.set_state("crystalline", self.crystalline)
-        self.problem.set_state("age_eV", np.where(self.inside, self.relaxation.age_eV(self.sigma), 0.0))
+        self.problem.set_state("age_eV", self._age_eV(self.sigma))
 
     # -- reading ----------------------------------------------------------------------------------------------
 
