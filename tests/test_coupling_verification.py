@@ -8,9 +8,10 @@ from ionsim.verification.field_refresh import field_refresh, rms, watched
 from ionsim.verification.heat_deposition import heat_deposition
 from ionsim.verification.lattice_filament import lattice, lattice_fields, random_filament
 from ionsim.verification.one_potential import one_potential, plane_currents_A
+from ionsim.verification.terminal_current import terminal_current
 from ionsim.verification.voltage_scaling import voltage_scaling
 
-CASES = (field_refresh, heat_deposition, one_potential, voltage_scaling)
+CASES = (field_refresh, heat_deposition, one_potential, terminal_current, voltage_scaling)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

@@ -13,8 +13,8 @@ from ionsim.errors import DeviceFileError
 from ionsim.verification import cases
 from ionsim.verification.ion_cell import STEP_NM, film_sites
 
-QUICK = ("film-potential", "charged-metal", "ion-pair")
-LONG = ("ion-equilibrium", "counter-ions", "open-circuit")
+QUICK = ("charged-metal", "ion-pair")
+LONG = ("film-potential", "ion-equilibrium", "counter-ions", "open-circuit")
 
 
 def passes(name):
@@ -23,8 +23,13 @@ def passes(name):
     assert any(record.passed for record in records)
 
 
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_case_passes(name):
+    passes(name)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", QUICK + LONG)
+@pytest.mark.parametrize("name", LONG)
 def test_case_passes(name):
     passes(name)
 

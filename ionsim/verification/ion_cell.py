@@ -112,7 +112,7 @@ class IonCell:
         if self.charge is not None:
             self.charge.update(self.engine.occupation == 1, self._metal)
             own_V, potential_V = self.charge.own_V, potential_V + self.charge.potential_V
-        self.engine.set_fields(potential_V, self._ambient_K, self._reservoir_V, own_V)
+        self.engine.set_fields(potential_V, self._ambient_K, self._reservoir_V, own_V=own_V)
 
     def occupation(self, events: int, blocks: int = 1) -> Floats:
         """(blocks, N) mean occupation by ions over so many events each, weighted with time."""
