@@ -23,8 +23,9 @@ class ChargeTransfer:
 
     - Butler-Volmer: j0 [exp(alpha A/kT) - exp(-(1 - alpha) A/kT)]
     - symmetric Marcus, with ``reorganisation_eV`` lambda: j0 exp(-A^2 / (4 lambda kT)) 2 sinh(A / 2kT), which is the
-      difference of the rates exp(-(lambda -+ A)^2 / (4 lambda kT)); beyond A = lambda it falls again (Bazant, Acc.
-      Chem. Res. 46, 1144 (2013), doi 10.1021/ar300145c)
+      difference of the rates exp(-(lambda -+ A)^2 / (4 lambda kT)) over that of equilibrium; far beyond A = lambda it
+      falls to nothing (the inverted region), so that a strongly driven interface blocks (Bazant, Acc. Chem. Res. 46,
+      1144 (2013), doi 10.1021/ar300145c)
 
     so it vanishes in equilibrium whatever j0 is. ``exchange_A_per_m2``: j0, a number or a function. ``into`` None: the
     electrode is a reservoir with the chemical potential ``reservoir_eV`` (without the electrode's potential). At an
@@ -79,8 +80,9 @@ def insertion_exchange(j_A_per_m2: float, alpha: float = 0.5) -> Exchange:
     """
 
     def exchange(x_ion: Array, x_into: Array) -> tuple[Array, Array, Array]:
-        j0 = j_A_per_m2 * (x_ion * (1.0 - x_into)) ** (1.0 - alpha) * x_into**alpha
-        return j0, (1.0 - alpha) * j0 / x_ion, j0 * (alpha / x_into - (1.0 - alpha) / (1.0 - x_into))
+        vacant = np.maximum(1.0 - x_into, 1e-16)
+        j0 = j_A_per_m2 * (x_ion * vacant) ** (1.0 - alpha) * x_into**alpha
+        return j0, (1.0 - alpha) * j0 / x_ion, j0 * (alpha / x_into - (1.0 - alpha) / vacant)
 
     return exchange
 

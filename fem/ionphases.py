@@ -11,19 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from fem.errors import FemError
 
 Array = NDArray[np.float64]
-#: (filled fraction (n,), kT in eV) -> excess chemical potential (n,) in eV and its derivative by the filled fraction.
-Excess = Callable[[Array, float], tuple[Any, Any]]
+#: (filled fraction x (n,), free fraction 1 - x (n,), kT in eV) -> excess chemical potential (n,) in eV and its
+#: derivative by x. The free fraction keeps its digits where x is 1 to rounding.
+Excess = Callable[[Array, Array, float], tuple[Any, Any]]
 #: filled fraction (n,) -> diffusivity (n,) in m^2/s and its derivative by the filled fraction.
 Diffusivity = Callable[[Array], tuple[Any, Any]]
 ONE_MOLAR_PER_M3 = 6.02214076e26
 
 
-def lattice_gas(x: Array, kT_eV: float) -> tuple[Array, Array]:
+def lattice_gas(x: Array, free: Array, kT_eV: float) -> tuple[Array, Array]:
     """Crowding on a lattice of sites: -kT ln(1 - x) in eV, and its derivative; kT ln(x/(1-x)) with the ideal part.
 
     The activity coefficient 1/(1 - x) of Bikerman and of Kilic, Bazant and Ajdari (doi 10.1103/PhysRevE.75.021503).
     """
-    free = 1.0 - x
     return -kT_eV * np.log(free), kT_eV / free
 
 
@@ -34,8 +34,8 @@ def regular_solution(omega_eV: float) -> Excess:
     hold a boundary between the two: the mesh does), below 0 they repel.
     """
 
-    def excess(x: Array, kT_eV: float) -> tuple[Array, Array]:
-        value, slope = lattice_gas(x, kT_eV)
+    def excess(x: Array, free: Array, kT_eV: float) -> tuple[Array, Array]:
+        value, slope = lattice_gas(x, free, kT_eV)
         return value + omega_eV * (1.0 - 2.0 * x), slope - 2.0 * omega_eV
 
     return excess
@@ -63,11 +63,11 @@ class Phase:
         if not math.isfinite(self.fixed_charge_per_m3):
             raise FemError(f"fixed_charge_per_m3 must be finite, got {self.fixed_charge_per_m3!r}")
 
-    def activity(self, x: Array, kT_eV: float) -> tuple[Array, Array]:
-        """ln gamma (n,) and its derivative at filled fractions ``x`` (n,)."""
+    def activity(self, x: Array, free: Array, kT_eV: float) -> tuple[Array, Array]:
+        """ln gamma (n,) and its derivative at filled and free fractions (n,)."""
         if self.excess is None:
             return np.zeros_like(x), np.zeros_like(x)
-        value, slope = self.excess(x, kT_eV)
+        value, slope = self.excess(x, free, kT_eV)
         return np.asarray(value / kT_eV), np.broadcast_to(slope / kT_eV, x.shape)
 
 

@@ -22,8 +22,9 @@ class Network:
     """The dual of one region: edges (n,) between dofs ``tail`` and ``head``, area over length ``weight`` in m.
 
     ``volume`` (local dofs,) in m^3. Lower dimensions are per metre of depth or square metre; (r, z) is the whole turn.
-    The weights are those of the P1 stiffness matrix: none is negative on a Delaunay mesh (Xu and Zikatanov, Math.
-    Comp. 68, 1429 (1999)), and then densities stay positive.
+    The weights are those of the P1 stiffness matrix. Where none is negative densities stay positive: in 2D inside a
+    Delaunay mesh, and on its boundary where no angle opposite is obtuse (Xu and Zikatanov, Math. Comp. 68, 1429
+    (1999), who give the condition in 3D as well).
     """
 
     tail: Nodes

@@ -17,7 +17,9 @@ from fem.transportlayout import Layout
 from fem.transportsystem import Balance, Conditions, Rates, System
 
 Array = NDArray[np.float64]
-_KEPT = 0.1  # an iteration leaves this of a density, and of the free sites, at least
+_KEPT = 0.1  # an iteration leaves this of a density at least, and of the free sites where there are many
+_SCARCE = 0.1  # free fraction below which Newton's method goes by its logarithm
+_LARGEST_POWER = 20.0  # of e, that an iteration changes scarce free sites by
 _NEGLIGIBLE = 1e-10  # of the largest fraction of a species: what is below need not be resolved by Newton's method
 _GROWTH = 4.0  # of the steps to a steady state
 _RELAXATIONS = 200
@@ -46,6 +48,7 @@ class SavedTransport:
     """All that a Transport needs to go on from a moment."""
 
     u: Array
+    free: dict[str, Array]
     owed: Array
     previous: Array | None
     previous_dt_s: float
@@ -73,7 +76,11 @@ class Transport:
     equilibrium is exact. Steps are backward Euler after a start or ``restart``, else BDF2 (``order`` 1: always backward
     Euler; it is also what a BDF2 step that fails falls back to). Newton's method has converged when an iteration moves
     no potential by more than ``rtol`` kT/e and no density by more than rtol of it. ``charge_C`` adds up the currents
-    by the same difference formula as the densities, so that charge and ions agree to rounding.
+    by the same difference formula as the densities, so that charge and ions agree to rounding. A current through an
+    open circuit is nil to about 1e-16 of the largest flow to and fro along an edge, e D n / length.
+
+    Volumes are the lumped ones of P1 elements; from corner to corner of triangles they differ, which shows where a
+    double layer is thinner than the cells: resolve it, or make the region electroneutral.
 
     Raises FemError for names and values that are not allowed.
     """
@@ -110,6 +117,7 @@ class Transport:
         self._u = np.zeros(self._layout.size)
         for one, initial in zip(self._layout.populations, self._layout.initial, strict=True):
             self._u[one.unknown[one.nodes]] = initial
+        self._free = {name: 1.0 - filled for name, filled in self._system.fractions(self._u).items()}
         self._owed = self._system.gauss(self._u)
         self._previous: Array | None = None
         self._previous_dt = 0.0
@@ -157,8 +165,15 @@ class Transport:
         values = np.empty(0) if array is None else array[one.nodes]
         if not np.all(np.isfinite(values) & (values > 0.0)):
             raise FemError(f"density of {name!r} must be above 0 and finite, got {np.min(values)!r}")
-        free = one.fixed < 0
-        self._u[one.unknown[one.nodes[free]]] = values[free] / self._system.sites[number]
+        moves = one.fixed < 0
+        u = self._u.copy()
+        u[one.unknown[one.nodes[moves]]] = values[moves] / self._system.sites[number]
+        filled = self._system.fractions(u)
+        most = float(filled[one.phase].max())
+        if self._layout.phases[one.phase].excess is not None and most >= 1.0:
+            raise FemError(f"density of {name!r}: phase {one.phase!r} would be filled by {most:.4g}, which must be "
+                           "below 1")  # fmt: skip
+        self._u, self._free = u, {phase: 1.0 - part for phase, part in filled.items()}
         self._owed = self._system.gauss(self._u)
         self.restart()
 
@@ -177,11 +192,12 @@ class Transport:
         """Everything that changes from step to step, as it is now."""
         previous = None if self._previous is None else self._previous.copy()
         charges, last = self._charges.copy(), self._last_charges.copy()
-        return SavedTransport(self._u.copy(), self._owed.copy(), previous, self._previous_dt, charges, last)
+        now = self._u.copy(), dict(self._free), self._owed.copy()
+        return SavedTransport(*now, previous, self._previous_dt, charges, last)
 
     def restore(self, saved: SavedTransport) -> None:
         """Go back to what ``save`` returned."""
-        self._u, self._owed = saved.u.copy(), saved.owed.copy()
+        self._u, self._free, self._owed = saved.u.copy(), dict(saved.free), saved.owed.copy()
         self._previous = None if saved.previous is None else saved.previous.copy()
         self._previous_dt = saved.previous_dt_s
         self._charges, self._last_charges = saved.charges.copy(), saved.last_charges.copy()
@@ -199,13 +215,10 @@ class Transport:
         if not (math.isfinite(dt_s) and dt_s > 0.0):
             raise FemError(f"dt_s must be a positive time in s, got {dt_s!r}")
         conditions = self._conditions(voltages_V or {}, currents_A or {})
-        begin = self._u.copy()
-        second = self.order == 2 and self._previous is not None
         try:
             return self._step(dt_s, conditions)
         except FemError:
-            self._u = begin.copy()
-            if not second:
+            if self.order == 1 or self._previous is None:
                 raise
         saved = self.save()
         self.restart()
@@ -256,17 +269,16 @@ class Transport:
         try:
             for _ in range(_RELAXATIONS):
                 self.restart()
-                begin = self._u.copy()
+                begin = self._u
                 try:
                     state = self._step(dt_s, conditions)
                 except FemError:
-                    self._u = begin
                     if dt_s < 1e-9 * shortest:
                         raise
                     dt_s *= 0.2
                     continue
                 moved = self._u - begin
-                rested = self._size(moved, self._u) < _SETTLED
+                rested = self._size(moved, self._u, self._free) < _SETTLED
                 if rested and calm and dt_s > longest:
                     break
                 calm = rested
@@ -305,18 +317,18 @@ class Transport:
         The movement is added up by itself: as a difference of unknowns it would lose the digits of a short step.
         """
         system, start = self._system, self._u
-        u, moved = start.copy(), np.zeros_like(start)
+        u, moved, free = start.copy(), np.zeros_like(start), self._free
         iteration = 0
         while True:
             iteration += 1
-            balance = system.evaluate(u, moved, rates, conditions, self._owed, jacobian=True)
+            balance = system.evaluate(u, free, moved, rates, conditions, self._owed, jacobian=True)
             if not np.all(np.isfinite(balance.residual)):
                 raise FemError("Newton's method did not converge: a residual is not finite")
             change = system.direction(balance.residual)
             if not np.all(np.isfinite(change)):
                 raise FemError("Newton's method did not converge: its step is not finite")
-            size = self._size(change, u)
-            self._limit(change, u)
+            size = self._size(change, u, free)
+            free = self._limit(change, u, free)
             moved += change
             u = start + moved
             if size <= self.rtol:
@@ -325,15 +337,21 @@ class Transport:
                 raise FemError(f"Newton's method did not converge: its last step was {size:.3g} after {iteration} "
                                "iterations")  # fmt: skip
         # Once more with the matrix at hand: it costs little, and conservation gains what the last step left over.
-        balance = system.evaluate(u, moved, rates, conditions, self._owed, jacobian=False)
+        balance = system.evaluate(u, free, moved, rates, conditions, self._owed, jacobian=False)
         change = system.correction(balance.residual)
-        self._limit(change, u)
+        free = self._limit(change, u, free)
         moved += change
-        self._u = start + moved
-        return moved, system.evaluate(self._u, moved, rates, conditions, self._owed, jacobian=False), iteration
+        self._u, self._free = start + moved, self._synchronised(start + moved, free)
+        balance = system.evaluate(self._u, self._free, moved, rates, conditions, self._owed, jacobian=False)
+        return moved, balance, iteration
 
-    def _size(self, change: Array, u: Array) -> float:
-        """Largest change of a potential, in kT/e and of a density, relative."""
+    def _synchronised(self, u: Array, free: Mapping[str, Array]) -> dict[str, Array]:
+        """Free fractions (dofs,): one minus the filled ones where that has enough digits."""
+        filled = self._system.fractions(u)
+        return {name: np.where(filled[name] < 1.0 - _SCARCE, 1.0 - filled[name], old) for name, old in free.items()}
+
+    def _size(self, change: Array, u: Array, free: Mapping[str, Array]) -> float:
+        """Largest change of a potential, in kT/e, and of a density or of what is free, relative."""
         count = self._layout.potentials
         reach = self.thermal_voltage_V + np.abs(u[:count])
         size = float((np.abs(change[:count]) / reach).max(initial=0.0))
@@ -341,25 +359,41 @@ class Transport:
             at = one.unknown[one.nodes]
             x = u[at]
             size = max(size, float((np.abs(change[at]) / (x + _NEGLIGIBLE * x.max(initial=0.0))).max(initial=0.0)))
+        for name, growth in self._system.fractions(change).items():
+            if self._layout.phases[name].excess is not None:
+                size = max(size, float((np.abs(growth) / free[name]).max(initial=0.0)))
         return size
 
-    def _limit(self, change: Array, u: Array) -> None:
-        """Shorten the change of the densities of a node where it would leave less than a tenth of one."""
-        filled, growth = self._system.fractions(u), self._system.fractions(change)
+    def _limit(self, change: Array, u: Array, free: Mapping[str, Array]) -> dict[str, Array]:
+        """Change ``change`` so that every fraction stays positive, and return the free fractions (dofs,) after it.
+
+        Where little is free, the chemical potential goes with the logarithm of what is free: there Newton's step is
+        taken as one of the logarithm, so that sites fill up to any exponent in a few iterations.
+        """
+        growth, result = self._system.fractions(change), {}
         for name, phase in self._layout.phases.items():
-            share = np.ones(self._layout.halo.local)
-            if phase.excess is not None:
-                limit = (1.0 - _KEPT) * (1.0 - filled[name])
-                over = growth[name] > limit
-                share[over] = limit[over] / growth[name][over]
             ones = [one for one in self._layout.populations if one.phase == name]
+            taken = growth[name].copy()
+            left = free[name] - taken
+            if phase.excess is not None:
+                before = free[name]
+                over = taken > (1.0 - _KEPT) * before
+                taken[over], left[over] = (1.0 - _KEPT) * before[over], _KEPT * before[over]
+                scarce = before < _SCARCE
+                power = np.clip(-growth[name][scarce] / before[scarce], -_LARGEST_POWER, _LARGEST_POWER)
+                power = np.minimum(power, np.log(5.0 * _SCARCE / before[scarce]))
+                taken[scarce], left[scarce] = -before[scarce] * np.expm1(power), before[scarce] * np.exp(power)
+            share = np.divide(taken, growth[name], out=np.ones_like(taken), where=growth[name] != 0.0)
+            cut = np.ones_like(share)
             for one in ones:
                 at = one.unknown[one.nodes]
-                fall, most = -change[at], (1.0 - _KEPT) * u[at]
+                fall, most = -change[at] * share[one.nodes], (1.0 - _KEPT) * u[at]
                 part = np.divide(most, fall, out=np.ones_like(fall), where=fall > most)
-                share[one.nodes] = np.minimum(share[one.nodes], part)
+                cut[one.nodes] = np.minimum(cut[one.nodes], part)
             for one in ones:
-                change[one.unknown[one.nodes]] *= share[one.nodes]
+                change[one.unknown[one.nodes]] *= (share * cut)[one.nodes]
+            result[name] = np.where(cut < 1.0, free[name] - cut * (free[name] - left), left)
+        return result
 
     def _times(self) -> tuple[float, float]:
         """Shortest time across an edge, and longest through the whole mesh, by diffusion, in s."""

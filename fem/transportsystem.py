@@ -56,8 +56,9 @@ class Balance:
 class System:
     """Unknowns u (size,): potentials in V, then filled fractions. Rows: charge in C, then ions per s.
 
-    The matrix is assembled edge by edge into a pattern that is made once, and factored by MUMPS: on 2D meshes twice as
-    fast as SuperLU of SciPy, since the pattern is analysed only once.
+    The matrix is assembled edge by edge into a pattern that is made once, and factored by MUMPS, which analyses it
+    once: 25 ms against the 57 ms of SciPy's SuperLU for 10,800 unknowns on a square, 1.2 against 2.5 ms for 1,200 on a
+    line (measured on one core).
     """
 
     def __init__(self, layout: Layout, permittivity: Mapping[str, float], temperature_K: float) -> None:
@@ -152,11 +153,20 @@ class System:
         count = self.layout.potentials
         return np.asarray(np.bincount(a, flow, count) - np.bincount(b, flow, count) + self.free @ u)
 
+    @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # the residual of a wild iterate is not finite
     def evaluate(
-        self, u: Array, moved: Array, rates: Rates, conditions: Conditions, owed: Array, jacobian: bool
+        self,
+        u: Array,
+        free: Mapping[str, Array],
+        moved: Array,
+        rates: Rates,
+        conditions: Conditions,
+        owed: Array,
+        jacobian: bool,
     ) -> Balance:
         """Residual and currents at ``u``, reached by ``moved`` from where Gauss's law lacked ``owed`` (potentials,).
 
+        ``free``: free fraction (dofs,) of each phase.
         Charges are added up by what moved: the rounding of all ions in the device would drown the current of a short
         step. With ``jacobian`` the entries of the matrix are kept for ``direction``.
         """
@@ -166,10 +176,7 @@ class System:
         self._jacobian = jacobian
         rate = rates.leading * moved + rates.history
         filled = self.fractions(u)
-        activity = {}
-        for name, x in filled.items():
-            with np.errstate(divide="ignore", invalid="ignore"):
-                activity[name] = layout.phases[name].activity(x, self.kT_eV)
+        activity = {name: layout.phases[name].activity(x, free[name], self.kT_eV) for name, x in filled.items()}
         row = self.storage * rate  # ions per s that a node's population lacks
         phi = u[layout.potential]
         self._entries(np.flatnonzero(self.storage), None, rates.leading * self.storage[self.storage > 0.0])
@@ -177,9 +184,8 @@ class System:
             self._transport(number, one, u, phi, filled[one.phase], activity[one.phase], row)
         gained = np.zeros(layout.size)  # ions per s from reactions
         injected = np.zeros(self.terminals.size)  # A by reactions at electrodes
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # the residual of a wild iterate shows it
-            for reactor in layout.reactors:
-                self._react(reactor, u, phi, activity, gained, injected)
+        for reactor in layout.reactors:
+            self._react(reactor, u, phi, activity, gained, injected)
         row -= gained
         bath = self.held
         into = np.bincount(self.bath[bath], (E_C * self.charge * row)[bath], self.terminals.size)

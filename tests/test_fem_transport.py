@@ -71,7 +71,8 @@ def test_newton_direction_is_exact(current, reorganisation_eV):
     owed = system.gauss(u)
 
     def residual(change, jacobian=False):
-        return system.evaluate(u + change, moved + change, rates, conditions, owed, jacobian).residual
+        free = {name: 1.0 - x for name, x in system.fractions(u + change).items()}
+        return system.evaluate(u + change, free, moved + change, rates, conditions, owed, jacobian).residual
 
     direction = system.direction(residual(np.zeros_like(u), jacobian=True))
     for wanted in (-residual(np.zeros_like(u)), rng.normal(size=u.size) * np.abs(residual(1e-3 * u))):
@@ -248,8 +249,27 @@ def changed(**changes):
     (lambda: changed()().step(1.0, {"gate": 0.0}), "'film' needs either"),
     (lambda: changed()().step(1.0, {}, {"gate": 0.0, "film": 0.0}), "at least one terminal needs a voltage"),
     (lambda: changed()().step(1.0, {"gate": 0.0, "flim": 0.0}), "nearest: 'film'"),
+    (lambda: changed()().set_density("H", 1e27), "must be below 1"),
     (lambda: changed()().density_per_m3("inserte"), "nearest: 'inserted'"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(make, message):
     with pytest.raises(fem.FemError, match=message):
         make()
+
+
+def test_sites_fill_beyond_rounding_and_empty_again():
+    """Volts across a layer of ions on a lattice: less is free than one minus x can tell, and it comes back."""
+    problem = insertion_electrode.stack()
+    rest = problem.steady({"film": 0.0}, {"gate": 0.0}).voltages_V["gate"]
+    begin, fractions = problem.amount("ion"), []
+    for gate in (rest + 6.0, rest):
+        control = fem.TimeControl(0.0, 5e-9, 1e-11)
+        problem.restart()
+        while not control.finished:
+            control.advance(lambda dt, volts=gate: problem.attempt(dt, {"gate": volts, "film": 0.0}))
+        assert control.rejected == 0
+        fractions.append(np.nanmax(problem.fraction("ion")))
+    assert fractions[0] > 1.0 - 1e-12
+    assert fractions[1] < 0.9
+    problem.steady({"gate": rest, "film": 0.0})
+    assert problem.amount("ion") == pytest.approx(begin, rel=1e-6)

@@ -1,5 +1,7 @@
 """A film that ions are inserted into: diffusion overpotential on paper, and charge over a train of gate pulses."""
 
+from functools import partial
+
 import numpy as np
 import scipy.constants
 from numpy.typing import NDArray
@@ -120,12 +122,15 @@ def gate_pulse_train() -> list[Record]:
     split, total, counted, inserted = 0.0, 0.0, 0.0, [start["inserted"]]
     for pulse in range(20):
         voltage = rest + (0.8 if pulse < 10 else -0.8)
-        for seconds, volts, amperes in ((5e-9, {"gate": voltage}, {}), (1e-7, {}, {"gate": 0.0})):
+        stages: list[tuple[float, dict[str, float], dict[str, float]]] = [
+            (5e-9, {"gate": voltage}, {}), (1e-7, {}, {"gate": 0.0})
+        ]  # fmt: skip
+        for seconds, volts, amperes in stages:
             problem.restart()
             control = fem.TimeControl(0.0, seconds, 0.02 * seconds, dt_min_s=1e-9 * seconds)
+            attempt = partial(problem.attempt, voltages_V={"film": 0.0, **volts}, currents_A=amperes)
             while not control.finished:
-                step = control.advance(lambda dt, v=volts, i=amperes: problem.attempt(dt, {"film": 0.0, **v}, i))
-                state = step.attempt.result
+                state = control.advance(attempt).attempt.result
                 largest = max(map(abs, (*state.displacement_A.values(), *state.faradaic_A.values())))
                 total = max(total, abs(sum(state.currents_A.values())) / largest)
                 for name, current in state.currents_A.items():
