@@ -6,6 +6,7 @@ with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spac
     import dolfinx_solver  # noqa: F401
 
 from fem.cell import Cell, Coefficient, midpoints_nm, region_cells, scalar_space
+from fem.chargetransfer import ChargeTransfer, Junction, Terminal, insertion_exchange
 from fem.conductance import Conductance
 from fem.conduction import Conduction, ConductionState
 from fem.contacts import Contact
@@ -15,6 +16,7 @@ from fem.extension import Extension
 from fem.front import FrontStep, PhaseFront
 from fem.functions import cosh, exp, log, maximum, minimum, sinh, sqrt, tanh, where
 from fem.heat import Heat
+from fem.ionphases import ONE_MOLAR_PER_M3, Excess, Phase, Species, lattice_gas, regular_solution
 from fem.krylov import SolverSettings
 from fem.latent import HeatStep, LatentHeat, LatentStep, heat_step
 from fem.nucleation import Nucleation, Nucleus
@@ -23,11 +25,14 @@ from fem.properties import Property
 from fem.sites import SiteOperator
 from fem.timecontrol import Attempt, Step, TimeControl
 from fem.transient import Balance, Saved, Transient, TransientSettings, TransientState
+from fem.transport import SavedTransport, Transport, TransportState
 
 __all__ = [
+    "ONE_MOLAR_PER_M3",
     "Attempt",
     "Balance",
     "Cell",
+    "ChargeTransfer",
     "Coefficient",
     "Conductance",
     "Conduction",
@@ -35,35 +40,46 @@ __all__ = [
     "Contact",
     "ElectroThermal",
     "ElectroThermalState",
+    "Excess",
     "Extension",
     "FemError",
     "FrontStep",
     "Heat",
     "HeatStep",
+    "Junction",
     "LatentHeat",
     "LatentStep",
     "Nucleation",
     "Nucleus",
+    "Phase",
     "PhaseFront",
     "Property",
     "Saved",
+    "SavedTransport",
     "SiteOperator",
     "SolverSettings",
+    "Species",
     "Step",
+    "Terminal",
     "TimeControl",
     "Transient",
     "TransientSettings",
     "TransientState",
+    "Transport",
+    "TransportState",
     "VtxSeries",
     "as_function",
     "cosh",
     "exp",
     "heat_step",
+    "insertion_exchange",
+    "lattice_gas",
     "log",
     "maximum",
     "midpoints_nm",
     "minimum",
     "region_cells",
+    "regular_solution",
     "scalar_space",
     "sinh",
     "sqrt",

@@ -72,14 +72,14 @@ def exchanges(
     electrical, thermal = Exchange(), Exchange()
     for name, interface in known.items():
         contact = contacts.get(name, Contact())
-        pairs = _dofs(space, halo, np.asarray(interface.nodes, dtype=np.int64), name)
+        pairs = pair_dofs(space, halo, np.asarray(interface.nodes, dtype=np.int64), name)
         area = np.asarray(interface.area_nm2, dtype=np.float64) * metres
         electrical.add(pairs, area, contact.electrical_S_per_m2, f"interface {name!r}: electrical_S_per_m2")
         thermal.add(pairs, area, contact.thermal_W_per_m2K, f"interface {name!r}: thermal_W_per_m2K")
     return electrical, thermal
 
 
-def _dofs(space: Any, halo: Halo, nodes: Nodes, name: str) -> Nodes:
+def pair_dofs(space: Any, halo: Halo, nodes: Nodes, name: str) -> Nodes:
     """Global dofs (n, 2) of input nodes (n, 2), on every rank."""
     mesh = space.mesh
     local = np.empty(mesh.geometry.x.shape[0], dtype=np.int64)

@@ -48,7 +48,7 @@ def simplices(cell: Cell, region: str, space: dolfinx.fem.FunctionSpace, halo: H
     dim = mesh.topology.dim
     kind = mesh.topology.cell_type.name
     if kind not in ("interval", "triangle", "tetrahedron"):
-        raise FemError(f"a phase front needs a mesh of simplices, not of cells of type {kind!r}")
+        raise FemError(f"the mesh must be made of simplices, not of cells of type {kind!r}")
     cells = region_cells(cell, region)
     dofs = np.asarray(space.dofmap.list, dtype=np.int32)[cells]
     corners = mesh.geometry.x[np.asarray(mesh.geometry.dofmaps[0])[cells], :dim]

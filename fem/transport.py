@@ -1,0 +1,437 @@
+"""Ions in time: Nernst-Planck-Poisson with intercalation, interface reactions and terminal currents."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fem.cell import Cell
+from fem.chargetransfer import Junction, Terminal
+from fem.errors import FemError, unknown_name
+from fem.halo import nodal_array
+from fem.ionphases import Phase, Species
+from fem.timecontrol import Attempt
+from fem.transportlayout import Layout
+from fem.transportsystem import Balance, Conditions, Rates, System
+
+Array = NDArray[np.float64]
+_KEPT = 0.1  # an iteration leaves this of a density at least, and of the free sites where there are many
+_SCARCE = 0.1  # free fraction below which Newton's method goes by its logarithm
+_LARGEST_POWER = 20.0  # of e, that an iteration changes scarce free sites by
+_NEGLIGIBLE = 1e-10  # of the largest fraction of a species: what is below need not be resolved by Newton's method
+_GROWTH = 4.0  # of the steps to a steady state
+_RELAXATIONS = 200
+_SETTLED = 1e-9
+
+
+@dataclass(frozen=True)
+class TransportState:
+    """The result of a step, by terminal; currents in A enter the device (A/m^2 in 1D, A/m in a plane).
+
+    ``currents_A``: what the wire brings. ``displacement_A``: the part that charges electrodes and metals against their
+    surroundings. ``faradaic_A``: the part that goes on as ions: out of an electrode, or, negative, with those that are
+    inserted into a metal. The sum of both is the current, which is calculated without them. ``voltages_V``;
+    ``newton_iterations``.
+    """
+
+    currents_A: dict[str, float]
+    displacement_A: dict[str, float]
+    faradaic_A: dict[str, float]
+    voltages_V: dict[str, float]
+    newton_iterations: int
+
+
+@dataclass(frozen=True)
+class SavedTransport:
+    """All that a Transport needs to go on from a moment."""
+
+    u: Array
+    free: dict[str, Array]
+    owed: Array
+    previous: Array | None
+    previous_dt_s: float
+    charges: Array
+    last_charges: Array
+
+
+class Transport:
+    """Ions of several species on simplices: conservation, Poisson's equation, reactions at interfaces.
+
+    - ions: dn/dt = div(D n / kT grad mu), mu = standard + kT ln(n / sites) + excess(x) + z e phi
+    - field: -div(eps0 eps_r grad phi) = e (sum of z n + fixed charge)
+    - at a junction and at an electrode: the reactions of fem.ChargeTransfer; no ions pass where there is none
+
+    In 1D (per m^2), a plane (per metre of depth), (r, z) with ``cell.axisymmetric``, or 3D, on one rank.
+    ``permittivity``: eps_r by region, of all that are no metal; 0 makes a region electroneutral, so that its mesh need
+    not resolve the Debye length: double layers are then the compact ones of terminals and junctions. Every region of a
+    terminal is a metal: one potential, and electrons that make up for the ions in it. Ions of a species in regions that
+    share nodes are one body; those on two sides of a split interface meet only by the reactions of its ``junctions``
+    (fem.Junction by name). Surfaces without terminal, and interfaces not named, stop all ions; the potential is
+    continuous across the latter.
+
+    Along each edge of the mesh the flux is that of Scharfetter and Gummel with the whole excess in the exponent, so
+    that densities stay positive at any cell Peclet number (backward Euler, a mesh without negative weights) and
+    equilibrium is exact. Steps are backward Euler after a start or ``restart``, else BDF2 (``order`` 1: always backward
+    Euler; it is also what a BDF2 step that fails falls back to). Newton's method has converged when an iteration moves
+    no potential by more than ``rtol`` kT/e and no density by more than rtol of it. ``charge_C`` adds up the currents
+    by the same difference formula as the densities, so that charge and ions agree to rounding. A current through an
+    open circuit is nil to about 1e-16 of the largest flow to and fro along an edge, e D n / length.
+
+    Volumes are the lumped ones of P1 elements; from corner to corner of triangles they differ, which shows where a
+    double layer is thinner than the cells: resolve it, or make the region electroneutral.
+
+    Raises FemError for names and values that are not allowed.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        permittivity: Mapping[str, float],
+        phases: Mapping[str, Phase],
+        species: Mapping[str, Species],
+        terminals: Mapping[str, Terminal],
+        junctions: Mapping[str, Junction] | None = None,
+        temperature_K: float = 300.0,
+        order: int = 2,
+        rtol: float = 1e-8,
+        max_iterations: int = 30,
+    ) -> None:
+        if not (math.isfinite(temperature_K) and temperature_K > 0.0):
+            raise FemError(f"temperature_K must be positive and finite, got {temperature_K!r}")
+        if order not in (1, 2):
+            raise FemError(f"order must be 1 or 2, got {order!r}")
+        if not 0.0 < rtol < 1e-3 or max_iterations < 1:
+            raise FemError(f"rtol must lie between 0 and 1e-3 and max_iterations be >= 1, got {rtol!r} and "
+                           f"{max_iterations!r}")  # fmt: skip
+        if not terminals:
+            raise FemError("terminals is empty: the potential needs one")
+        self.cell = cell
+        self.order, self.rtol, self.max_iterations = order, rtol, max_iterations
+        self._layout = Layout(cell, permittivity, phases, species, terminals, junctions or {})
+        self._system = System(self._layout, permittivity, temperature_K)
+        self.space = self._layout.space
+        self.names = tuple(self._layout.names)
+        self.terminals = tuple(terminals)
+        self._u = np.zeros(self._layout.size)
+        for one, initial in zip(self._layout.populations, self._layout.initial, strict=True):
+            self._u[one.unknown[one.nodes]] = initial
+        self._free = {name: 1.0 - filled for name, filled in self._system.fractions(self._u).items()}
+        self._owed = self._system.gauss(self._u)
+        self._previous: Array | None = None
+        self._previous_dt = 0.0
+        self._charges = np.zeros((3, len(terminals)))
+        self._last_charges = np.zeros_like(self._charges)
+
+    @property
+    def thermal_voltage_V(self) -> float:
+        """kT/e in V."""
+        return self._system.kT_eV
+
+    @property
+    def potential_V(self) -> Array:
+        """Potential (local dofs,) in V of ``space``; inside a metal, that of its terminal."""
+        return self._u[self._layout.potential]
+
+    @property
+    def charge_C(self) -> dict[str, float]:
+        """What each wire has brought since the start or ``steady``, in C (C/m^2 in 1D, C/m in a plane)."""
+        return self._named(self._charges[0])
+
+    @property
+    def faradaic_C(self) -> dict[str, float]:
+        """The part of ``charge_C`` that went on as ions."""
+        return self._named(self._charges[2])
+
+    def fraction(self, name: str) -> Array:
+        """Density over sites (local dofs,) of a species, nan where it does not live. Raises FemError if unknown."""
+        one = self._layout.populations[self._number(name)]
+        result = np.full(self._layout.halo.local, np.nan)
+        result[one.nodes] = self._u[one.unknown[one.nodes]]
+        return result
+
+    def density_per_m3(self, name: str) -> Array:
+        """Density (local dofs,) of a species in 1/m^3, nan where it does not live."""
+        return self.fraction(name) * self._system.sites[self._number(name)]
+
+    def set_density(self, name: str, per_m3: float | ArrayLike) -> None:
+        """Set a species to a number or a nodal array (local dofs,) above 0; baths keep theirs. It restarts."""
+        number = self._number(name)
+        one = self._layout.populations[number]
+        given = np.asarray(per_m3, dtype=np.float64)
+        full = np.full(self._layout.halo.local, given) if given.ndim == 0 else given
+        array = nodal_array(full, self._layout.halo, f"density of {name!r}")
+        values = np.empty(0) if array is None else array[one.nodes]
+        if not np.all(np.isfinite(values) & (values > 0.0)):
+            raise FemError(f"density of {name!r} must be above 0 and finite, got {np.min(values)!r}")
+        moves = one.fixed < 0
+        u = self._u.copy()
+        u[one.unknown[one.nodes[moves]]] = values[moves] / self._system.sites[number]
+        filled = self._system.fractions(u)
+        most = float(filled[one.phase].max())
+        if self._layout.phases[one.phase].excess is not None and most >= 1.0:
+            raise FemError(f"density of {name!r}: phase {one.phase!r} would be filled by {most:.4g}, which must be "
+                           "below 1")  # fmt: skip
+        self._u, self._free = u, {phase: 1.0 - part for phase, part in filled.items()}
+        self._owed = self._system.gauss(self._u)
+        self.restart()
+
+    def amount(self, name: str) -> float:
+        """Number of ions of a species (per m^2 in 1D, per metre in a plane)."""
+        number = self._number(name)
+        one = self._layout.populations[number]
+        return float(one.volume @ self._u[one.unknown[one.nodes]]) * self._system.sites[number]
+
+    def restart(self) -> None:
+        """Make the next step backward Euler: after a corner of the drive."""
+        self._previous = None
+        self._last_charges[:] = 0.0
+
+    def save(self) -> SavedTransport:
+        """Everything that changes from step to step, as it is now."""
+        previous = None if self._previous is None else self._previous.copy()
+        charges, last = self._charges.copy(), self._last_charges.copy()
+        now = self._u.copy(), dict(self._free), self._owed.copy()
+        return SavedTransport(*now, previous, self._previous_dt, charges, last)
+
+    def restore(self, saved: SavedTransport) -> None:
+        """Go back to what ``save`` returned."""
+        self._u, self._free, self._owed = saved.u.copy(), dict(saved.free), saved.owed.copy()
+        self._previous = None if saved.previous is None else saved.previous.copy()
+        self._previous_dt = saved.previous_dt_s
+        self._charges, self._last_charges = saved.charges.copy(), saved.last_charges.copy()
+
+    def step(
+        self,
+        dt_s: float,
+        voltages_V: Mapping[str, float] | None = None,
+        currents_A: Mapping[str, float] | None = None,
+    ) -> TransportState:
+        """The state ``dt_s`` seconds later; every terminal has a voltage or a current (0: it floats).
+
+        At least one needs a voltage. Raises FemError when no solution is found, and leaves everything as it was.
+        """
+        if not (math.isfinite(dt_s) and dt_s > 0.0):
+            raise FemError(f"dt_s must be a positive time in s, got {dt_s!r}")
+        conditions = self._conditions(voltages_V or {}, currents_A or {})
+        try:
+            return self._step(dt_s, conditions)
+        except FemError:
+            if self.order == 1 or self._previous is None:
+                raise
+        saved = self.save()
+        self.restart()
+        try:
+            return self._step(dt_s, conditions)
+        except FemError:
+            self.restore(saved)
+            raise
+
+    def attempt(
+        self,
+        dt_s: float,
+        voltages_V: Mapping[str, float] | None = None,
+        currents_A: Mapping[str, float] | None = None,
+    ) -> Attempt:
+        """``step`` for fem.TimeControl: reports failure instead of raising, and how far things moved.
+
+        ``changes``: "potential_V" and, by the name of each species, the largest change of its fraction n/sites.
+        """
+        saved = self.save()
+        try:
+            state = self.step(dt_s, voltages_V, currents_A)
+        except FemError as error:
+            return Attempt(False, reason=str(error))
+        moved = np.abs(self._u - saved.u)
+        changes = {"potential_V": float(moved[: self._layout.potentials].max())}
+        for one in self._layout.populations:
+            changes[one.name] = float(moved[one.unknown[one.nodes]].max())
+        return Attempt(True, state.newton_iterations, changes, lambda: self.restore(saved), result=state)
+
+    def steady(
+        self,
+        voltages_V: Mapping[str, float] | None = None,
+        currents_A: Mapping[str, float] | None = None,
+        first_s: float | None = None,
+    ) -> TransportState:
+        """The state after a long time at constant drive, by backward Euler steps that grow; charges are zero there.
+
+        What cannot leave is conserved: ions between blocking electrodes, the charge of a metal that floats without a
+        reaction. ``first_s``: the first step (default: that in which the fastest ions cross a cell). It ends with a
+        step longer than the slowest ions need through the whole mesh in which nothing moves. Raises FemError when that
+        does not come about, and leaves everything as it was.
+        """
+        conditions = self._conditions(voltages_V or {}, currents_A or {})
+        saved = self.save()
+        shortest, longest = self._times()
+        dt_s, calm = first_s or shortest, False
+        try:
+            for _ in range(_RELAXATIONS):
+                self.restart()
+                begin = self._u
+                try:
+                    state = self._step(dt_s, conditions)
+                except FemError:
+                    if dt_s < 1e-9 * shortest:
+                        raise
+                    dt_s *= 0.2
+                    continue
+                moved = self._u - begin
+                rested = self._size(moved, self._u, self._free) < _SETTLED
+                if rested and calm and dt_s > longest:
+                    break
+                calm = rested
+                dt_s *= _GROWTH
+            else:
+                raise FemError(f"no steady state was found in {_RELAXATIONS} time steps")
+        except FemError:
+            self.restore(saved)
+            raise
+        self.restart()
+        self._charges[:] = 0.0
+        return state
+
+    def _step(self, dt_s: float, conditions: Conditions) -> TransportState:
+        back = np.zeros_like(self._u) if self._previous is None else self._previous
+        memory = 0.0
+        leading = 1.0 / dt_s
+        if self.order == 2 and self._previous is not None:
+            ratio = dt_s / self._previous_dt
+            leading = (1.0 + 2.0 * ratio) / (1.0 + ratio) / dt_s
+            memory = -(ratio**2) / (1.0 + ratio) / dt_s
+        rates = Rates(leading, memory * back)
+        moved, balance, iterations = self._newton(rates, conditions)
+        currents = np.stack([balance.total_A, balance.displacement_A, balance.faradaic_A])
+        passed = (currents - memory * self._last_charges) / leading
+        self._charges += passed
+        self._last_charges, self._owed = passed, balance.owed
+        self._previous, self._previous_dt = moved, dt_s
+        total, displacement, faradaic = (self._named(part) for part in currents)
+        voltages = self._named(self._u[self._system.terminals])
+        return TransportState(total, displacement, faradaic, voltages, iterations)
+
+    def _newton(self, rates: Rates, conditions: Conditions) -> tuple[Array, Balance, int]:
+        """Solve from the present unknowns; what they moved by, the flows of the solution, and the iterations.
+
+        The movement is added up by itself: as a difference of unknowns it would lose the digits of a short step.
+        """
+        system, start = self._system, self._u
+        u, moved, free = start.copy(), np.zeros_like(start), self._free
+        iteration = 0
+        while True:
+            iteration += 1
+            balance = system.evaluate(u, free, moved, rates, conditions, self._owed, jacobian=True)
+            if not np.all(np.isfinite(balance.residual)):
+                raise FemError("Newton's method did not converge: a residual is not finite")
+            change = system.direction(balance.residual)
+            if not np.all(np.isfinite(change)):
+                raise FemError("Newton's method did not converge: its step is not finite")
+            size = self._size(change, u, free)
+            free = self._limit(change, u, free)
+            moved += change
+            u = start + moved
+            if size <= self.rtol:
+                break
+            if iteration >= self.max_iterations:
+                raise FemError(f"Newton's method did not converge: its last step was {size:.3g} after {iteration} "
+                               "iterations")  # fmt: skip
+        # Once more with the matrix at hand: it costs little, and conservation gains what the last step left over.
+        balance = system.evaluate(u, free, moved, rates, conditions, self._owed, jacobian=False)
+        change = system.correction(balance.residual)
+        free = self._limit(change, u, free)
+        moved += change
+        self._u, self._free = start + moved, self._synchronised(start + moved, free)
+        balance = system.evaluate(self._u, self._free, moved, rates, conditions, self._owed, jacobian=False)
+        return moved, balance, iteration
+
+    def _synchronised(self, u: Array, free: Mapping[str, Array]) -> dict[str, Array]:
+        """Free fractions (dofs,): one minus the filled ones where that has enough digits."""
+        filled = self._system.fractions(u)
+        return {name: np.where(filled[name] < 1.0 - _SCARCE, 1.0 - filled[name], old) for name, old in free.items()}
+
+    def _size(self, change: Array, u: Array, free: Mapping[str, Array]) -> float:
+        """Largest change of a potential, in kT/e, and of a density or of what is free, relative."""
+        count = self._layout.potentials
+        reach = self.thermal_voltage_V + np.abs(u[:count])
+        size = float((np.abs(change[:count]) / reach).max(initial=0.0))
+        for one in self._layout.populations:
+            at = one.unknown[one.nodes]
+            x = u[at]
+            size = max(size, float((np.abs(change[at]) / (x + _NEGLIGIBLE * x.max(initial=0.0))).max(initial=0.0)))
+        for name, growth in self._system.fractions(change).items():
+            if self._layout.phases[name].excess is not None:
+                size = max(size, float((np.abs(growth) / free[name]).max(initial=0.0)))
+        return size
+
+    def _limit(self, change: Array, u: Array, free: Mapping[str, Array]) -> dict[str, Array]:
+        """Change ``change`` so that every fraction stays positive, and return the free fractions (dofs,) after it.
+
+        Where little is free, the chemical potential goes with the logarithm of what is free: there Newton's step is
+        taken as one of the logarithm, so that sites fill up to any exponent in a few iterations.
+        """
+        growth, result = self._system.fractions(change), {}
+        for name, phase in self._layout.phases.items():
+            ones = [one for one in self._layout.populations if one.phase == name]
+            taken = growth[name].copy()
+            left = free[name] - taken
+            if phase.excess is not None:
+                before = free[name]
+                over = taken > (1.0 - _KEPT) * before
+                taken[over], left[over] = (1.0 - _KEPT) * before[over], _KEPT * before[over]
+                scarce = before < _SCARCE
+                power = np.clip(-growth[name][scarce] / before[scarce], -_LARGEST_POWER, _LARGEST_POWER)
+                power = np.minimum(power, np.log(5.0 * _SCARCE / before[scarce]))
+                taken[scarce], left[scarce] = -before[scarce] * np.expm1(power), before[scarce] * np.exp(power)
+            share = np.divide(taken, growth[name], out=np.ones_like(taken), where=growth[name] != 0.0)
+            cut = np.ones_like(share)
+            for one in ones:
+                at = one.unknown[one.nodes]
+                fall, most = -change[at] * share[one.nodes], (1.0 - _KEPT) * u[at]
+                part = np.divide(most, fall, out=np.ones_like(fall), where=fall > most)
+                cut[one.nodes] = np.minimum(cut[one.nodes], part)
+            for one in ones:
+                change[one.unknown[one.nodes]] *= (share * cut)[one.nodes]
+            result[name] = np.where(cut < 1.0, free[name] - cut * (free[name] - left), left)
+        return result
+
+    def _times(self) -> tuple[float, float]:
+        """Shortest time across an edge, and longest through the whole mesh, by diffusion, in s."""
+        x = self.cell.mesh.geometry.x * 1e-9
+        extent = float(np.ptp(x, axis=0).max())
+        position = np.asarray(self.space.tabulate_dof_coordinates()) * 1e-9
+        shortest, longest = math.inf, 0.0
+        filled = self._system.fractions(self._u)
+        for one in self._layout.populations:
+            for part, law in one.parts:
+                tail, head = one.tail[part], one.head[part]
+                D = np.asarray(law(filled[one.phase][tail])[0] if callable(law) else law)
+                length = ((position[tail] - position[head]) ** 2).sum(axis=1)
+                shortest = min(shortest, float((length / D).min()))
+                longest = max(longest, extent**2 / float(D.min()))
+        return (shortest, longest) if self.names else (1.0, 1.0)
+
+    def _conditions(self, voltages: Mapping[str, float], currents: Mapping[str, float]) -> Conditions:
+        given = np.zeros(len(self.terminals), dtype=bool)
+        value = np.zeros(len(self.terminals))
+        for name in (*voltages, *currents):
+            if name not in self.terminals:
+                raise unknown_name("terminal", name, self.terminals)
+        for k, name in enumerate(self.terminals):
+            if (name in voltages) == (name in currents):
+                raise FemError(f"terminal {name!r} needs either a voltage or a current")
+            given[k] = name in currents
+            value[k] = currents[name] if given[k] else voltages[name]
+            if not math.isfinite(value[k]):
+                raise FemError(f"terminal {name!r}: its voltage or current must be finite, got {value[k]!r}")
+        if np.all(given):
+            raise FemError("at least one terminal needs a voltage")
+        return Conditions(given, value)
+
+    def _number(self, name: str) -> int:
+        if name not in self.names:
+            raise unknown_name("species", name, self.names)
+        return self.names.index(name)
+
+    def _named(self, values: Array) -> dict[str, float]:
+        return {name: float(value) for name, value in zip(self.terminals, values, strict=True)}

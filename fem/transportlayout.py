@@ -1,0 +1,273 @@
+"""Which unknown is what in fem.Transport: potentials, terminals, and the filled fraction of every species."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
+from numpy.typing import NDArray
+
+from fem.cell import Cell, scalar_space
+from fem.chargetransfer import ChargeTransfer, Junction, Terminal
+from fem.contacts import pair_dofs
+from fem.errors import FemError, unknown_name
+from fem.halo import Halo, nodal_array
+from fem.ionphases import Diffusivity, Phase, Species
+from fem.scharfetter import Network, region_network, surface_areas
+
+Array = NDArray[np.float64]
+Nodes = NDArray[np.int64]
+
+
+@dataclass
+class Population:
+    """A species on the mesh: its ``nodes``, the ``unknown`` of every dof (-1: none), and its edges.
+
+    ``volume`` (nodes,) in m^3. ``metal`` is the terminal whose metal the species lives in, -1 outside. ``fixed``
+    (nodes,): the terminal whose bath holds the density, -1 if none does. ``parts``: slices of the edges with their D.
+    """
+
+    name: str
+    phase: str
+    charge: int
+    standard_eV: float
+    nodes: Nodes
+    unknown: Nodes
+    volume: Array
+    tail: Nodes
+    head: Nodes
+    weight: Array
+    parts: list[tuple[slice, float | Diffusivity]]
+    metal: int
+    fixed: Nodes
+
+
+@dataclass
+class Reactor:
+    """A reaction at ``first`` (n,) dofs of population ``ion`` and ``second`` of ``into`` (None: a terminal).
+
+    ``area`` (n,) in m^2; ``terminal`` takes the ions up where ``into`` is None.
+    """
+
+    law: ChargeTransfer
+    ion: int
+    into: int | None
+    first: Nodes
+    second: Nodes
+    area: Array
+    terminal: int
+
+
+class Layout:
+    """The mesh, the names and the numbering. Potentials come first, of them the terminals last, then the species.
+
+    ``potential`` (dofs,): unknown of each dof's potential. ``layers``: (unknown, unknown, capacitance in F) of compact
+    layers. Raises FemError for names and values that do not fit together.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        permittivity: Mapping[str, float],
+        phases: Mapping[str, Phase],
+        species: Mapping[str, Species],
+        terminals: Mapping[str, Terminal],
+        junctions: Mapping[str, Junction],
+    ) -> None:
+        if cell.mesh.comm.size > 1:
+            raise FemError(f"Transport runs on one rank, its mesh has {cell.mesh.comm.size}; give the mesh COMM_SELF")
+        self.cell, self.phases, self.terminals = cell, dict(phases), dict(terminals)
+        self.space: Any = scalar_space(cell)
+        self.halo = Halo(self.space)
+        for kind, names in (("permittivity: region", permittivity), ("phase region", _regions(phases)),
+                            ("terminal region", _regions(terminals))):  # fmt: skip
+            for name in names:
+                if name not in cell.regions:
+                    raise unknown_name(kind, name, cell.regions)
+        self.networks = {name: region_network(cell, name, self.space, self.halo) for name in cell.regions}
+        interfaces: Mapping[str, Any] = getattr(cell, "interfaces", {})
+        for name in junctions:
+            if name not in interfaces:
+                raise unknown_name("junction", name, interfaces)
+        scale = 1e-9 if cell.mesh.topology.dim == 2 and not getattr(cell, "axisymmetric", False) else 1e-18
+        self.pairs = {
+            name: (pair_dofs(self.space, self.halo, np.asarray(part.nodes, dtype=np.int64), name),
+                   np.asarray(part.area_nm2) * (1.0 if cell.mesh.topology.dim == 1 else scale))
+            for name, part in interfaces.items()
+        }  # fmt: skip
+        self.faces = {
+            name: [surface_areas(cell, surface, self.space) for surface in terminal.surfaces]
+            for name, terminal in terminals.items()
+        }
+        self.metal = self._metal()
+        self._potentials(junctions)
+        self._populations(species)
+        self.reactors = self._reactors(junctions)
+
+    def _metal(self) -> Nodes:
+        metal = np.full(self.halo.local, -1, dtype=np.int64)
+        self.metals: dict[str, int] = {}
+        for k, terminal in enumerate(self.terminals.values()):
+            for region in terminal.regions:
+                nodes = self.networks[region].nodes
+                self.metals[region] = k
+                if np.any((metal[nodes] >= 0) & (metal[nodes] != k)):
+                    raise FemError(f"region {region!r} touches or belongs to the metal of two terminals")
+                metal[nodes] = k
+        return metal
+
+    def _potentials(self, junctions: Mapping[str, Junction]) -> None:
+        """Number the potentials: nodes that are one metal or have no layer between them share theirs."""
+        count = self.halo.local
+        inside = np.flatnonzero(self.metal >= 0)
+        first, second = [inside], [count + self.metal[inside]]
+        layers: list[tuple[Nodes, Nodes, Array]] = []
+        for k, (name, terminal) in enumerate(self.terminals.items()):
+            for nodes, area in self.faces[name]:
+                outside = self.metal[nodes] != k
+                nodes, area = nodes[outside], area[outside]
+                ends = np.full(nodes.size, count + k)
+                if terminal.capacitance_F_per_m2 is None:
+                    first.append(nodes)
+                    second.append(ends)
+                else:
+                    layers.append((nodes, ends, terminal.capacitance_F_per_m2 * area))
+        for name, (pairs, area) in self.pairs.items():
+            capacitance = junctions.get(name, Junction()).capacitance_F_per_m2
+            if capacitance is None:
+                first.append(pairs[:, 0])
+                second.append(pairs[:, 1])
+            else:
+                layers.append((pairs[:, 0], pairs[:, 1], capacitance * area))
+        row, column = np.concatenate(first), np.concatenate(second)
+        total = count + len(self.terminals)
+        graph = scipy.sparse.coo_array((np.ones(row.size), (row, column)), shape=(total, total))
+        groups, group = scipy.sparse.csgraph.connected_components(graph, directed=False)
+        own = group[count:]
+        if np.unique(own).size < own.size:
+            names = list(self.terminals)
+            clash = np.flatnonzero([np.sum(own == g) > 1 for g in own])
+            raise FemError(f"terminals {names[clash[0]]!r} and {names[clash[1]]!r} touch each other")
+        number = np.full(groups, -1, dtype=np.int64)
+        rest = np.setdiff1d(np.arange(groups), own)
+        number[rest] = np.arange(rest.size)
+        number[own] = rest.size + np.arange(own.size)
+        self.potential: Nodes = number[group[:count]]
+        self.first_terminal, self.potentials = int(rest.size), groups
+        full = number[group]
+        self.layers = [(full[a], full[b], c) for a, b, c in layers]
+
+    def _populations(self, species: Mapping[str, Species]) -> None:
+        self.populations: list[Population] = []
+        self.initial: list[Array] = []
+        begin = self.potentials
+        for name, one in species.items():
+            if one.phase not in self.phases:
+                raise unknown_name(f"species {name!r}: phase", one.phase, self.phases)
+            phase = self.phases[one.phase]
+            regions = tuple(phase.regions if one.regions is None else one.regions)
+            for region in regions:
+                if region not in phase.regions:
+                    raise unknown_name(f"species {name!r}: region", region, phase.regions)
+            networks = [self.networks[region] for region in regions]
+            volume = np.sum([network.volume for network in networks], axis=0)
+            nodes = np.flatnonzero(volume > 0.0)
+            unknown = np.full(self.halo.local, -1, dtype=np.int64)
+            unknown[nodes] = begin + np.arange(nodes.size)
+            begin += nodes.size
+            parts, at = [], 0
+            for region, network in zip(regions, networks, strict=True):
+                parts.append((slice(at, at + network.tail.size), _named(name, one, region)))
+                at += network.tail.size
+            self.populations.append(Population(
+                name, one.phase, one.charge, one.standard_eV, nodes, unknown, volume[nodes],
+                _join(networks, "tail"), _join(networks, "head"), _join(networks, "weight"), parts,
+                self._metal_of(name, regions), np.full(nodes.size, -1, dtype=np.int64),
+            ))  # fmt: skip
+            self.initial.append(self._initial(name, one, phase)[nodes])
+        self.size = begin
+        self.names = [population.name for population in self.populations]
+        for k, (name, terminal) in enumerate(self.terminals.items()):
+            for held, value in terminal.densities_per_m3.items():
+                population = self.populations[self._number(held, f"terminal {name!r}: species")]
+                nodes = np.concatenate([face[0] for face in self.faces[name]] or [np.empty(0, dtype=np.int64)])
+                there = np.flatnonzero(np.isin(population.nodes, nodes))
+                if not there.size:
+                    raise FemError(f"terminal {name!r}: no surface of it touches species {held!r}")
+                population.fixed[there] = k
+                self.initial[self.names.index(held)][there] = value / self.phases[population.phase].sites_per_m3
+        for name, phase in self.phases.items():
+            filled = np.zeros(self.halo.local)
+            for population, initial in zip(self.populations, self.initial, strict=True):
+                if population.phase == name:
+                    filled[population.nodes] += initial
+            if phase.excess is not None and filled.max() >= 1.0:
+                raise FemError(f"phase {name!r}: the densities fill {filled.max():.4g} of its sites, which must be "
+                               "below 1")  # fmt: skip
+
+    def _metal_of(self, name: str, regions: Sequence[str]) -> int:
+        found = {self.metals.get(region, -1) for region in regions}
+        if len(found) > 1:
+            raise FemError(f"species {name!r} must live in the metal of one terminal or outside of all, got the "
+                           f"regions {', '.join(regions)}")  # fmt: skip
+        return found.pop()
+
+    def _initial(self, name: str, species: Species, phase: Phase) -> Array:
+        given = np.asarray(species.initial_per_m3, dtype=np.float64)
+        array = nodal_array(np.full(self.halo.local, given) if given.ndim == 0 else given, self.halo,
+                            f"species {name!r}: initial_per_m3")  # fmt: skip
+        if array is None or not np.all(np.isfinite(array) & (array > 0.0)):
+            raise FemError(f"species {name!r}: initial_per_m3 must be above 0 and finite, got {np.min(given)!r}")
+        return array / phase.sites_per_m3
+
+    def _number(self, name: str, kind: str) -> int:
+        if name not in self.names:
+            raise unknown_name(kind, name, self.names)
+        return self.names.index(name)
+
+    def _reactors(self, junctions: Mapping[str, Junction]) -> list[Reactor]:
+        found = []
+        for k, (name, terminal) in enumerate(self.terminals.items()):
+            for law in terminal.reactions:
+                ion = self._number(law.ion, f"terminal {name!r}: species")
+                for nodes, area in self.faces[name]:
+                    used = self.populations[ion].unknown[nodes] >= 0
+                    found.append(Reactor(law, ion, None, nodes[used], nodes[used], area[used], k))
+                if not sum(part.area.size for part in found if part.law is law):
+                    raise FemError(f"terminal {name!r}: no surface of it touches species {law.ion!r}")
+        for name, junction in junctions.items():
+            pairs, area = self.pairs[name]
+            for law in junction.reactions:
+                ion, into = (self._number(str(one), f"junction {name!r}: species") for one in (law.ion, law.into))
+                a, b = self.populations[ion], self.populations[into]
+                if a.charge != b.charge:
+                    raise FemError(f"junction {name!r}: {a.name!r} and {b.name!r} need the same charge, got {a.charge} "
+                                   f"and {b.charge}")  # fmt: skip
+                sides = [pairs, pairs[:, ::-1]]
+                here = [(a.unknown[side[:, 0]] >= 0) & (b.unknown[side[:, 1]] >= 0) for side in sides]
+                which = int(np.count_nonzero(here[1]) > np.count_nonzero(here[0]))
+                if not np.any(here[which]):
+                    raise FemError(f"junction {name!r}: {a.name!r} and {b.name!r} are not on its two sides")
+                used, side = here[which], sides[which]
+                found.append(Reactor(law, ion, into, side[used, 0], side[used, 1], area[used], -1))
+        for reactor in found:
+            if self.populations[reactor.ion].charge == 0:
+                raise FemError(f"species {reactor.law.ion!r} has no charge to transfer")
+        return found
+
+
+def _regions(parts: Mapping[str, Phase] | Mapping[str, Terminal]) -> list[str]:
+    return [region for part in parts.values() for region in part.regions]
+
+
+def _named(name: str, species: Species, region: str) -> float | Diffusivity:
+    try:
+        return species.diffusivity(region)
+    except FemError as error:
+        raise FemError(f"species {name!r}: {error}") from None
+
+
+def _join(networks: Sequence[Network], name: str) -> Any:
+    return np.concatenate([getattr(network, name) for network in networks])

@@ -1,0 +1,79 @@
+"""The double layer at a planar electrode: potential and capacitance on paper, without and with crowding."""
+
+import numpy as np
+import scipy.constants
+from numpy.typing import NDArray
+
+import fem
+from ionsim.verification.ion_line import graded, line
+from ionsim.verification.record import Record, case
+
+Array = NDArray[np.float64]
+TEMPERATURE_K = 298.15
+EPS_R = 78.5  # water at 298 K, chosen
+BULK_PER_M3 = 0.1 * fem.ONE_MOLAR_PER_M3
+LENGTH_NM = 30.0
+VOLTAGES_V = (0.02, 0.1, 0.25)
+SITES_PER_M3 = 2e27  # chosen: crowded at 0.25 V
+CROWDED_V = 1.5  # 1e-25 of the sites at the electrode are free: less than one minus the filled fraction can tell
+_E = scipy.constants.elementary_charge
+_EPS = EPS_R * scipy.constants.epsilon_0
+_VT = scipy.constants.k * TEMPERATURE_K / _E
+DEBYE_NM = 1e9 * float(np.sqrt(_EPS * _VT / (2.0 * _E * BULK_PER_M3)))
+
+
+def electrolyte(excess: fem.Excess | None = None) -> fem.Transport:
+    """A symmetric electrolyte between a blocking electrode ("bottom") and a bath ("top")."""
+    cell = line(graded(5e-4, LENGTH_NM, 1.06), {"electrolyte": (0.0, LENGTH_NM)})
+    sites = SITES_PER_M3 if excess else fem.ONE_MOLAR_PER_M3
+    ions = {name: fem.Species("solution", charge, 1e-9, BULK_PER_M3) for name, charge in (("K", 1), ("Cl", -1))}
+    bath = dict.fromkeys(ions, BULK_PER_M3)
+    return fem.Transport(
+        cell, {"electrolyte": EPS_R}, {"solution": fem.Phase(["electrolyte"], sites, excess)}, ions,
+        {"bottom": fem.Terminal(["bottom"]), "top": fem.Terminal(["top"], densities_per_m3=bath)},
+        temperature_K=TEMPERATURE_K,
+    )  # fmt: skip
+
+
+def capacitance(problem: fem.Transport, voltage_V: float, step_V: float = 1e-3) -> float:
+    """Charge in F/m^2 that a small step of the electrode about ``voltage_V`` brings, a long time after it."""
+    problem.steady({"bottom": voltage_V - 0.5 * step_V, "top": 0.0})
+    for _ in range(3):
+        problem.step(1.0, {"bottom": voltage_V + 0.5 * step_V, "top": 0.0})
+    return problem.charge_C["bottom"] / step_V
+
+
+def crowded_charge(voltage_V: float) -> float:
+    """Charge (C/m^2) of the electrode with ions on a lattice (Kilic, Bazant and Ajdari, Phys. Rev. E 75, 021502)."""
+    nu = 2.0 * BULK_PER_M3 / SITES_PER_M3
+    root = np.sqrt(2.0 / nu * np.log1p(2.0 * nu * np.sinh(0.5 * voltage_V / _VT) ** 2))
+    return float(np.sign(voltage_V) * 2.0 * _E * BULK_PER_M3 * DEBYE_NM * 1e-9 * root)
+
+
+@case("gouy-chapman")
+def gouy_chapman() -> list[Record]:
+    """Planar double layer: potential and capacitance within 1 % of Gouy-Chapman, and of the lattice gas."""
+    records = []
+    problem = electrolyte()
+    z_nm = problem.space.tabulate_dof_coordinates()[:, 0]
+    for voltage in VOLTAGES_V:
+        problem.steady({"bottom": voltage, "top": 0.0})
+        exact = 4.0 * _VT * np.arctanh(np.tanh(0.25 * voltage / _VT) * np.exp(-z_nm / DEBYE_NM))
+        error = np.abs(problem.potential_V - exact).max() / voltage
+        boltzmann = BULK_PER_M3 * np.exp(-problem.potential_V / _VT)
+        spread = np.abs(problem.density_per_m3("K") / boltzmann - 1.0).max()
+        slope = _EPS / (DEBYE_NM * 1e-9) * np.cosh(0.5 * voltage / _VT)
+        records += [
+            Record.below(f"potential at {voltage} V, relative", error, 0.01),
+            Record.below(f"density over Boltzmann's at {voltage} V, relative", spread, 1e-7),
+            Record.below(f"capacitance at {voltage} V, relative", capacitance(problem, voltage) / slope - 1.0, 0.01),
+        ]
+    problem = electrolyte(fem.lattice_gas)
+    for voltage in (*VOLTAGES_V, CROWDED_V):
+        step = 1e-3
+        slope = (crowded_charge(voltage + 0.5 * step) - crowded_charge(voltage - 0.5 * step)) / step
+        error = capacitance(problem, voltage, step) / slope - 1.0
+        records.append(Record.below(f"with crowding: capacitance at {voltage} V, relative", error, 0.01))
+    filled = problem.fraction("K") + problem.fraction("Cl")
+    records.append(Record.below("with crowding: largest filled fraction", filled.max(), 1.0 + 1e-15))
+    return records
