@@ -18,8 +18,8 @@ import meshes
 from ionsim.analysis.pcm_pulses import COARSE, Outcome, Shape, circuit, disordered_nm3, fall, pulse, started
 from ionsim.analysis.pcm_pulses import row as numbers
 from ionsim.config import PcmDevice, load
-from ionsim.devices.pcm_cell import crystallisation
 from ionsim.errors import DeviceFileError, expected_errors
+from ionsim.materials.crystallisation import Crystallisation
 from ionsim.plots.style import BLUE, GREEN, VERMILLION, new_figure, save, styled
 
 console = Console()
@@ -62,7 +62,7 @@ class Dome:
                 "top_nm": 20.0,
             },
         )
-        kinetics, keys = crystallisation(device), device.crystallisation
+        kinetics, keys = Crystallisation.of(device.phase), device.crystallisation
         # melting from grain boundaries is not looked at: the dome begins molten
         front = fem.PhaseFront(mesh, "phase_change", kinetics.velocity_m_per_s, _WIDTH_NM)
         inside_nm = front.elements.x_nm
@@ -113,7 +113,7 @@ def isothermal(
     device: PcmDevice, temperatures_K: Sequence[float], radius_nm: float, share: float, seeds: int
 ) -> dict[str, Floats]:
     """Times (temperatures, seeds) by kind of dome: growth from its rim, nuclei alone, both."""
-    velocity = crystallisation(device).velocity_m_per_s(np.array(temperatures_K))
+    velocity = Crystallisation.of(device.phase).velocity_m_per_s(np.array(temperatures_K))
     found: dict[str, Floats] = {}
     for kind, surrounded, nuclei in (("rim", True, False), ("nuclei", False, True), ("both", True, True)):
         repeats = seeds if nuclei else 1

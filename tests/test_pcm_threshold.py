@@ -10,7 +10,7 @@ import pytest
 
 from ionsim.config.pcm import PcmDevice
 from ionsim.devices.pcm import Pcm
-from ionsim.devices.pcm_cell import crystallisation
+from ionsim.materials.crystallisation import Crystallisation
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -27,7 +27,7 @@ threshold, drift, crosstalk = (script(name) for name in ("pcm_threshold", "pcm_d
 
 
 def kinetics(material: str):
-    return crystallisation(threshold.bridge(material, 60.0, 300.0, 5.0))
+    return Crystallisation.of(threshold.bridge(material, 60.0, 300.0, 5.0).phase)
 
 
 @pytest.fixture(scope="module")

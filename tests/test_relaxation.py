@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from ionsim.devices.pcm_electrical import PhaseChangeConductor
-from ionsim.devices.relaxation import K_B_EV, Relaxation
+from ionsim.devices.relaxation import Relaxation
+from kmc import KB_EV
 
 GLASS = Relaxation(barrier_eV=3.0, shift_eV=0.3, attempt_Hz=1e13)
 GST = PhaseChangeConductor(
@@ -17,7 +18,7 @@ GST = PhaseChangeConductor(
 
 def test_a_step_of_any_length_is_the_solution_of_the_equation():
     def rate(_, sigma):
-        return -1e13 * np.exp(-3.0 * (1.0 - sigma) / (K_B_EV * 300.0))
+        return -1e13 * np.exp(-3.0 * (1.0 - sigma) / (KB_EV * 300.0))
 
     start = 0.75
     solved = solve_ivp(rate, (0.0, 1e3), [start], method="LSODA", rtol=1e-10, atol=1e-12).y[0, -1]
@@ -45,9 +46,9 @@ def test_a_glass_that_has_relaxed_warm_waits_before_it_drifts_on():
 def test_the_glass_conducts_as_measured_at_low_field_and_more_in_a_field():
     assert GST.amorphous(300.0, 0.0) == pytest.approx(2.0)
     assert GST.amorphous(300.0, 1e3) == pytest.approx(2.0, rel=1e-6)
-    x = 4.2e-9 * 2e7 / (2.0 * K_B_EV * 300.0)
+    x = 4.2e-9 * 2e7 / (2.0 * KB_EV * 300.0)
     assert GST.amorphous(300.0, 2e7) == pytest.approx(2.0 * np.sinh(x) / x, rel=0.05)
-    assert GST.amorphous(300.0, 1e12) < 2.0 * np.exp(0.36 / (K_B_EV * 300.0))
+    assert GST.amorphous(300.0, 1e12) < 2.0 * np.exp(0.36 / (KB_EV * 300.0))
 
 
 def test_mixtures_lie_between_their_phases_and_melting_is_smooth():

@@ -6,7 +6,7 @@ from typing import Literal
 from ionsim import materials as database
 from ionsim.config.base import Problem, Problems, Section, number, setting
 from ionsim.config.device import Device
-from ionsim.config.pcm_geometry import Array, GeometryConfig, Surroundings
+from ionsim.config.pcm_geometry import CellArray, GeometryConfig, Surroundings
 from ionsim.errors import nearest
 
 _SET = "else that of the material set"
@@ -103,7 +103,7 @@ class PcmDevice(Device):
     def selected(self) -> tuple[int, int]:
         """Row and column of the cell that is driven; (0, 0) of a single cell."""
         geometry = self.geometry
-        return (geometry.selected_row, geometry.selected_column) if isinstance(geometry, Array) else (0, 0)
+        return (geometry.selected_row, geometry.selected_column) if isinstance(geometry, CellArray) else (0, 0)
 
     def phase(self, key: str) -> float:
         """A number of the phase-change material by its key: the file's own, else that of the set."""

@@ -119,7 +119,7 @@ class Line3d(Line):
         return Geometry.arguments(self)
 
 
-class Array(Geometry):
+class CellArray(Geometry):
     """Cells at the crossings of word lines (below, along x) and bit lines (above, along y); 3D."""
 
     parts: ClassVar[tuple[str, ...]] = ("word", "heater", "bit", "dielectric", "substrate")
@@ -161,7 +161,7 @@ class Array(Geometry):
                 yield Problem("heater_width_nm", f"must be at most {key} = {getattr(self, key):g}", heater_nm)
 
 
-GeometryConfig = Mushroom | Mushroom3d | Pillar | Line | Line3d | Array
+GeometryConfig = Mushroom | Mushroom3d | Pillar | Line | Line3d | CellArray
 
 
 class Surroundings(Section):

@@ -79,7 +79,6 @@ class Pcm:
 
     def initialise(self) -> None:
         """The cell at rest."""
-        self._begin = time.monotonic()
         self._slope = np.nan
 
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:

@@ -11,7 +11,7 @@ from mpi4py import MPI
 import fem
 import meshes
 from ionsim.config.pcm import PcmDevice
-from ionsim.config.pcm_geometry import Array, Line, Line3d
+from ionsim.config.pcm_geometry import CellArray, Line, Line3d
 from ionsim.devices.pcm_electrical import PhaseChangeConductor
 from ionsim.materials.crystallisation import Crystallisation
 
@@ -47,7 +47,7 @@ class PcmCell:
 def build_cell(device: PcmDevice, comm: MPI.Comm | None = None) -> PcmCell:
     """Mesh a device and set up its equations. Raises MeshError for a geometry that cannot be meshed."""
     geometry = device.geometry
-    array = isinstance(geometry, Array)
+    array = isinstance(geometry, CellArray)
     active = "cell_*" if array else "phase_change"
     mesh = meshes.build(geometry.kind, {**geometry.arguments(), "split": _split(device, active)}, comm)
     regions = tuple(name for name in mesh.regions if name == active or (array and name.startswith("cell_")))
@@ -69,25 +69,7 @@ def build_cell(device: PcmDevice, comm: MPI.Comm | None = None) -> PcmCell:
     plane = isinstance(geometry, Line) and not isinstance(geometry, Line3d)
     symmetry = 4 if getattr(geometry, "quarter", False) else 2 if getattr(geometry, "half", False) else 1
     depth_m = geometry.width_nm * 1e-9 if plane and isinstance(geometry, Line) else 1.0
-    return PcmCell(mesh, problem, conductor, crystallisation(device), regions, depth_m, symmetry)
-
-
-def crystallisation(device: PcmDevice) -> Crystallisation:
-    """Growth and nucleation of the device's phase-change material."""
-    return Crystallisation(
-        melting_K=device.phase("melting_K"),
-        glass_K=device.phase("glass_K"),
-        fragility=device.phase("fragility"),
-        hot_viscosity_Pa_s=device.phase("hot_viscosity_Pa_s"),
-        frozen_K=device.phase("frozen_K"),
-        activation_eV=device.phase("frozen_activation_eV"),
-        latent_J_per_m3=device.phase("latent_J_per_m3"),
-        interface_J_per_m2=device.phase("interface_J_per_m2"),
-        monomer_m3=1e-27 * device.phase("monomer_nm3"),
-        jump_m=1e-9 * device.phase("jump_nm"),
-        wetting_degrees=device.phase("wetting_deg"),
-        hydrodynamic_ratio=device.phase("hydrodynamic_ratio"),
-    )
+    return PcmCell(mesh, problem, conductor, Crystallisation.of(device.phase), regions, depth_m, symmetry)
 
 
 def _split(device: PcmDevice, active: str) -> tuple[str, ...]:
@@ -127,21 +109,21 @@ def _electrical(
     values = _by_region(device, mesh, regions, "electrical_S_per_m", conductor.electrical)
     chosen = f"heater_{device.selected[0]}_{device.selected[1]}"
     for name, value in values.items():
-        off = isinstance(device.geometry, Array) and name.startswith("heater_") and name != chosen
+        off = isinstance(device.geometry, CellArray) and name.startswith("heater_") and name != chosen
         if off or (isinstance(value, float) and value < _INSULATOR_S_PER_M):
             values[name] = 0.0
     return values
 
 
 def _driven(device: PcmDevice) -> str:
-    if isinstance(device.geometry, Array):
+    if isinstance(device.geometry, CellArray):
         return f"bit_{device.selected[1]}"
     return "right" if isinstance(device.geometry, Line) else "top"
 
 
 def _grounded(device: PcmDevice, mesh: meshes.LabelledMesh) -> list[str]:
     """The other contact; in an array all lines but the driven one, so that the potential of none is left open."""
-    if isinstance(device.geometry, Array):
+    if isinstance(device.geometry, CellArray):
         return [name for name in mesh.surfaces if _part(name) in ("word", "bit") and name != _driven(device)]
     return ["left" if isinstance(device.geometry, Line) else "bottom"]
 

@@ -8,15 +8,13 @@ volume (Lichtenecker). The functions take numbers, arrays, and the solver's expr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import scipy.constants as constants
 
 import fem
-
-K_B_EV = constants.k / constants.e
+from kmc import KB_EV
 
 #: Lorenz number of free electrons, W Ohm/K2.
 LORENZ = constants.pi**2 / 3.0 * (constants.k / constants.e) ** 2
@@ -53,10 +51,9 @@ class PhaseChangeConductor:
     def amorphous(self, T_K: Any, F_V_per_m: Any, age_eV: Any = 0.0) -> Any:
         """Conductivity of the glass at a field, S/m."""
         barrier_eV = self.amorphous_activation_eV
-        half_nm = 0.5 * self.hop_distance_nm
-        lowering_eV = barrier_eV * fem.tanh(half_nm * 1e-9 * F_V_per_m / barrier_eV)
-        low_field = self.amorphous_S_per_m * fem.exp(_activated(barrier_eV, T_K) - age_eV / (K_B_EV * T_K))
-        return low_field * _sinhc(lowering_eV / (K_B_EV * T_K))
+        lowering_eV = barrier_eV * fem.tanh(0.5e-9 * self.hop_distance_nm * F_V_per_m / barrier_eV)
+        low_field = self.amorphous_S_per_m * fem.exp(_activated(barrier_eV, T_K) - age_eV / (KB_EV * T_K))
+        return low_field * _sinhc(lowering_eV / (KB_EV * T_K))
 
     def disordered(self, T_K: Any, F_V_per_m: Any, age_eV: Any = 0.0) -> Any:
         """Conductivity (S/m) of what is not crystalline: glass and liquid below the melting point, melt above."""
@@ -79,7 +76,7 @@ class PhaseChangeConductor:
 
 def _activated(barrier_eV: float, T_K: Any) -> Any:
     """Exponent of an Arrhenius law that is zero at 300 K."""
-    return barrier_eV / K_B_EV * (1.0 / REFERENCE_K - 1.0 / T_K)
+    return barrier_eV / KB_EV * (1.0 / REFERENCE_K - 1.0 / T_K)
 
 
 def _sinhc(x: Any) -> Any:
@@ -87,6 +84,3 @@ def _sinhc(x: Any) -> Any:
     small = 1.0 + x * x / 6.0
     safe = fem.where(x > 1e-3, x, 1.0)
     return fem.where(x > 1e-3, fem.sinh(safe) / safe, small)
-
-
-Function = Callable[..., Any]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import fem
 from ionsim.config.pcm import PcmDevice
-from ionsim.config.pcm_geometry import Array
+from ionsim.config.pcm_geometry import CellArray
 from ionsim.devices.pcm_cell import PcmCell
 
 #: Points of the grid along its longer side; margin around the phase-change material; widest view, nm.
@@ -34,13 +34,13 @@ class View:
         low, high = gathered.min(axis=0), gathered.max(axis=0)
         # every shape but the array lies around x = y = 0, of which a quarter or half is one side
         middle_nm = 0.0
-        if isinstance(device.geometry, Array):
+        if isinstance(device.geometry, CellArray):
             middle_nm = device.selected[0] * device.geometry.pitch_nm
         ends = []
         for axis in (0, up):
             margin = _MARGIN_NM
             first, last = low[axis] - margin, high[axis] + margin
-            if axis == 0 and last - first > 2.0 * _WIDEST_NM and not isinstance(device.geometry, Array):
+            if axis == 0 and last - first > 2.0 * _WIDEST_NM and not isinstance(device.geometry, CellArray):
                 first, last = -_WIDEST_NM, _WIDEST_NM
             ends.append((max(first, everything[:, axis].min()), min(last, everything[:, axis].max())))
         spacing = max(end - begin for begin, end in ends) / (_POINTS - 1)

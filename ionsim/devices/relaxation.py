@@ -16,11 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.constants as constants
 from numpy.typing import ArrayLike, NDArray
 
+from kmc import KB_EV
+
 Array = NDArray[np.float64]
-K_B_EV = constants.k / constants.e
 
 #: Age at which the conductivity of a material set holds: one second at 300 K.
 _REFERENCE_S, _REFERENCE_K = 1.0, 300.0
@@ -37,7 +37,7 @@ class Relaxation:
 
     def advance(self, state: ArrayLike, dt_s: float, temperature_K: ArrayLike) -> Array:
         """Sigma (n,) after ``dt_s`` at constant temperatures (n,) in K, from Sigma (n,)."""
-        kt_eV = K_B_EV * np.asarray(temperature_K, dtype=np.float64)
+        kt_eV = KB_EV * np.asarray(temperature_K, dtype=np.float64)
         scale = self.barrier_eV / kt_eV
         begun = -np.asarray(state, dtype=np.float64) * scale
         if dt_s <= 0.0:

@@ -6,11 +6,15 @@ temperatures of any shape in K and return an array of that shape; they are plain
 ``fem.Nucleation``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import constants
+
+from ionsim.materials.phase_change import phase_change_set
 
 Array = NDArray[np.float64]
 
@@ -36,7 +40,6 @@ class Crystallisation:
         jump_m: distance of a jump.
         wetting_degrees: wetting angle of a nucleus on what it forms on; 180: homogeneous.
         hydrodynamic_ratio: radius of an atom over its hydrodynamic radius.
-        source: where the numbers are from.
     """
 
     melting_K: float
@@ -51,7 +54,24 @@ class Crystallisation:
     jump_m: float
     wetting_degrees: float
     hydrodynamic_ratio: float = 1.0
-    source: str = ""
+
+    @classmethod
+    def of(cls, number: Callable[[str], float]) -> Self:
+        """From the numbers of a phase-change set (:mod:`ionsim.materials.phase_change`) by their keys."""
+        return cls(
+            melting_K=number("melting_K"),
+            glass_K=number("glass_K"),
+            fragility=number("fragility"),
+            hot_viscosity_Pa_s=number("hot_viscosity_Pa_s"),
+            frozen_K=number("frozen_K"),
+            activation_eV=number("frozen_activation_eV"),
+            latent_J_per_m3=number("latent_J_per_m3"),
+            interface_J_per_m2=number("interface_J_per_m2"),
+            monomer_m3=1e-27 * number("monomer_nm3"),
+            jump_m=1e-9 * number("jump_nm"),
+            wetting_degrees=number("wetting_deg"),
+            hydrodynamic_ratio=number("hydrodynamic_ratio"),
+        )
 
     def viscosity_Pa_s(self, temperature_K: ArrayLike) -> Array:
         """MYEGA above ``frozen_K`` (J. Mauro et al., PNAS 106, 19780 (2009)), Arrhenius below, continuous."""
@@ -98,17 +118,5 @@ class Crystallisation:
         return np.asarray(_LN10 * liquid + self.activation_eV * constants.e / constants.k * colder)
 
 
-GST_225 = Crystallisation(
-    melting_K=900.0,
-    glass_K=472.0,
-    fragility=140.0,
-    hot_viscosity_Pa_s=0.012,
-    frozen_K=534.0,
-    activation_eV=2.45,
-    latent_J_per_m3=625e6,
-    interface_J_per_m2=0.06,
-    monomer_m3=2.9e-28,
-    jump_m=0.299e-9,
-    wetting_degrees=130.0,
-    source="Ge2Sb2Te5; Y. Wang et al., arXiv:2107.02035",
-)
+#: Of the set of numbers "GST-225".
+GST_225 = Crystallisation.of(lambda key: phase_change_set("GST-225")[key].value)

@@ -42,8 +42,7 @@ _ROOM_IN = 2.3
 
 @dataclass(frozen=True)
 class Frame:
-    """One moment: a cut in nm, ``x_nm`` (n,), ``z_nm`` (nz,); (nz, n) crystalline share, temperature (K), inside or
-    not."""
+    """One moment: ``x_nm`` (n,), ``z_nm`` (nz,); crystalline share, temperature, inside or not (nz, n)."""
 
     x_nm: Floats
     z_nm: Floats
