@@ -79,6 +79,12 @@ class Species:
     region. The chemical diffusivity is D (1 + n d ln gamma/dn); on a lattice gas D = D0 (1 - x) makes it D0.
     ``initial_per_m3``: a number or a nodal array (local dofs,), above 0. ``charge``: in e; inside a metal, electrons
     make up for it. ``regions``: part of the phase's, default all. ``standard_eV``: standard chemical potential.
+
+    ``hop_nm``: jump distance a. Fields lower the barrier of jumps along them and raise that of jumps back, so that a
+    field E multiplies the flux by sinh(w)/w with w = z e a E / (2 kT): drift goes with sinh(w) (Verwey, Physica 2, 1059
+    (1935); Mott and Gurney, Electronic Processes in Ionic Crystals (1940)). It is taken edge by edge with the field
+    along the edge, so that equilibrium is untouched; in a strong field oblique to the edges of a mesh the current
+    depends on their directions. None: linear at any field.
     """
 
     phase: str
@@ -87,6 +93,11 @@ class Species:
     initial_per_m3: float | ArrayLike
     regions: Sequence[str] | None = None
     standard_eV: float = 0.0
+    hop_nm: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.hop_nm is not None and not (math.isfinite(self.hop_nm) and self.hop_nm > 0.0):
+            raise FemError(f"hop_nm must be positive and finite, or None for no acceleration, got {self.hop_nm!r}")
 
     def diffusivity(self, region: str) -> float | Diffusivity:
         """Number or function that holds in ``region``. Raises FemError where there is none, or a wrong one."""

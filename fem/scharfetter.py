@@ -15,21 +15,24 @@ from fem.simplices import simplices
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
 _SMALL = 1e-2  # below it the series is exact to rounding, the closed form of the derivative is not
+_NEAR = 0.05  # below it the series of sinh(w)/w and of its derivative are exact to rounding
+_STRAIGHT = 50.0  # beyond it sinh(w)/w goes on as a straight line: no solid stands 100 kT a hop, wild iterates pass it
 
 
 @dataclass(frozen=True)
 class Network:
     """The dual of one region: edges (n,) between dofs ``tail`` and ``head``, area over length ``weight`` in m.
 
-    ``volume`` (local dofs,) in m^3. Lower dimensions are per metre of depth or square metre; (r, z) is the whole turn.
-    The weights are those of the P1 stiffness matrix. Where none is negative densities stay positive: in 2D inside a
-    Delaunay mesh, and on its boundary where no angle opposite is obtuse (Xu and Zikatanov, Math. Comp. 68, 1429
-    (1999), who give the condition in 3D as well).
+    ``length`` (n,) of the edges in m, ``volume`` (local dofs,) in m^3. Lower dimensions are per metre of depth or
+    square metre; (r, z) is the whole turn. The weights are those of the P1 stiffness matrix. Where none is negative
+    densities stay positive: in 2D inside a Delaunay mesh, and on its boundary where no angle opposite is obtuse (Xu and
+    Zikatanov, Math. Comp. 68, 1429 (1999), who give the condition in 3D as well).
     """
 
     tail: Nodes
     head: Nodes
     weight: Array
+    length: Array
     volume: Array
 
     @property
@@ -50,7 +53,9 @@ def region_network(cell: Cell, region: str, space: dolfinx.fem.FunctionSpace, ha
     )
     weight = np.bincount(index.ravel(), value.ravel(), keys.size).astype(np.float64)
     used = np.abs(weight) > 1e-13 * np.abs(weight).max(initial=0.0)  # the diagonals of rectangles
-    return Network(keys[used] // halo.local, keys[used] % halo.local, weight[used], parts.volume * parts.metres)
+    tail, head = keys[used] // halo.local, keys[used] % halo.local
+    length = np.sqrt(((parts.x_nm[tail] - parts.x_nm[head]) ** 2).sum(axis=1)) * 1e-9
+    return Network(tail, head, weight[used], length, parts.volume * parts.metres)
 
 
 def surface_areas(cell: Cell, name: str, space: dolfinx.fem.FunctionSpace) -> tuple[Nodes, Array]:
@@ -89,6 +94,20 @@ def bernoulli(u: Array) -> tuple[Array, Array]:
     slope = np.where(near, -0.5 + size / 6.0 - size**3 / 180.0, (1.0 - v - v / grown) / grown)
     down = u < 0.0
     return np.where(down, value + size, value), np.where(down, -1.0 - slope, slope)
+
+
+def hopping(w: Array) -> tuple[Array, Array]:
+    """sinh(w)/w to rounding and its derivative to 1e-12, up to |w| = 50; from there on a straight line."""
+    size = np.abs(w)
+    near = size < _NEAR
+    v = np.where(near, 1.0, np.minimum(size, _STRAIGHT))
+    value = np.sinh(v) / v
+    slope = (np.cosh(v) - value) / v
+    value = value + slope * np.maximum(size - _STRAIGHT, 0.0)
+    square = w * w
+    series = 1.0 + square / 6.0 * (1.0 + square / 20.0 * (1.0 + square / 42.0 * (1.0 + square / 72.0)))
+    by_series = size / 3.0 * (1.0 + square / 10.0 * (1.0 + square / 28.0 * (1.0 + square / 54.0)))
+    return np.where(near, series, value), np.copysign(np.where(near, by_series, slope), w)
 
 
 @dataclass(frozen=True)

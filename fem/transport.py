@@ -59,7 +59,8 @@ class SavedTransport:
 class Transport:
     """Ions of several species on simplices: conservation, Poisson's equation, reactions at interfaces.
 
-    - ions: dn/dt = div(D n / kT grad mu), mu = standard + kT ln(n / sites) + excess(x) + z e phi
+    - ions: dn/dt = div(D n / kT grad mu), mu = standard + kT ln(n / sites) + excess(x) + z e phi, faster in strong
+      fields by sinh(w)/w along each edge for a species with ``hop_nm``
     - field: -div(eps0 eps_r grad phi) = e (sum of z n + fixed charge)
     - at a junction and at an electrode: the reactions of fem.ChargeTransfer; no ions pass where there is none
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fem.errors import FemError
 from fem.petsc import PETSc
-from fem.scharfetter import scharfetter_gummel
+from fem.scharfetter import hopping, scharfetter_gummel
 from fem.transportlayout import Layout, Population, Reactor
 
 Array = NDArray[np.float64]
@@ -238,13 +238,20 @@ class System:
         rows, heads = one.unknown[tail], one.unknown[head]
         z = one.charge / self.kT_eV
         log, slope = activity
-        exponent = log[head] - log[tail] + z * (phi[head] - phi[tail])
-        flux = scharfetter_gummel(size * diffusivity, u[rows], u[heads], exponent)
+        rise = phi[head] - phi[tail]
+        faster, steeper = np.ones(tail.size), np.zeros(tail.size)
+        if one.hop_nm:
+            per_volt = 0.5 * z * one.hop_nm * 1e-9 / one.length
+            faster, steeper = hopping(per_volt * rise)
+            steeper *= per_volt
+        exponent = log[head] - log[tail] + z * rise
+        flux = scharfetter_gummel(size * diffusivity * faster, u[rows], u[heads], exponent)
         np.add.at(row, rows, flux.flow)
         np.subtract.at(row, heads, flux.flow)
         if not self._jacobian:
             return
         per_D = flux.flow / diffusivity
+        by_rise = z * flux.by_exponent + flux.flow / faster * steeper
         at_tail = -flux.by_exponent * slope[tail] + per_D * slope_tail
         at_head = flux.by_exponent * slope[head] + per_D * slope_head
         for mate in self.mates[number]:
@@ -256,7 +263,7 @@ class System:
                 self._entries(rows, columns, value)
                 self._entries(heads, columns, -value)
         for columns, value in (
-            (self.layout.potential[tail], -z * flux.by_exponent), (self.layout.potential[head], z * flux.by_exponent)
+            (self.layout.potential[tail], -by_rise), (self.layout.potential[head], by_rise)
         ):  # fmt: skip
             self._entries(rows, columns, value)
             self._entries(heads, columns, -value)

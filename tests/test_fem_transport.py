@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.constants
 
-from fem.scharfetter import bernoulli, scharfetter_gummel
+from fem.scharfetter import bernoulli, hopping, scharfetter_gummel
 from fem.transportlayout import Layout
 from fem.transportsystem import Conditions, Rates, System
 from ionsim.verification import double_layer, insertion_electrode
@@ -35,14 +35,14 @@ def narrow(x):
     return 1e-12 * (1.0 - x), -1e-12 * np.ones_like(x)
 
 
-def parts(reorganisation_eV=None):
+def parts(reorganisation_eV=None, hop_nm=None):
     """Everything at once: two species that share sites, D(x), a bath, two reactions, two compact layers, a metal."""
     phases = {
         "lower": fem.Phase(["lower"], 1e27, fem.lattice_gas, -1e26),
         "upper": fem.Phase(["upper"], 1.8e28, fem.regular_solution(0.03)),
     }
     species = {
-        "H": fem.Species("lower", 1, narrow, 2e26), "X": fem.Species("lower", -1, 1e-12, 1e26),
+        "H": fem.Species("lower", 1, narrow, 2e26, hop_nm=hop_nm), "X": fem.Species("lower", -1, 1e-12, 1e26),
         "inserted": fem.Species("upper", 1, 1e-13, 5e27),
     }  # fmt: skip
     terminals = {
@@ -56,10 +56,10 @@ def parts(reorganisation_eV=None):
     return {"lower": 5.0}, phases, species, terminals, {"lower/upper": fem.Junction([law], 0.2)}
 
 
-@pytest.mark.parametrize("reorganisation_eV", [None, 0.4])
+@pytest.mark.parametrize(("reorganisation_eV", "hop_nm"), [(None, None), (0.4, None), (None, 1.0)])
 @pytest.mark.parametrize("current", [[False, True], [True, False]])
-def test_newton_direction_is_exact(current, reorganisation_eV):
-    permittivity, *rest = parts(reorganisation_eV)
+def test_newton_direction_is_exact(current, reorganisation_eV, hop_nm):
+    permittivity, *rest = parts(reorganisation_eV, hop_nm)
     layout = Layout(blocks(5.0, 5.0, (5, 4)), permittivity, *rest)
     system = System(layout, permittivity, 300.0)
     rng = np.random.default_rng(1)
@@ -97,6 +97,50 @@ def test_bernoulli_near_and_far():
     assert slope[-1] == pytest.approx(0.0, abs=1e-290)
     flux = scharfetter_gummel(np.array([2.0]), np.array([1.0]), np.array([np.exp(-3.0)]), np.array([3.0]))
     assert abs(flux.flow[0]) < 1e-15
+
+
+def test_hopping_factor_near_and_far():
+    w = np.array([-120.0, -50.0, -7.0, -0.0501, -0.0499, 0.0, 1e-9, 0.0499, 0.0501, 2.0, 49.0, 50.0, 1e6])
+    value, slope = hopping(w)
+    np.testing.assert_allclose(value[1:5], np.sinh(w[1:5]) / w[1:5], rtol=1e-15)
+    assert value[5] == 1.0
+    np.testing.assert_allclose(slope[3:9], w[3:9] / 3.0 * (1.0 + w[3:9] ** 2 / 10.0), rtol=1e-7)
+    near = np.array([-7.0, -0.3, 0.04, 0.06, 2.0, 49.0])
+    numeric = (hopping(near + 1e-5)[0] - hopping(near - 1e-5)[0]) / 2e-5
+    np.testing.assert_allclose(hopping(near)[1], numeric, rtol=1e-7)
+    assert value[0] == pytest.approx(value[1] + 70.0 * slope[-1])
+    assert np.isfinite(value[-1])
+
+
+def test_hopping_in_a_strong_field_carries_the_sinh_law():
+    """A bar between two baths on a background of their density: the field is uniform, so the current is exact."""
+    bar, density, D, hop = 10.0, 1e26, 1e-14, 0.35
+    cell = line(np.concatenate([[0.0], np.geomspace(0.1, bar, 12)]), {"bar": (0.0, bar)})
+    baths = {name: fem.Terminal([name], densities_per_m3={"ion": density}) for name in ("bottom", "top")}
+    phase = fem.Phase(["bar"], 1e27, fem.lattice_gas, -density)
+    currents = []
+    for volts in (1e-6, 1.0, 10.0, -10.0):
+        species = {"ion": fem.Species("bar", 1, D, density, hop_nm=hop)}
+        problem = fem.Transport(cell, {"bar": 4.0}, {"bar": phase}, species, baths)
+        currents.append(problem.steady({"bottom": volts, "top": 0.0}).currents_A["bottom"])
+        w = 0.5 * hop / bar * volts / KT_EV
+        ohmic = E_C * density * D / (bar * 1e-9) / KT_EV * volts
+        assert currents[-1] == pytest.approx(ohmic * np.sinh(w) / w, rel=1e-10)
+    assert currents[2] / currents[0] > 60.0 * 1e7
+    assert currents[3] == pytest.approx(-currents[2], rel=1e-10)
+
+
+def test_equilibrium_is_the_same_with_hops_in_a_field():
+    """Blocked ions at 1 V: in the double layers' strong field the chemical potential is constant all the same."""
+    cell = line(np.linspace(0.0, 10.0, 41), {"bar": (0.0, 10.0)})
+    ends = {name: fem.Terminal([name]) for name in ("bottom", "top")}
+    species = {"ion": fem.Species("bar", 1, 1e-14, 1e26, hop_nm=1.0)}
+    phase = fem.Phase(["bar"], 1e27, fem.lattice_gas, -1e26)
+    problem = fem.Transport(cell, {"bar": 4.0}, {"bar": phase}, species, ends)
+    problem.steady({"bottom": 1.0, "top": 0.0})
+    x, phi = problem.fraction("ion"), problem.potential_V
+    assert 0.5 / KT_EV * np.abs(np.diff(phi)).max() / 0.25 > 10.0  # w
+    assert np.ptp(KT_EV * np.log(x / (1.0 - x)) + phi) < 1e-9
 
 
 @pytest.mark.parametrize("law", [fem.ChargeTransfer("H", 1.0, alpha=0.3),
@@ -240,6 +284,7 @@ def changed(**changes):
     (changed(terminals={"other": fem.Terminal(["top"])}), "touch each other"),
     (changed(temperature_K=0.0), "temperature_K"),
     (changed(order=3), "order must be 1 or 2"),
+    (lambda: fem.Species("lower", 1, 1e-12, 1e26, hop_nm=-0.3), "hop_nm must be positive"),
     (lambda: fem.Phase("lower"), "list of at least one name"),
     (lambda: fem.ChargeTransfer("H", -1.0), "exchange_A_per_m2"),
     (lambda: fem.ChargeTransfer("H", 1.0, alpha=0.3, reorganisation_eV=0.4), "alpha must be 0.5"),
