@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,12 @@ class TransportState:
     surroundings. ``faradaic_A``: the part that goes on as ions: out of an electrode, or, negative, with those that are
     inserted into a metal. The sum of both is the current, which is calculated without them. ``voltages_V``;
     ``newton_iterations``.
+
+    By node (local dofs,), 0 away from electrodes and metals, in A: ``metal_displacement_A``, and ``metal_ions_A``,
+    the rate of the electrons that make up for the ions at a node of a metal, or the ions that leave an electrode
+    there. Their sums over a terminal's nodes are its displacement_A and faradaic_A. Across a split interface the nodes
+    are those of the metal's side, at an electrode those of its surface (of a corner that belongs to two electrodes
+    with compact layers the sum of both).
     """
 
     currents_A: dict[str, float]
@@ -41,6 +47,8 @@ class TransportState:
     faradaic_A: dict[str, float]
     voltages_V: dict[str, float]
     newton_iterations: int
+    metal_displacement_A: Array = field(repr=False, compare=False)
+    metal_ions_A: Array = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ class Transport:
         for one, initial in zip(self._layout.populations, self._layout.initial, strict=True):
             self._u[one.unknown[one.nodes]] = initial
         self._free = {name: 1.0 - filled for name, filled in self._system.fractions(self._u).items()}
-        self._owed = self._system.gauss(self._u)
+        self._owed = self._system.poisson.gauss(self._u)
         self._previous: Array | None = None
         self._previous_dt = 0.0
         self._charges = np.zeros((3, len(terminals)))
@@ -144,6 +152,14 @@ class Transport:
     def faradaic_C(self) -> dict[str, float]:
         """The part of ``charge_C`` that went on as ions."""
         return self._named(self._charges[2])
+
+    @property
+    def metal_charge_C(self) -> Array:
+        """Charge (local dofs,) on electrodes and on surfaces of metals by Gauss's law, at the nodes of
+        ``metal_displacement_A``, which is its rate. The sum over a terminal's nodes is what it holds; the electrons
+        that make up for ions in metals are not in it."""
+        poisson = self._system.poisson
+        return poisson.surface(self._u) + poisson.surface_background()
 
     def fraction(self, name: str) -> Array:
         """Density over sites (local dofs,) of a species, nan where it does not live. Raises FemError if unknown."""
@@ -175,7 +191,7 @@ class Transport:
             raise FemError(f"density of {name!r}: phase {one.phase!r} would be filled by {most:.4g}, which must be "
                            "below 1")  # fmt: skip
         self._u, self._free = u, {phase: 1.0 - part for phase, part in filled.items()}
-        self._owed = self._system.gauss(self._u)
+        self._owed = self._system.poisson.gauss(self._u)
         self.restart()
 
     def amount(self, name: str) -> float:
@@ -310,7 +326,9 @@ class Transport:
         self._previous, self._previous_dt = moved, dt_s
         total, displacement, faradaic = (self._named(part) for part in currents)
         voltages = self._named(self._u[self._system.terminals])
-        return TransportState(total, displacement, faradaic, voltages, iterations)
+        poisson = self._system.poisson
+        surface, electrons = poisson.surface(balance.rate), poisson.electrons(balance.rate, balance.electrodes)
+        return TransportState(total, displacement, faradaic, voltages, iterations, surface, electrons)
 
     def _newton(self, rates: Rates, conditions: Conditions) -> tuple[Array, Balance, int]:
         """Solve from the present unknowns; what they moved by, the flows of the solution, and the iterations.

@@ -66,8 +66,10 @@ class Reactor:
 class Layout:
     """The mesh, the names and the numbering. Potentials come first, of them the terminals last, then the species.
 
-    ``potential`` (dofs,): unknown of each dof's potential. ``layers``: (unknown, unknown, capacitance in F) of compact
-    layers. Raises FemError for names and values that do not fit together.
+    ``potential`` (dofs,): unknown of each dof's potential. ``layers``: (dof, dof, capacitance in F) of compact layers;
+    a terminal counts as the dof of its number after the last. ``owner`` (dofs,): where the charge of a metal that
+    touches a dof lies: there, or at its partner in the metal across a split interface without a layer. Raises FemError
+    for names and values that do not fit together.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class Layout:
         count = self.halo.local
         inside = np.flatnonzero(self.metal >= 0)
         first, second = [inside], [count + self.metal[inside]]
+        self.owner: Nodes = np.arange(count)
         layers: list[tuple[Nodes, Nodes, Array]] = []
         for k, (name, terminal) in enumerate(self.terminals.items()):
             for nodes, area in self.faces[name]:
@@ -142,6 +145,9 @@ class Layout:
             if capacitance is None:
                 first.append(pairs[:, 0])
                 second.append(pairs[:, 1])
+                for one, other in (pairs.T, pairs.T[::-1]):
+                    bare = (self.metal[one] < 0) & (self.metal[other] >= 0)
+                    self.owner[one[bare]] = other[bare]
             else:
                 layers.append((pairs[:, 0], pairs[:, 1], capacitance * area))
         row, column = np.concatenate(first), np.concatenate(second)
@@ -159,8 +165,7 @@ class Layout:
         number[own] = rest.size + np.arange(own.size)
         self.potential: Nodes = number[group[:count]]
         self.first_terminal, self.potentials = int(rest.size), groups
-        full = number[group]
-        self.layers = [(full[a], full[b], c) for a, b, c in layers]
+        self.layers = layers
 
     def _populations(self, species: Mapping[str, Species]) -> None:
         self.populations: list[Population] = []

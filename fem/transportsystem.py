@@ -5,18 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.constants
-import scipy.sparse
 from numpy.typing import NDArray
 
 from fem.errors import FemError
 from fem.petsc import PETSc
 from fem.scharfetter import hopping, scharfetter_gummel
 from fem.transportlayout import Layout, Population, Reactor
+from fem.transportpoisson import E_C, Poisson
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
-E_C = scipy.constants.elementary_charge
-EPS0_F_PER_M = scipy.constants.epsilon_0
 K_EV_PER_K = scipy.constants.k / E_C
 
 
@@ -44,6 +42,7 @@ class Balance:
     ``displacement_A``: rate of the charge on electrodes and metals, without what pays for their ions. ``faradaic_A``:
     ions that leave electrodes, minus ions that enter metals by reactions. ``total_A``: rate of all charge that the wire
     has brought, plus the ions that leave electrodes; the reaction of the equations, computed without ``faradaic_A``.
+    ``rate`` (size,) of the unknowns in 1/s; ``electrodes``: (dofs, A) of ions that leave electrodes.
     """
 
     residual: Array
@@ -51,6 +50,8 @@ class Balance:
     total_A: Array
     displacement_A: Array
     faradaic_A: Array
+    rate: Array
+    electrodes: list[tuple[Nodes, Array]]
 
 
 class System:
@@ -64,8 +65,8 @@ class System:
     def __init__(self, layout: Layout, permittivity: Mapping[str, float], temperature_K: float) -> None:
         self.layout = layout
         self.kT_eV = K_EV_PER_K * temperature_K
-        self.terminals = np.arange(layout.first_terminal, layout.potentials)
-        self._poisson(permittivity)
+        self.poisson = Poisson(layout, permittivity)
+        self.terminals = self.poisson.terminals
         self.populations = layout.populations
         self.sites = [layout.phases[one.phase].sites_per_m3 for one in self.populations]
         self.mates = [
@@ -74,63 +75,15 @@ class System:
         self.storage = np.zeros(layout.size)
         self.bath = np.full(layout.size, -1, dtype=np.int64)
         self.charge = np.zeros(layout.size)
+        self.dof = np.full(layout.size, -1, dtype=np.int64)
         for one, sites in zip(self.populations, self.sites, strict=True):
             at = one.unknown[one.nodes]
             self.storage[at] = one.volume * sites
             self.bath[at] = one.fixed
             self.charge[at] = one.charge
+            self.dof[at] = one.nodes
         self.held = self.bath >= 0
         self._pattern_made = False
-
-    def _poisson(self, permittivity: Mapping[str, float]) -> None:
-        """The linear rows of the potentials: ions out of (``free``) and in metals (``bound``), polarisation."""
-        layout = self.layout
-        free, bound = _Entries(), _Entries()
-        ends = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)), *layout.layers]
-        for name, network in layout.networks.items():
-            if name in layout.metals:
-                continue
-            if name not in permittivity:
-                raise FemError(f"permittivity: region {name!r} has no value; given: {', '.join(permittivity)}")
-            value = float(permittivity[name])
-            if not (np.isfinite(value) and value >= 0.0):
-                raise FemError(f"permittivity: region {name!r} must be finite and not negative, got {value!r}")
-            if value == 0.0:
-                self._check_neutral(name)
-            a, b = layout.potential[network.tail], layout.potential[network.head]
-            apart = a != b
-            ends.append((a[apart], b[apart], value * EPS0_F_PER_M * network.weight[apart]))
-        self._plates = tuple(np.concatenate(part) for part in zip(*ends, strict=True))
-        for one in layout.populations:
-            sites = layout.phases[one.phase].sites_per_m3
-            target = free if one.metal < 0 else bound
-            target.add(layout.potential[one.nodes], one.unknown[one.nodes], -E_C * one.charge * sites * one.volume)
-        shape = (layout.potentials, layout.size)
-        self.free, self.bound = free.csr(shape), bound.csr(shape)
-        self.background = np.zeros(layout.potentials)
-        for phase in layout.phases.values():
-            for region in phase.regions:
-                if region not in layout.metals:
-                    charge = -E_C * phase.fixed_charge_per_m3 * layout.networks[region].volume
-                    np.add.at(self.background, layout.potential, charge)
-        for rows, columns, values in zip(bound.rows, bound.columns, bound.values, strict=True):
-            free.add(rows, columns, values)
-        free.add_capacitor(*self._plates)
-        self._linear = np.concatenate(free.rows), np.concatenate(free.columns), np.concatenate(free.values)
-
-    def _check_neutral(self, region: str) -> None:
-        """What an electroneutral region needs: ions everywhere, and no charge that would pile up at an electrode."""
-        layout = self.layout
-        nodes = layout.networks[region].nodes
-        ions = [one for one in layout.populations if one.charge and one.metal < 0]
-        if not np.all(np.any([one.unknown[nodes] >= 0 for one in ions], axis=0)):
-            raise FemError(f"permittivity: region {region!r} is 0, electroneutral, but not all of it has ions")
-        for one in ions:
-            bare = one.nodes[(one.fixed < 0) & (layout.potential[one.nodes] >= layout.first_terminal)]
-            if np.any(np.isin(bare, nodes)):
-                name = list(layout.terminals)[layout.potential[bare[0]] - layout.first_terminal]
-                raise FemError(f"permittivity: region {region!r} is 0, electroneutral: between it and terminal "
-                               f"{name!r} there must be a capacitance_F_per_m2, or a bath of {one.name!r}")
 
     def fractions(self, u: Array) -> dict[str, Array]:
         """Filled fraction (dofs,) of each phase."""
@@ -138,20 +91,6 @@ class System:
         for one in self.populations:
             filled[one.phase][one.nodes] += u[one.unknown[one.nodes]]
         return filled
-
-    def gauss(self, u: Array) -> Array:
-        """Charge (potentials,) in C that is missing from Gauss's law at ``u``; on terminals the charge they hold."""
-        return np.asarray(self._apart(u) + self.bound @ u + self.background)
-
-    def _apart(self, u: Array) -> Array:
-        """Charge (potentials,) in C by Gauss's law, without the background and the ions of metals.
-
-        From differences along edges: the sum of a row of the matrix would lose their digits.
-        """
-        a, b, capacitance = self._plates
-        flow = capacitance * (u[a] - u[b])
-        count = self.layout.potentials
-        return np.asarray(np.bincount(a, flow, count) - np.bincount(b, flow, count) + self.free @ u)
 
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # the residual of a wild iterate is not finite
     def evaluate(
@@ -183,20 +122,25 @@ class System:
         for number, one in enumerate(self.populations):
             self._transport(number, one, u, phi, filled[one.phase], activity[one.phase], row)
         gained = np.zeros(layout.size)  # ions per s from reactions
-        injected = np.zeros(self.terminals.size)  # A by reactions at electrodes
+        injected = np.zeros(self.terminals.size)  # A by reactions and baths at electrodes
+        electrodes: list[tuple[Nodes, Array]] = []
         for reactor in layout.reactors:
-            self._react(reactor, u, phi, activity, gained, injected)
+            rate_A = self._react(reactor, u, phi, activity, gained)
+            if reactor.into is None:
+                injected[reactor.terminal] -= float(rate_A.sum())
+                electrodes.append((reactor.first, -rate_A))
         row -= gained
         bath = self.held
-        into = np.bincount(self.bath[bath], (E_C * self.charge * row)[bath], self.terminals.size)
-        injected += into
+        into = (E_C * self.charge * row)[bath]
+        injected += np.bincount(self.bath[bath], into, self.terminals.size)
+        electrodes.append((self.dof[bath], into))
         gained[bath] += row[bath]
         entering = self._into_metal(gained)
-        displacement = self._apart(rate)[self.terminals]
+        displacement = self.poisson.apart(rate)[self.terminals]
         balance = Balance(
-            np.empty(layout.size), owed + self._apart(moved) + self.bound @ moved,
-            (displacement + (self.bound @ rate)[self.terminals]) + injected,
-            displacement, injected - entering,
+            np.empty(layout.size), owed + self.poisson.apart(moved) + self.poisson.bound @ moved,
+            (displacement + (self.poisson.bound @ rate)[self.terminals]) + injected,
+            displacement, injected - entering, rate, electrodes,
         )  # fmt: skip
         residual = balance.residual
         residual[: layout.potentials] = balance.owed
@@ -269,10 +213,9 @@ class System:
             self._entries(heads, columns, -value)
 
     def _react(
-        self, reactor: Reactor, u: Array, phi: Array, activity: Mapping[str, tuple[Array, Array]], gained: Array,
-        injected: Array,
-    ) -> None:  # fmt: skip
-        """A reaction moves ions at area j0 f(A) / (e |z|) per s; its ions carry z e each."""
+        self, reactor: Reactor, u: Array, phi: Array, activity: Mapping[str, tuple[Array, Array]], gained: Array
+    ) -> Array:
+        """A reaction moves ions at area j0 f(A) / (e |z|) per s; its ions carry z e each. Their charge (n,) in A."""
         kT, law = self.kT_eV, reactor.law
         sides = [(self.populations[reactor.ion], reactor.first)]
         if reactor.into is not None:
@@ -293,12 +236,10 @@ class System:
         rate = scale * j0 * drive
         rows = [one.unknown[nodes] for one, nodes in sides]
         np.subtract.at(gained, rows[0], rate)
-        if reactor.into is None:
-            injected[reactor.terminal] -= E_C * z * float(rate.sum())
-        else:
+        if reactor.into is not None:
             np.add.at(gained, rows[1], rate)
         if not self._jacobian:
-            return
+            return E_C * z * rate
         steep = scale * j0 * slope
         columns: list[tuple[Nodes, Array]] = [(self.layout.potential[reactor.first], z / kT * steep)]
         if reactor.into is None:
@@ -318,6 +259,7 @@ class System:
                 self._entries(wire, column, -E_C * z * value)
             else:
                 self._entries(rows[1], column, -value)
+        return E_C * z * rate
 
     def direction(self, residual: Array) -> Array:
         """Newton's step (size,) for the matrix of the last ``evaluate`` with ``jacobian``."""
@@ -326,7 +268,7 @@ class System:
         size = np.concatenate([*self._values])
         leading, current = self._rates.leading, self._conditions.current
         by_wire = np.where(current, 1.0, 0.0)
-        row, _, value = self._linear
+        row, _, value = self.poisson.linear
         wire = row - self.terminals[0] if self.terminals.size else row
         linear = np.where(wire >= 0, value * leading * by_wire[np.maximum(wire, 0)], value)
         held = self._raw_held
@@ -358,8 +300,8 @@ class System:
         used = np.where(self.held[row], -1, row)
         held = np.flatnonzero(self.held)
         self._ones = held.size
-        rows = [used, self._linear[0], first + self._held_wire, held, self.terminals]
-        columns = [column, self._linear[1], column[self._raw_held], held, self.terminals]
+        rows = [used, self.poisson.linear[0], first + self._held_wire, held, self.terminals]
+        columns = [column, self.poisson.linear[1], column[self._raw_held], held, self.terminals]
         every = np.concatenate(rows), np.concatenate(columns)
         drop = (every[0] < 0) | (every[1] < 0)
         size = self.layout.size
@@ -374,25 +316,3 @@ class System:
         self._solver.getPC().setType("lu")
         self._solver.getPC().setFactorSolverType("mumps")
         self._pattern_made = True
-
-
-class _Entries:
-    """Entries of a sparse matrix, collected."""
-
-    def __init__(self) -> None:
-        self.rows = [np.empty(0, dtype=np.int64)]
-        self.columns = [np.empty(0, dtype=np.int64)]
-        self.values = [np.empty(0)]
-
-    def add(self, row: Nodes, column: Nodes, value: Array) -> None:
-        self.rows.append(row)
-        self.columns.append(column)
-        self.values.append(value)
-
-    def add_capacitor(self, a: Nodes, b: Nodes, value: Array) -> None:
-        for row, column, sign in ((a, a, 1.0), (a, b, -1.0), (b, b, 1.0), (b, a, -1.0)):
-            self.add(row, column, sign * value)
-
-    def csr(self, shape: tuple[int, int]) -> scipy.sparse.csr_array:
-        index = np.concatenate(self.rows), np.concatenate(self.columns)
-        return scipy.sparse.csr_array(scipy.sparse.coo_array((np.concatenate(self.values), index), shape=shape))

@@ -2,6 +2,8 @@
 
 import fem  # isort: skip  (before dolfinx: it makes the PyPI build's libraries known)
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.constants
@@ -68,7 +70,7 @@ def test_newton_direction_is_exact(current, reorganisation_eV, hop_nm):
         u[one.unknown[one.nodes]] = initial * rng.uniform(0.7, 1.2, initial.size)
     moved = rng.normal(size=u.size) * 1e-3
     rates, conditions = Rates(1e7, moved * 3e6), Conditions(np.array(current), np.array([0.1, 0.3]))
-    owed = system.gauss(u)
+    owed = system.poisson.gauss(u)
 
     def residual(change, jacobian=False):
         free = {name: 1.0 - x for name, x in system.fractions(u + change).items()}
@@ -198,6 +200,45 @@ def test_every_mesh_gives_the_charge_of_a_capacitor(across, axisymmetric, area):
     assert problem.charge_C["film"] == pytest.approx(-charge, rel=1e-12)
     assert state.displacement_A["gate"] == pytest.approx(charge / 1e-9, rel=1e-12)
     assert state.faradaic_A["gate"] == 0.0
+
+
+@pytest.mark.parametrize("capacitance", [None, 0.2])
+def test_currents_at_nodes_of_metals_add_up_to_those_of_terminals(capacitance):
+    """In a strip whose gate has a reaction and a bath, and whose film takes ions up: by node and by terminal alike."""
+    across = np.array([0.0, 2.0, 5.0, 9.0])
+    permittivity, phases, species, terminals, junctions = parts()
+    gate, junction = terminals["gate"], junctions["lower/upper"]
+    terminals = {"gate": replace(gate, capacitance_F_per_m2=capacitance), "film": terminals["film"]}
+    cell = blocks(5.0, 5.0, (5, 4), [across])
+    junctions = {"lower/upper": replace(junction, capacitance_F_per_m2=capacitance)}
+    problem = fem.Transport(cell, permittivity, phases, species, terminals, junctions)
+    x, z = problem.space.tabulate_dof_coordinates()[:, :2].T.round(9)
+    film = np.zeros(x.size, dtype=bool)
+    film[np.unique(problem.space.dofmap.list[cell.cells.find(cell.regions["upper"])])] = True
+    assert film.sum() == 5 * across.size
+    nodes = {"gate": z == 0.0, "film": film}
+    begin = problem.metal_charge_C
+    for dt_s in (1e-9, 1e-9, 3e-8, 1e-3):
+        state = problem.step(dt_s, {"gate": 0.2, "film": 0.0})
+        for name, at in nodes.items():
+            size = abs(state.displacement_A[name]) + abs(state.faradaic_A[name])
+            assert abs(state.metal_displacement_A[at].sum() - state.displacement_A[name]) < 1e-12 * size
+            assert abs(state.metal_ions_A[at].sum() - state.faradaic_A[name]) < 1e-12 * size
+            held = problem.charge_C[name] - problem.faradaic_C[name]
+            assert (problem.metal_charge_C - begin)[at].sum() == pytest.approx(held, rel=1e-12, abs=1e-26)
+        rest = ~(nodes["gate"] | nodes["film"])
+        for part in (state.metal_displacement_A, state.metal_ions_A, problem.metal_charge_C):
+            assert not np.any(part[rest])
+    inside = film & (z > 5.0)
+    assert not np.any(state.metal_displacement_A[inside] + problem.metal_charge_C[inside])
+    assert np.all(state.metal_ions_A[inside])  # ions diffuse on, and electrons go with them
+    assert problem.faradaic_C["film"] < 0.0
+    empty = fem.Transport(cell, permittivity, {}, {}, {name: replace(one, reactions=(), densities_per_m3={})
+                                                       for name, one in terminals.items()}, {})  # fmt: skip
+    empty.step(1e-9, {"gate": 0.2, "film": 0.0})
+    width = np.interp(x, across, [1.0, 2.5, 3.5, 2.0]) / 9.0  # each node's share
+    for name, at in {"gate": nodes["gate"], "film": film & (z == 5.0)}.items():
+        np.testing.assert_allclose(empty.metal_charge_C[at], empty.charge_C[name] * width[at], rtol=1e-12)
 
 
 def film(order=2):
