@@ -200,6 +200,29 @@ class Transport:
         one = self._layout.populations[number]
         return float(one.volume @ self._u[one.unknown[one.nodes]]) * self._system.sites[number]
 
+    def reset_charges(self) -> None:
+        """Count ``charge_C`` and ``faradaic_C`` from now on."""
+        self._charges[:] = 0.0
+
+    def volume_m3(self, name: str) -> Array:
+        """Volume (local dofs,) that belongs to each node of a species, 0 elsewhere (in m in 1D, m^2 in a plane)."""
+        one = self._layout.populations[self._number(name)]
+        return np.bincount(one.nodes, one.volume, self._layout.halo.local)
+
+    def region_nodes(self, region: str) -> NDArray[np.int64]:
+        """The dofs of a region, ascending. Raises FemError if unknown."""
+        networks = self._layout.networks
+        if region not in networks:
+            raise unknown_name("region", region, networks)
+        return networks[region].nodes
+
+    def interface(self, name: str) -> tuple[NDArray[np.int64], Array]:
+        """Pairs of dofs (n, 2) across a split interface, and the area (n,) of each. Raises FemError if unknown."""
+        pairs = self._layout.pairs
+        if name not in pairs:
+            raise unknown_name("interface", name, pairs)
+        return pairs[name]
+
     def restart(self) -> None:
         """Make the next step backward Euler: after a corner of the drive."""
         self._previous = None

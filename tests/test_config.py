@@ -55,7 +55,7 @@ BROKEN = {
     "unknown key": ('name = "minimal"', 'name = "m"\nzzz = 1', "zzz", "unknown key; allowed here: name, family"),
     "missing key": ("initial_fraction = 0.01", "", "vacancy.initial_fraction", "missing; needs a number >= 0"),
     "missing table": ("[vacancy]\ninitial_fraction = 0.01", "", "vacancy", "missing; needs a table"),
-    "missing family": ('family = "vcm"', "", "family", "missing; one of 'ecm', 'pcm', 'vcm'"),
+    "missing family": ('family = "vcm"', "", "family", "missing; one of 'ecm', 'ecram', 'pcm', 'vcm'"),
     "unknown family": ('"vcm"', '"vmc"', "family", "did you mean 'vcm'"),
     "text for a number": ("initial_fraction = 0.01", 'initial_fraction = "0.01"', "vacancy.initial_fraction", '"0.01"'),
     "number for a text": ('name = "minimal"', "name = 5", "name = 5", "must be a text in quotes"),

@@ -210,3 +210,69 @@ def test_a_sequence_names_its_pulses_and_knows_where_they_end():
     assert drive.pulse_ends_s == {drive.corners_s[2]: 0, drive.corners_s[6]: 1}
     assert [drive.voltage_V(time_s) for time_s in (3e-9, 8e-9, 13e-9)] == pytest.approx([2.0, 0.1, -1.0])
     assert Drive(Constant(kind="constant", voltage_V=1.0, duration_s=1.0)).pulse_ends_s == {}
+
+
+GATE_TRAIN = dict(kind="gate_pulses", amplitude_V=8.0, width_s=1e-9, rise_s=1e-9, period_s=1.0, count=3)
+
+
+def test_gate_pulses_have_their_corners_however_short_they_are():
+    plan = drive(**GATE_TRAIN, second_amplitude_V=-9.0, second_width_s=2e-9, rest_V=-0.2)
+    assert plan.stages == ("first", "second") and plan.duration_s == pytest.approx(6.0)
+    assert len(plan.corners_s) == 1 + 4 * 6 and set(plan.corners_s) <= set(plan.samples_s)
+    tops = [k for k in range(len(plan.corners_s) - 1) if plan.voltage_V(plan.corners_s[k : k + 2].mean()) > 5.0]
+    np.testing.assert_allclose(np.diff(plan.corners_s)[tops], 1e-9, rtol=1e-6)
+    assert len(tops) == 3
+    assert plan.forced_A(0.5, 0.5) is None and plan.circuit(0.5).forced_A is None
+    assert plan.voltage_V(0.5) == pytest.approx(-0.2)
+
+
+def test_a_train_that_alternates():
+    plan = drive(**GATE_TRAIN, second_amplitude_V=-9.0, order="alternate")
+    assert [plan.stage(k + 0.5) for k in range(6)] == [0, 1, 0, 1, 0, 1]
+
+
+def test_current_pulses_with_an_open_gate_between_them():
+    keys = {**GATE_TRAIN, "amplitude_V": None, "amplitude_A": 2e-9}
+    plan = drive(**keys, between="open")
+    assert plan.forced_A(0.5e-9, 0.5e-9) == pytest.approx(1e-9)
+    assert plan.forced_A(1.5e-9, 1.5e-9) == pytest.approx(2e-9)
+    assert plan.circuit(2.5e-9, 3e-9).forced_A == pytest.approx(0.0, abs=1e-18)
+    assert plan.circuit(0.5).forced_A == 0.0
+    held = drive(**keys)
+    assert held.circuit(0.5).forced_A is None and held.voltage_V(0.5) == 0.0
+
+
+def test_gate_steps_from_nanoseconds_to_a_day():
+    steps = [
+        {"name": "write", "voltage_V": 8.0, "rise_s": 1e-9, "duration_s": 1e-8},
+        {"name": "bleed", "current_A": -1e-12, "duration_s": 1e-3},
+        {"name": "keep", "open": True, "duration_s": 1e5, "points": 50, "spacing": "log"},
+    ]
+    plan = drive(kind="gate_steps", steps=steps)
+    assert plan.stages == ("write", "bleed", "keep")
+    assert plan.voltage_V(5e-10) == pytest.approx(4.0) and plan.voltage_V(5e-9) == 8.0
+    assert plan.circuit(5e-4).forced_A == pytest.approx(-1e-12) and plan.circuit(1.0).forced_A == 0.0
+    late = plan.samples_s[plan.samples_s > plan.corners_s[-2]] - plan.corners_s[-2]
+    assert late[0] == pytest.approx(1e-4) and late[-1] == pytest.approx(1e5)
+    assert np.ptp(np.diff(np.log(late))) < 0.01
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"width_s": 1.0}, "width_s"),
+        ({"amplitude_V": None}, "amplitude_V"),
+        ({"amplitude_A": 1e-9}, "amplitude_A"),
+        ({"second_width_s": 1e-9}, "second_width_s"),
+    ],
+)
+def test_gate_pulses_name_the_key_that_is_wrong(changes, words):
+    config = TypeAdapter(DriveConfig).validate_python({**GATE_TRAIN, **changes})
+    assert [problem.key for problem in config.cross_checks()] == [words]
+
+
+def test_a_gate_step_does_one_thing():
+    steps = [{"name": "a", "voltage_V": 1.0, "open": True, "duration_s": 1.0}, {"name": "a", "duration_s": 1.0},
+             {"name": "b", "voltage_V": 1.0, "rise_s": 2.0, "duration_s": 1.0}]  # fmt: skip
+    config = TypeAdapter(DriveConfig).validate_python({"kind": "gate_steps", "steps": steps})
+    assert [p.key for p in config.cross_checks()] == ["steps.0", "steps.1.name", "steps.1", "steps.2.rise_s"]

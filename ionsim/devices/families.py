@@ -5,9 +5,11 @@ from mpi4py import MPI
 
 from ionsim.config import Device
 from ionsim.config.ecm import EcmDevice
+from ionsim.config.ecram import EcramDevice
 from ionsim.config.pcm import PcmDevice
 from ionsim.config.vcm import VcmDevice
 from ionsim.devices.ecm import Ecm
+from ionsim.devices.ecram import Ecram
 from ionsim.devices.pcm import Pcm
 from ionsim.devices.protocol import Family
 from ionsim.devices.vcm import Vcm
@@ -22,4 +24,6 @@ def build(device: Device, seed: np.random.SeedSequence, comm: MPI.Comm) -> Famil
         return Ecm(device, seed, comm)
     if isinstance(device, PcmDevice):
         return Pcm(device, seed, comm)
-    raise DeviceFileError(f"family: {device.family!r} cannot be simulated yet; allowed: 'ecm', 'pcm', 'vcm'")
+    if isinstance(device, EcramDevice):
+        return Ecram(device, seed, comm)
+    raise DeviceFileError(f"family: {device.family!r} cannot be simulated yet; allowed: 'ecm', 'ecram', 'pcm', 'vcm'")

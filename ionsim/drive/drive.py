@@ -7,7 +7,7 @@ import numpy as np
 
 from ionsim.config.waveforms import DriveConfig, Sweep
 from ionsim.drive.circuit import Circuit
-from ionsim.drive.legs import legs, stage_names
+from ionsim.drive.legs import legs, samples, stage_names
 from ionsim.drive.transistor import Transistor
 
 
@@ -80,7 +80,7 @@ class Drive:
         self.corners_s: np.ndarray = times_s
         self.duration_s: float = float(times_s[-1])
         pieces = [
-            np.linspace(start_s, stop_s, leg.points, endpoint=False)
+            samples(leg, start_s, stop_s)
             for leg, start_s, stop_s in zip(self._legs, times_s[:-1], times_s[1:], strict=True)
         ]
         self.samples_s: np.ndarray = np.concatenate([*pieces, [self.duration_s]])
@@ -118,8 +118,11 @@ class Drive:
         """Index of the stage; a time on a border belongs to the later stage, the end to the last."""
         return self._legs[self._leg(time_s)].stage
 
-    def circuit(self, time_s: float) -> Circuit:
-        """The circuit at this time; a stage of a sweep may have a compliance and a gate voltage of its own."""
+    def circuit(self, time_s: float, until_s: float | None = None) -> Circuit:
+        """The circuit at this time; a stage of a sweep may have a compliance and a gate voltage of its own.
+
+        A current that the source forces is that at ``until_s``, the end of the interval around ``time_s``.
+        """
         config, compliance_A, gate_V = self.config, self.config.compliance_A, None
         if isinstance(config, Sweep):
             stage = config.stages[self.stage(time_s)]
@@ -129,7 +132,19 @@ class Drive:
         if config.transistor is not None:
             own = {} if gate_V is None else {"gate_V": gate_V}
             transistor = Transistor(**{**config.transistor.model_dump(), **own})
-        return Circuit(config.series_resistance_ohm, compliance_A, transistor)
+        forced_A = self.forced_A(time_s, time_s if until_s is None else until_s)
+        return Circuit(config.series_resistance_ohm, compliance_A, transistor, forced_A)
+
+    def forced_A(self, within_s: float, time_s: float) -> float | None:
+        """Current in A that the leg around ``within_s`` forces at ``time_s``, 0 when open; None where it is a voltage.
+        """
+        index = self._leg(within_s)
+        leg = self._legs[index]
+        if leg.source == "voltage":
+            return None
+        start_s, stop_s = self.corners_s[index : index + 2].tolist()
+        share = min(max((time_s - start_s) / (stop_s - start_s), 0.0), 1.0)
+        return leg.start_A * (1 - share) + leg.stop_A * share
 
     def next_sample_s(self, time_s: float) -> float:
         """The first time after ``time_s`` at which a point is to be recorded (corners included); the end at the end."""

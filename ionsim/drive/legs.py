@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Literal, assert_never
 
+import numpy as np
+
+from ionsim.config.gate import GatePulses, GateSteps
 from ionsim.config.tables import read_waveform
 from ionsim.config.waveforms import Constant, DriveConfig, Pulses, Read, Sequence, Sweep, Table
 
@@ -12,11 +15,20 @@ _POINTS_PER_LEG = 5
 _POINTS_PER_RUN = 200
 
 
+#: What the source does: it applies a voltage, or a current, or is not connected.
+Source = Literal["voltage", "current", "open"]
+
+#: Log-spaced samples begin at this part of their leg, later where there are few: a factor of ten apart at most.
+_FIRST_PART = 1e-9
+
+
 @dataclass(frozen=True)
 class Leg:
     """A straight piece of the waveform in a stage; ``points`` recorded samples are spread over it.
 
-    ``turns`` marks the outward ramp of a stage that turns as soon as the compliance limits the current.
+    ``turns`` marks the outward ramp of a stage that turns as soon as the compliance limits the current. Where
+    ``source`` is not "voltage" the voltages say nothing: a current goes from ``start_A`` to ``stop_A``, or none flows.
+    ``spacing``: how the samples are spread.
     """
 
     stage: int
@@ -25,6 +37,10 @@ class Leg:
     duration_s: float
     points: int
     turns: bool = False
+    source: Source = "voltage"
+    start_A: float = 0.0
+    stop_A: float = 0.0
+    spacing: Literal["even", "log"] = "even"
 
 
 def stage_names(config: DriveConfig) -> tuple[str, ...]:
@@ -34,6 +50,11 @@ def stage_names(config: DriveConfig) -> tuple[str, ...]:
             return tuple(stage.name for stage in config.stages)
         case Pulses():
             return ("first",) if config.second_amplitude_V is None else ("first", "second")
+        case GatePulses():
+            one = config.second_amplitude_V is None and config.second_amplitude_A is None
+            return ("first",) if one else ("first", "second")
+        case GateSteps():
+            return tuple(step.name for step in config.steps)
         case Sequence():
             return tuple(pulse.name for pulse in config.pulses)
         case Constant():
@@ -52,6 +73,10 @@ def legs(config: DriveConfig, stops_V: dict[int, float] | None = None) -> list[L
             return list(_sweep(config, stops_V or {}))
         case Pulses():
             return list(_pulses(config))
+        case GatePulses():
+            return list(_gate_pulses(config))
+        case GateSteps():
+            return list(_gate_steps(config))
         case Sequence():
             return list(_sequence(config))
         case Constant():
@@ -98,6 +123,54 @@ def _pulse(stage: int, base_V: float, amplitude_V: float, rise_s: float, width_s
     yield Leg(stage, base_V, amplitude_V, rise_s, _POINTS_PER_LEG)
     yield Leg(stage, amplitude_V, amplitude_V, width_s, _POINTS_PER_LEG)
     yield Leg(stage, amplitude_V, base_V, rise_s, _POINTS_PER_LEG)
+
+
+def _gate_pulses(config: GatePulses) -> Iterator[Leg]:
+    trains = [(0, config.amplitude_V, config.amplitude_A or 0.0, config.width_s)]
+    if config.second_amplitude_V is not None or config.second_amplitude_A is not None:
+        second_s = config.second_width_s or config.width_s
+        trains.append((1, config.second_amplitude_V, config.second_amplitude_A or 0.0, second_s))
+    order = trains * config.count
+    if config.order == "blocks":
+        order.sort(key=lambda train: train[0])
+    rest_V, points, rise_s = config.rest_V, config.points, config.rise_s
+    between: Source = "open" if config.between == "open" else "voltage"
+    for stage, volts, amperes, width_s in order:
+        source: Source = "current" if volts is None else "voltage"
+        top_V = rest_V if volts is None else volts
+        yield Leg(stage, rest_V, top_V, rise_s, points, source=source, start_A=0.0, stop_A=amperes)
+        yield Leg(stage, top_V, top_V, width_s, points, source=source, start_A=amperes, stop_A=amperes)
+        yield Leg(stage, top_V, rest_V, rise_s, points, source=source, start_A=amperes, stop_A=0.0)
+        rest_s = config.period_s - width_s - 2 * rise_s
+        yield Leg(stage, rest_V, rest_V, rest_s, points, source=between, spacing="log")
+
+
+def _gate_steps(config: GateSteps) -> Iterator[Leg]:
+    here_V, here_A = 0.0, 0.0
+    for stage, step in enumerate(config.steps):
+        rest_s = step.duration_s - step.edge_s
+        if step.open:
+            yield Leg(stage, here_V, here_V, rest_s, step.points, source="open", spacing=step.spacing)
+            here_A = 0.0
+        elif step.current_A is not None:
+            there_A = step.current_A
+            yield Leg(stage, here_V, here_V, step.edge_s, 1, source="current", start_A=here_A, stop_A=there_A)
+            yield Leg(stage, here_V, here_V, rest_s, step.points, source="current", start_A=there_A, stop_A=there_A,
+                      spacing=step.spacing)  # fmt: skip
+            here_A = there_A
+        elif step.voltage_V is not None:
+            yield Leg(stage, here_V, step.voltage_V, step.edge_s, 1)
+            yield Leg(stage, step.voltage_V, step.voltage_V, rest_s, step.points, spacing=step.spacing)
+            here_V, here_A = step.voltage_V, 0.0
+
+
+def samples(leg: Leg, start_s: float, stop_s: float) -> np.ndarray:
+    """Times (points,) in s at which a leg is sampled, its start included and its end not."""
+    if leg.spacing == "even":
+        return np.linspace(start_s, stop_s, leg.points, endpoint=False)
+    first = max(_FIRST_PART, 10.0 ** (1 - leg.points))
+    parts = np.geomspace(first, 1.0, leg.points)[:-1] if leg.points > 1 else np.empty(0)
+    return np.concatenate([[start_s], start_s + parts * (stop_s - start_s)])
 
 
 def _sequence(config: Sequence) -> Iterator[Leg]:

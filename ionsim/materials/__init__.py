@@ -12,15 +12,20 @@ from ionsim.materials.database import (
     material,
     names,
 )
+from ionsim.materials.ecram import Part, PartSet, ecram_set, ecram_sets
 from ionsim.materials.phase_change import phase_change_set, phase_change_sets
 
 __all__ = [
     "UNITS",
     "Material",
     "MaterialError",
+    "Part",
+    "PartSet",
     "Quantity",
     "default_source",
     "default_source_keys",
+    "ecram_set",
+    "ecram_sets",
     "ion_set",
     "ion_sets",
     "material",

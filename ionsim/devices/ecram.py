@@ -1,0 +1,257 @@
+"""ECRAM: a gate moves ions from a reservoir through an electrolyte into a channel, which then conducts differently.
+
+Ions and potentials are stepped together (:class:`fem.Transport`) under a voltage, a current, or an open gate; the
+channel is read without touching them (:mod:`ionsim.devices.ecram_channel`). Currents come apart by where the charge
+goes: onto the metal of gate, source and drain (displacement), to the channel's surface (field effect, gone when the
+voltage is), or with ions through an interface (Faradaic, which stays).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+import fem
+from ionsim.config.ecram import EcramDevice
+from ionsim.devices.ecram_cell import CHANNEL, GATE, INSERTED, ION, build_cell
+from ionsim.devices.ecram_channel import PARTS, Reading
+from ionsim.devices.ecram_view import View
+from ionsim.drive import Circuit
+
+Floats = NDArray[np.float64]
+
+#: A slope of the drive that changes by more than this share of the larger one is a corner.
+_CORNER = 1e-3
+
+#: BDF2 is stable while steps grow by less than 1 + sqrt 2; longer ones are backward Euler.
+_STABLE_GROWTH = 2.4
+
+#: How long the gate is at rest before a run, s: double layers charge, and nothing else happens.
+_SETTLING_S = 1e-6
+
+
+class Ecram:
+    """An ECRAM device; see :class:`ionsim.devices.protocol.Family` for the methods.
+
+    The applied voltage is that of the gate against the channel; source and drain are at 0 V.
+    """
+
+    def __init__(self, device: EcramDevice, seed: np.random.SeedSequence, comm: MPI.Comm | None = None) -> None:
+        self.device = device
+        self.cell = build_cell(device, comm)
+        self.transport = self.cell.transport
+        self.view = View(device, self.cell)
+        self.time_s = self.field_time_s = 0.0
+        self.applied_V = self.device_V = self.energy_J = self.largest_drop_V = 0.0
+        self._source_V: float | None = 0.0  # None: the last interval was of a current
+        self._forced_A = 0.0
+        self._dt_s, self._slope = device.steps.first_s, np.nan
+        self._last_dt_s = 0.0
+        self.n_steps = self.n_rejected = self.n_newton = 0
+        self._state: fem.TransportState | None = None
+        self._reading: Reading | None = None
+        self._parts = {f"{end}_{part}_A": 0.0 for end in ("source", "drain") for part in PARTS}
+
+    # -- running ----------------------------------------------------------------------------------------------
+
+    def initialise(self) -> None:
+        """Let double layers form at a gate without voltage; charges are counted from then on."""
+        steps = self.device.steps
+        control = fem.TimeControl(0.0, _SETTLING_S, 1e-3 * steps.first_s, dt_min_s=1e-6 * steps.first_s, growth=2.0)
+        while not control.finished:
+            control.advance(lambda dt_s: self.transport.attempt(dt_s, {GATE: 0.0, CHANNEL: 0.0}))
+        self.transport.reset_charges()
+
+    def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
+        """Go on to ``until_s``; voltage, or the current that the circuit forces, changes linearly to its new value."""
+        begun = time.monotonic()
+        steps = self.device.steps
+        begin_s, length_s = self.time_s, until_s - self.time_s
+        forced = circuit.forced_A is not None
+        if forced:
+            begin, end = self._forced_A / self.cell.scale, float(circuit.forced_A or 0.0) / self.cell.scale
+        else:
+            begin, end = self.device_V if self._source_V is None else self._source_V, applied_V
+        slope = (end - begin) / length_s
+        same = forced == (self._source_V is None)
+        if not same or not abs(slope - self._slope) <= _CORNER * max(abs(slope), abs(self._slope)):
+            self.transport.restart()
+            self._dt_s = steps.first_s
+        self._slope = slope
+        first_s = min(self._dt_s, length_s)
+        control = fem.TimeControl(
+            0.0, length_s, first_s, dt_min_s=min(steps.shortest_s, first_s), growth=steps.growth,
+            limits={"potential_V": steps.potential_V, INSERTED: steps.fraction, ION: steps.fraction},
+        )  # fmt: skip
+        while not control.finished:
+            grown = control.dt_s
+            step = control.advance(
+                lambda dt_s: self._attempt(dt_s, begin + slope * (control.time_s + dt_s), forced, circuit)
+            )
+            self._accept(step.attempt.result, step.dt_s)
+            self.n_steps, self.n_rejected = self.n_steps + 1, self.n_rejected + step.rejected
+            self._dt_s = control.dt_s if not control.finished else max(grown, step.dt_s)
+            self.time_s = begin_s + min(control.time_s, length_s)
+        self.time_s = until_s
+        self._source_V, self._forced_A = (None, end * self.cell.scale) if forced else (applied_V, 0.0)
+        self.applied_V = self.device_V if forced else applied_V
+        self._reading = None
+        self.field_time_s += time.monotonic() - begun
+
+    def _attempt(self, dt_s: float, value: float, forced: bool, circuit: Circuit) -> fem.Attempt:
+        if dt_s > _STABLE_GROWTH * self._last_dt_s:
+            self.transport.restart()
+        voltages, currents = {CHANNEL: 0.0}, {}
+        (currents if forced else voltages)[GATE] = value
+        resistance = circuit.series_resistance_ohm * self.cell.scale
+        return self.transport.attempt(
+            dt_s, voltages, currents, resistances_ohm={GATE: resistance} if resistance and not forced else {}
+        )
+
+    def _accept(self, state: fem.TransportState, dt_s: float) -> None:
+        """Take over what a step has found: energy, parts of the currents."""
+        gate_V = state.voltages_V[GATE]
+        self.energy_J += 0.5 * (self.device_V + gate_V) * self._passed(GATE) * self.cell.scale
+        self.device_V, self._state, self._last_dt_s = gate_V, state, dt_s
+        self._parts = {name: value * self.cell.scale for name, value in self.cell.channel.split(state).items()}
+        self.n_newton += state.newton_iterations
+
+    _counted_C = 0.0
+
+    def _passed(self, terminal: str) -> float:
+        """Charge that the gate's wire has brought since this was last asked."""
+        now = self.transport.charge_C[terminal]
+        passed, self._counted_C = now - self._counted_C, now
+        return passed
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    @property
+    def filled(self) -> Floats:
+        """Share of the channel's sites (local dofs,) that ions fill, nan outside."""
+        return self.transport.fraction(INSERTED)
+
+    def read(self) -> Reading:
+        """The channel as it is now, for the whole width."""
+        if self._reading is None:
+            found = self.cell.channel.read(self.filled, self.transport.metal_charge_C, self.device.ambient_K)
+            scale = self.cell.scale
+            self._reading = Reading(found.conductance_S * scale, found.state_S * scale, found.sheet_C_per_m2)
+            if self._state is not None:
+                self.largest_drop_V = max(self.largest_drop_V, self.cell.channel.drop_V(self._state))
+        return self._reading
+
+    def observe(self) -> dict[str, float]:
+        """One row of the time series; currents are those of the latest step, and enter the device."""
+        scale, reading = self.cell.scale, self.read()
+        state, charge = self._state, self.transport
+        gate = (state.currents_A[GATE], state.displacement_A[GATE], state.faradaic_A[GATE]) if state else (0.0,) * 3
+        current, displacement, faradaic = (scale * value for value in gate)
+        volume = charge.volume_m3(INSERTED)[self.cell.channel.nodes]
+        x = self.filled
+        surface = self.cell.channel
+        read_A = reading.conductance_S * self.device.channel.read_V
+        ends = {end: sum(self._parts[f"{end}_{part}_A"] for part in PARTS) for end in ("source", "drain")}
+        return {
+            "time_s": self.time_s,
+            "voltage_V": self.applied_V,
+            "device_V": self.device_V,
+            "current_A": current,
+            "conductance_S": reading.conductance_S,
+            "state_S": reading.state_S,
+            "power_W": self.device_V * current,
+            "temperature_peak_K": self.device.ambient_K,
+            "limited": 0.0,
+            "gate_displacement_A": displacement,
+            "gate_faradaic_A": faradaic,
+            "gate_charge_C": charge.charge_C[GATE] * scale,
+            "gate_faradaic_C": charge.faradaic_C[GATE] * scale,
+            "channel_faradaic_C": charge.faradaic_C[CHANNEL] * scale,
+            **self._parts,
+            "source_A": ends["source"] - read_A,
+            "drain_A": ends["drain"] + read_A,
+            "read_A": read_A,
+            "sheet_C_per_m2": reading.sheet_C_per_m2,
+            "x_mean": float(x[surface.nodes] @ volume / volume.sum()),
+            "x_surface": float(x[surface.surface] @ surface.area / surface.area.sum()),
+            "energy_J": self.energy_J,
+            "n_steps": float(self.n_steps),
+        }
+
+    def sites(self) -> None:
+        """There is no lattice."""
+        return
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """A cut in (x, z); see :class:`ionsim.devices.ecram_view.View`."""
+        return self.view.cut(self.mesh_fields())
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Densities, potentials, charges and totals: what a restart needs."""
+        saved = self.transport.save()
+        scalars = [
+            saved.previous_dt_s, np.nan if self._source_V is None else self._source_V,
+            *(getattr(self, name) for name in _SCALARS),
+        ]  # fmt: skip
+        return {
+            "u": saved.u, "free": dict(saved.free), "owed": saved.owed,
+            "previous": saved.u[:0] if saved.previous is None else saved.previous,
+            "charges": saved.charges, "last_charges": saved.last_charges, "parts": dict(self._parts),
+            "scalars": np.array(scalars, dtype=np.float64),
+        }  # fmt: skip
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to a checkpoint of the same device."""
+        previous_dt, source_V, *rest = (float(value) for value in saved["scalars"])
+        previous = np.array(saved["previous"])
+        self.transport.restore(
+            fem.SavedTransport(
+                np.array(saved["u"]), {name: np.array(value) for name, value in saved["free"].items()},
+                np.array(saved["owed"]), previous if len(previous) else None, previous_dt, np.array(saved["charges"]),
+                np.array(saved["last_charges"]),
+            )
+        )  # fmt: skip
+        self._source_V = None if np.isnan(source_V) else source_V
+        for name, value in zip(_SCALARS, rest, strict=True):
+            setattr(self, name, type(getattr(self, name))(value))
+        self._parts = {name: float(value) for name, value in saved["parts"].items()}
+        self._reading, self._state = None, None
+
+    def summary(self) -> dict[str, Any]:
+        """Steps, and how fair it is to take the channel for one potential."""
+        return {
+            "n_steps": self.n_steps,
+            "n_steps_rejected": self.n_rejected,
+            "n_newton": self.n_newton,
+            "E_gate_J": self.energy_J,
+            "channel_drop_V": self.largest_drop_V,
+        }
+
+    def mesh_fields(self) -> dict[str, NDArray[np.float64]]:
+        """Potential, and the share of sites that ions fill in electrolyte and channel."""
+        ion, inserted = self.transport.fraction(ION), self.filled
+        return {
+            "potential_V": self.transport.potential_V,
+            "fraction": np.where(np.isfinite(inserted), inserted, np.where(np.isfinite(ion), ion, 0.0)),
+        }
+
+    def write_fields(self, path: Path, frames: Sequence[tuple[float, dict[str, NDArray[np.float64]]]]) -> None:
+        """Write mesh fields of several times for ParaView."""
+        if not frames:
+            return
+        with fem.VtxSeries(path, self.transport.space, list(frames[0][1])) as series:
+            for time_s, fields in frames:
+                series.write(time_s, fields)
+
+
+#: Numbers of a checkpoint, in this order.
+_SCALARS = (
+    "time_s", "applied_V", "device_V", "energy_J", "largest_drop_V", "_forced_A", "_dt_s", "_slope", "_last_dt_s",
+    "_counted_C", "n_steps", "n_rejected", "n_newton",
+)  # fmt: skip

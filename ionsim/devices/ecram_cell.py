@@ -1,0 +1,131 @@
+"""From the description of an ECRAM device to its mesh, the equations of its ions, and the conduction of its channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.constants
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+import fem
+import meshes
+from ionsim.config.ecram import EcramDevice
+from ionsim.config.ecram_geometry import EcramStack
+from ionsim.devices.ecram_channel import PlaneChannel, StackChannel
+from ionsim.materials.intercalation import FallingDiffusivity, HoppingMetal, open_circuit
+
+Floats = NDArray[np.float64]
+
+#: Names of the ion in the electrolyte and in the channel; of the terminals.
+ION, INSERTED = "ion", "inserted"
+GATE, CHANNEL = "gate", "channel"
+
+_REFERENCE_K = 300.0
+_E_C = scipy.constants.elementary_charge
+_K_EV_PER_K = scipy.constants.k / scipy.constants.e
+_NM = 1e-9
+
+
+@dataclass(frozen=True)
+class EcramCell:
+    """A device ready to be stepped.
+
+    ``scale``: what makes a current or charge of the mesh that of the device, m in a plane, m^2 on a line.
+    ``open_circuit_V``: of the gate against the channel, at a filled share of the channel.
+    """
+
+    mesh: meshes.LabelledMesh
+    transport: fem.Transport
+    channel: PlaneChannel | StackChannel
+    open_circuit_V: Callable[[float], float]
+    scale: float
+
+
+def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
+    """Mesh a device and set up its equations; every rank holds all of it. Raises MeshError, FemError."""
+    geometry = device.geometry
+    mesh = meshes.build(geometry.kind, geometry.arguments(), MPI.COMM_SELF)
+    line = isinstance(geometry, EcramStack)
+    width_m = geometry.width_nm * _NM
+    scale = width_m * geometry.channel_length_nm * _NM if isinstance(geometry, EcramStack) else width_m
+    metals = [name for name in ("channel", "source", "drain") if name in mesh.regions]
+    transport = _transport(device, mesh, metals)
+    law = open_circuit(device.word("channel", "open_circuit"), lambda key: device.number(f"channel.{key}"))
+    conductor = HoppingMetal(
+        device.number("channel.sites_per_m3"), device.number("channel.mobility_m2_per_Vs"),
+        device.number("channel.hopping_eV"), device.number("channel.critical"),
+        device.number("channel.critical_width"),
+        device.word("channel", "carriers") == "holes",
+    )  # fmt: skip
+    make = StackChannel if line else PlaneChannel
+    channel = make(device, mesh, transport, conductor)
+    kT_eV, reservoir_V = _K_EV_PER_K * device.ambient_K, device.number("reservoir.potential_V")
+
+    def rest_V(x: float) -> float:
+        return reservoir_V - float(law.voltage_V(np.array(x), kT_eV))
+
+    return EcramCell(mesh, transport, channel, rest_V, scale)
+
+
+def _transport(device: EcramDevice, mesh: meshes.LabelledMesh, metals: list[str]) -> fem.Transport:
+    number = device.number
+    law = open_circuit(device.word("channel", "open_circuit"), lambda key: number(f"channel.{key}"))
+    density, sites = number("electrolyte.density_per_m3"), number("electrolyte.sites_per_m3")
+    kT_eV = _K_EV_PER_K * _REFERENCE_K
+    # sigma = e^2 n D / kT
+    diffusivity = number("electrolyte.conductivity_S_per_m") * kT_eV / (density * _E_C)
+    reservoir_eV = -number("reservoir.potential_V")
+    filled = density / sites
+    phases = {
+        "electrolyte": fem.Phase(["electrolyte"], sites, fem.lattice_gas, -density),
+        "channel": fem.Phase(["channel"], number("channel.sites_per_m3"), law.excess),
+    }
+    species = {
+        ION: fem.Species(
+            "electrolyte", 1, diffusivity, density, hop_nm=number("electrolyte.hop_nm") or None,
+            # in balance with the reservoir without a voltage between electrolyte and gate
+            standard_eV=reservoir_eV - kT_eV * float(np.log(filled / (1.0 - filled))),
+            activation_eV=number("electrolyte.activation_eV"),
+        ),
+        INSERTED: fem.Species(
+            "channel", 1,
+            FallingDiffusivity(
+                number("channel.diffusivity_m2_per_s"), number("channel.dense_diffusivity_m2_per_s"),
+                number("channel.dense_at"),
+            ),
+            device.channel.initial * number("channel.sites_per_m3"), standard_eV=-law.middle_V,
+            activation_eV=number("channel.activation_eV"),
+        ),
+    }  # fmt: skip
+    at_gate, at_channel = _reaction(device, "gate", None, reservoir_eV), _reaction(device, "channel", INSERTED, 0.0)
+    return fem.Transport(
+        mesh, {"electrolyte": number("electrolyte.relative_permittivity")}, phases, species,
+        {
+            GATE: fem.Terminal(
+                ["gate"], reactions=[at_gate], capacitance_F_per_m2=number("interfaces.gate.capacitance_F_per_m2")
+            ),
+            CHANNEL: fem.Terminal(regions=metals),
+        },
+        {"electrolyte/channel": fem.Junction([at_channel], number("interfaces.channel.capacitance_F_per_m2"))},
+        temperature_K=device.ambient_K, reference_K=_REFERENCE_K, rtol=max(device.numerics.field_rtol, 1e-8),
+    )  # fmt: skip
+
+
+def _reaction(device: EcramDevice, side: str, into: str | None, reservoir_eV: float) -> fem.ChargeTransfer:
+    path = f"interfaces.{side}."
+    j0 = device.number(f"{path}exchange_A_per_m2")
+    rate = getattr(device.interfaces, side).rate
+    symmetric = rate != "butler-volmer"
+    alpha = 0.5 if symmetric else device.number(f"{path}transfer")
+    exchange: float | fem.Exchange = j0
+    if into is not None:  # the number is that of the electrolyte at rest and a channel that is filled by half
+        filled = device.number("electrolyte.density_per_m3") / device.number("electrolyte.sites_per_m3")
+        exchange = fem.insertion_exchange(j0 / ((0.5 * filled) ** (1.0 - alpha) * 0.5**alpha), alpha)
+    return fem.ChargeTransfer(
+        ION, exchange, into, alpha=alpha,
+        reorganisation_eV=device.number(f"{path}reorganisation_eV") if symmetric else None,
+        reservoir_eV=reservoir_eV, activation_eV=device.number(f"{path}activation_eV"), rate=rate,
+    )  # fmt: skip

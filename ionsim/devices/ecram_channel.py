@@ -1,0 +1,161 @@
+"""The channel of an ECRAM device: how well it conducts, and which contact its electrons come from.
+
+Electrons that a gate draws to the channel's surface conduct beside those that came with ions: a sheet conductance,
+their charge times their mobility, which is gone with the charge (the volatile part). Currents into the channel are
+those of its electrons; a node's come from source and drain in the shares of the potential there when a voltage lies
+between the two, which is what the conduction problem returns at its contacts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.constants
+from numpy.typing import NDArray
+
+import fem
+import meshes
+from ionsim.config.ecram import EcramDevice
+from ionsim.materials.intercalation import HoppingMetal
+
+Floats = NDArray[np.float64]
+Nodes = NDArray[np.int64]
+
+_E_C = scipy.constants.elementary_charge
+_NM = 1e-9
+
+#: Parts of a contact's current.
+PARTS = ("displacement", "field_effect", "faradaic")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Conductance of the channel in S as it is, and without the electrons that the field draws to it.
+
+    ``sheet_C_per_m2``: mean charge of these. In the units of the mesh: S of a square on a line, S/m in a plane.
+    """
+
+    conductance_S: float
+    state_S: float
+    sheet_C_per_m2: float
+
+
+class _Channel:
+    """What both kinds share: the surface against the electrolyte, and the sheet of electrons on it."""
+
+    def __init__(
+        self, device: EcramDevice, mesh: meshes.LabelledMesh, transport: fem.Transport, conductor: HoppingMetal
+    ) -> None:
+        self.conductor = conductor
+        self._effect = device.channel.field_effect
+        self.nodes: Nodes = np.flatnonzero(np.isfinite(transport.fraction("inserted")))
+        pairs, area = transport.interface("electrolyte/channel")
+        inside = np.isin(pairs, self.nodes)
+        self.surface: Nodes = np.where(inside[:, 0], pairs[:, 0], pairs[:, 1])
+        self.area: Floats = area
+        self.size = transport.fraction("inserted").size
+
+    def sigma(self, x: Floats, temperature_K: float | Floats) -> Floats:
+        """Conductivity (local dofs,) in S/m, 0 outside the channel."""
+        result = np.zeros(self.size)
+        at = temperature_K if np.ndim(temperature_K) == 0 else np.asarray(temperature_K)[self.nodes]
+        result[self.nodes] = self.conductor.conductivity(x[self.nodes], at)
+        return result
+
+    def sheet(self, x: Floats, charge_C: Floats, temperature_K: float | Floats) -> tuple[Floats, float]:
+        """Sheet conductance (local dofs,) in S of the electrons at the surface, and their mean charge in C/m^2.
+
+        Holes that conduct are filled by electrons: then the sign turns.
+        """
+        density = charge_C[self.surface] / self.area
+        at = temperature_K if np.ndim(temperature_K) == 0 else np.asarray(temperature_K)[self.surface]
+        mobility = self._effect * self.conductor.mobility(x[self.surface], at)
+        result = np.zeros(self.size)
+        result[self.surface] = (density if self.conductor.holes else -density) * mobility
+        return result, float(density @ self.area / self.area.sum())
+
+
+class StackChannel(_Channel):
+    """A channel without ends, on a line: every layer conducts along it, and half of the electrons come from each end.
+    """
+
+    def __init__(
+        self, device: EcramDevice, mesh: meshes.LabelledMesh, transport: fem.Transport, conductor: HoppingMetal
+    ) -> None:
+        super().__init__(device, mesh, transport, conductor)
+        self._thickness = transport.volume_m3("inserted")
+        length_m, width_m = device.geometry.channel_length_nm * _NM, device.geometry.width_nm * _NM
+        # per area of the gate, which is what the mesh is per: W/L = area / L^2
+        self._squares = 1.0 / length_m**2
+        self._contact_ohm = 2.0 * device.channel.contact_ohm_m2 / (width_m * device.geometry.channel_nm * _NM)
+        self._area_m2 = length_m * width_m
+
+    def read(self, x: Floats, charge_C: Floats, temperature_K: float | Floats) -> Reading:
+        """Conductance per m^2 of the gate at filled share ``x`` and surface charge (local dofs,)."""
+        bulk = float(self.sigma(x, temperature_K) @ self._thickness)
+        sheet, mean = self.sheet(x, charge_C, temperature_K)
+        return Reading(self._behind(max(bulk + float(sheet.sum()), 0.0)), self._behind(bulk), mean)
+
+    def _behind(self, sheet_S: float) -> float:
+        """Conductance per m^2 with the contacts in series."""
+        value = sheet_S * self._squares
+        return value / (1.0 + value * self._area_m2 * self._contact_ohm)
+
+    def split(self, state: fem.TransportState) -> dict[str, float]:
+        """Parts of the currents of source and drain in A, by names such as ``source_field_effect_A``."""
+        values = {
+            "displacement": 0.0, "field_effect": state.displacement_A["channel"],
+            "faradaic": state.faradaic_A["channel"],
+        }  # fmt: skip
+        return {f"{end}_{part}_A": 0.5 * values[part] for end in ("source", "drain") for part in PARTS}
+
+    def drop_V(self, state: fem.TransportState) -> float:
+        """Largest voltage in the channel that the gate's current makes on its way, in V: I R/8, fed from both ends."""
+        return abs(state.currents_A["channel"]) / self._last_S / 8.0 if self._last_S else 0.0
+
+    _last_S = 0.0
+
+
+class PlaneChannel(_Channel):
+    """A channel between source and drain in a plane."""
+
+    def __init__(
+        self, device: EcramDevice, mesh: meshes.LabelledMesh, transport: fem.Transport, conductor: HoppingMetal
+    ) -> None:
+        super().__init__(device, mesh, transport, conductor)
+        contact = device.channel.contact_ohm_m2 or None
+        self._conduction = fem.ChannelConduction(
+            mesh, "channel", "source", "drain", "electrolyte/channel", contact_ohm_m2=contact
+        )
+        self._ends = {end: transport.region_nodes(end) for end in ("source", "drain")}
+        self._surface_only = np.zeros(self.size, dtype=bool)
+        self._surface_only[self.nodes] = True
+        for nodes in self._ends.values():
+            self._surface_only[nodes] = False
+        self._share = np.full(self.size, 0.5)
+
+    def read(self, x: Floats, charge_C: Floats, temperature_K: float | Floats) -> Reading:
+        """Conductance per m of depth at filled share ``x`` and surface charge (local dofs,)."""
+        sigma = self.sigma(x, temperature_K)
+        sheet, mean = self.sheet(x, charge_C, temperature_K)
+        bare = self._conduction.solve(sigma)
+        found = self._conduction.solve(sigma, sheet)
+        self._share = found.source_share
+        self._state = found
+        return Reading(found.conductance_S, bare.conductance_S, mean)
+
+    def split(self, state: fem.TransportState) -> dict[str, float]:
+        """Parts of the currents of source and drain in A, by names such as ``source_field_effect_A``."""
+        surface = np.where(self._surface_only, state.metal_displacement_A, 0.0)
+        ions = np.zeros(self.size)
+        ions[self.nodes] = state.metal_ions_A[self.nodes]
+        result = {}
+        for end, share in (("source", self._share), ("drain", 1.0 - self._share)):
+            nodes = self._ends[end]
+            values = {
+                "displacement": float(state.metal_displacement_A[nodes].sum()),
+                "field_effect": float(surface @ share), "faradaic": float(ions @ share),
+            }  # fmt: skip
+            result |= {f"{end}_{part}_A": values[part] for part in PARTS}
+        return result
