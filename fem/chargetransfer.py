@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fem.errors import FemError
+from fem.ionphases import check_activation
 
 Array = NDArray[np.float64]
 #: fractions n/sites of the ion, and of what it becomes if that has a density -> j0 (A/m^2) and its derivatives by each
@@ -30,6 +31,7 @@ class ChargeTransfer:
     so it vanishes in equilibrium whatever j0 is. ``exchange_A_per_m2``: j0, a number or a function. ``into`` None: the
     electrode is a reservoir with the chemical potential ``reservoir_eV`` (without the electrode's potential). At an
     interface both species need the same charge: in a metal, the ion stands for itself and the electrons that join it.
+    ``activation_eV``: j0 goes with exp(-activation_eV / kT), from its value at ``reference_K`` of the Transport.
     """
 
     ion: str
@@ -38,11 +40,13 @@ class ChargeTransfer:
     alpha: float = 0.5
     reorganisation_eV: float | None = None
     reservoir_eV: float = 0.0
+    activation_eV: float = 0.0
 
     def __post_init__(self) -> None:
         j0 = self.exchange_A_per_m2
         if not callable(j0) and not (math.isfinite(j0) and j0 > 0.0):
             raise FemError(f"exchange_A_per_m2 must be positive and finite, got {j0!r}")
+        check_activation(self.activation_eV)
         if not 0.0 < self.alpha < 1.0:
             raise FemError(f"alpha must lie between 0 and 1, got {self.alpha!r}")
         if self.reorganisation_eV is not None and not self.reorganisation_eV > 0.0:
@@ -51,8 +55,8 @@ class ChargeTransfer:
         if self.reorganisation_eV is not None and self.alpha != 0.5:
             raise FemError(f"the Marcus rate is symmetric: alpha must be 0.5 with it, got {self.alpha!r}")
 
-    def drive(self, a: Array, kT_eV: float) -> tuple[Array, Array]:
-        """Current over j0 (n,), and its derivative, at affinities ``a`` (n,) in kT."""
+    def drive(self, a: Array, kT_eV: Any) -> tuple[Array, Array]:
+        """Current over j0 (n,), and its derivative, at affinities ``a`` (n,) in kT (a number or (n,))."""
         with np.errstate(over="ignore", invalid="ignore"):  # a wild iterate gives inf or nan, which Newton rejects
             if self.reorganisation_eV is None:
                 forward, backward = np.exp(self.alpha * a), np.exp(-(1.0 - self.alpha) * a)
