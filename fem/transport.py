@@ -241,14 +241,17 @@ class Transport:
         dt_s: float,
         voltages_V: Mapping[str, float] | None = None,
         currents_A: Mapping[str, float] | None = None,
+        resistances_ohm: Mapping[str, float] | None = None,
     ) -> TransportState:
         """The state ``dt_s`` seconds later; every terminal has a voltage or a current (0: it floats).
 
-        At least one needs a voltage. Raises FemError when no solution is found, and leaves everything as it was.
+        At least one needs a voltage. ``resistances_ohm``: resistors between terminals and their voltages (ohm m^2 in
+        1D, ohm m in a plane); ``voltages_V`` of the state are those of the terminals behind them. Raises FemError when
+        no solution is found, and leaves everything as it was.
         """
         if not (math.isfinite(dt_s) and dt_s > 0.0):
             raise FemError(f"dt_s must be a positive time in s, got {dt_s!r}")
-        conditions = self._conditions(voltages_V or {}, currents_A or {})
+        conditions = self._conditions(voltages_V or {}, currents_A or {}, resistances_ohm or {})
         try:
             return self._step(dt_s, conditions)
         except FemError:
@@ -267,6 +270,7 @@ class Transport:
         dt_s: float,
         voltages_V: Mapping[str, float] | None = None,
         currents_A: Mapping[str, float] | None = None,
+        resistances_ohm: Mapping[str, float] | None = None,
     ) -> Attempt:
         """``step`` for fem.TimeControl: reports failure instead of raising, and how far things moved.
 
@@ -274,7 +278,7 @@ class Transport:
         """
         saved = self.save()
         try:
-            state = self.step(dt_s, voltages_V, currents_A)
+            state = self.step(dt_s, voltages_V, currents_A, resistances_ohm)
         except FemError as error:
             return Attempt(False, reason=str(error))
         moved = np.abs(self._u - saved.u)
@@ -288,6 +292,7 @@ class Transport:
         voltages_V: Mapping[str, float] | None = None,
         currents_A: Mapping[str, float] | None = None,
         first_s: float | None = None,
+        resistances_ohm: Mapping[str, float] | None = None,
     ) -> TransportState:
         """The state after a long time at constant drive, by backward Euler steps that grow; charges are zero there.
 
@@ -296,7 +301,7 @@ class Transport:
         step longer than the slowest ions need through the whole mesh in which nothing moves. Raises FemError when that
         does not come about, and leaves everything as it was.
         """
-        conditions = self._conditions(voltages_V or {}, currents_A or {})
+        conditions = self._conditions(voltages_V or {}, currents_A or {}, resistances_ohm or {})
         saved = self.save()
         shortest, longest = self._times()
         dt_s, calm = first_s or shortest, False
@@ -448,10 +453,12 @@ class Transport:
                 longest = max(longest, extent**2 / float(D.min()))
         return (shortest, longest) if self.names else (1.0, 1.0)
 
-    def _conditions(self, voltages: Mapping[str, float], currents: Mapping[str, float]) -> Conditions:
+    def _conditions(
+        self, voltages: Mapping[str, float], currents: Mapping[str, float], resistances: Mapping[str, float]
+    ) -> Conditions:
         given = np.zeros(len(self.terminals), dtype=bool)
-        value = np.zeros(len(self.terminals))
-        for name in (*voltages, *currents):
+        value, ohms = np.zeros(len(self.terminals)), np.zeros(len(self.terminals))
+        for name in (*voltages, *currents, *resistances):
             if name not in self.terminals:
                 raise unknown_name("terminal", name, self.terminals)
         for k, name in enumerate(self.terminals):
@@ -461,9 +468,14 @@ class Transport:
             value[k] = currents[name] if given[k] else voltages[name]
             if not math.isfinite(value[k]):
                 raise FemError(f"terminal {name!r}: its voltage or current must be finite, got {value[k]!r}")
+            ohms[k] = resistances.get(name, 0.0)
+            if not (math.isfinite(ohms[k]) and ohms[k] >= 0.0):
+                raise FemError(f"terminal {name!r}: resistances_ohm must be finite and not negative, got {ohms[k]!r}")
+            if given[k] and name in resistances:
+                raise FemError(f"terminal {name!r}: a resistor needs a voltage behind it, not a current")
         if np.all(given):
             raise FemError("at least one terminal needs a voltage")
-        return Conditions(given, value)
+        return Conditions(given, value, ohms)
 
     def _number(self, name: str) -> int:
         if name not in self.names:

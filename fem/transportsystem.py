@@ -28,10 +28,20 @@ class Rates:
 
 @dataclass(frozen=True)
 class Conditions:
-    """For each terminal: is its current given (else its potential), and the value in A or V."""
+    """For each terminal: is its current given (else its voltage), the value in A or V, and ohms in series with it."""
 
     current: NDArray[np.bool_]
     value: Array
+    resistance_ohm: Array
+
+    @property
+    def weight(self) -> Array:
+        """Every wire is weight * current + held * potential = value."""
+        return np.where(self.current, 1.0, self.resistance_ohm)
+
+    @property
+    def held(self) -> Array:
+        return np.where(self.current, 0.0, 1.0)
 
 
 @dataclass
@@ -167,9 +177,8 @@ class System:
         residual = balance.residual
         residual[: layout.potentials] = balance.owed
         residual[layout.potentials :] = np.where(bath, 0.0, row)[layout.potentials :]  # a bath's node does not move
-        residual[self.terminals] = np.where(
-            conditions.current, balance.total_A - conditions.value, u[self.terminals] - conditions.value
-        )
+        wires = conditions.weight * balance.total_A + conditions.held * u[self.terminals]
+        residual[self.terminals] = wires - conditions.value
         if jacobian:
             self._rates, self._conditions = rates, conditions
         return balance
@@ -192,15 +201,14 @@ class System:
         if not self._pattern_made:
             self._make_pattern()
         size = np.concatenate([*self._values])
-        leading, current = self._rates.leading, self._conditions.current
-        by_wire = np.where(current, 1.0, 0.0)
+        leading, by_wire = self._rates.leading, self._conditions.weight
         row, _, value = self.poisson.linear
         wire = row - self.terminals[0] if self.terminals.size else row
         linear = np.where(wire >= 0, value * leading * by_wire[np.maximum(wire, 0)], value)
         held = self._raw_held
         extra = size[held] * self._held_charge * by_wire[self._held_wire]
         size[self._at_wire] *= by_wire[self._wire_of]
-        data = np.concatenate([size, linear, extra, np.ones(self._ones), 1.0 - by_wire])
+        data = np.concatenate([size, linear, extra, np.ones(self._ones), self._conditions.held])
         self._matrix.setValuesCOO(data)
         self._solver.setOperators(self._matrix)
         return self.correction(residual)

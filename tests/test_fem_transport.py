@@ -75,8 +75,8 @@ def parts(reorganisation_eV=None, hop_nm=None):
 @pytest.mark.parametrize(("reorganisation_eV", "hop_nm", "warmer"), [
     (None, None, False), (0.4, None, False), (None, 1.0, False), (0.4, 1.0, True)
 ])  # fmt: skip
-@pytest.mark.parametrize("current", [[False, True], [True, False]])
-def test_newton_direction_is_exact(current, reorganisation_eV, hop_nm, warmer):
+@pytest.mark.parametrize(("current", "ohms"), [([False, True], [0.0, 0.0]), ([True, False], [0.0, 3e-9])])
+def test_newton_direction_is_exact(current, ohms, reorganisation_eV, hop_nm, warmer):
     permittivity, *rest = parts(reorganisation_eV, hop_nm)
     layout = Layout(blocks(5.0, 5.0, (5, 4)), permittivity, *rest)
     rng = np.random.default_rng(1)
@@ -86,7 +86,7 @@ def test_newton_direction_is_exact(current, reorganisation_eV, hop_nm, warmer):
     for one, initial in zip(layout.populations, layout.initial, strict=True):
         u[one.unknown[one.nodes]] = initial * rng.uniform(0.7, 1.2, initial.size)
     moved = rng.normal(size=u.size) * 1e-3
-    rates, conditions = Rates(1e7, moved * 3e6), Conditions(np.array(current), np.array([0.1, 0.3]))
+    rates, conditions = Rates(1e7, moved * 3e6), Conditions(np.array(current), np.array([0.1, 0.3]), np.array(ohms))
     owed = system.poisson.gauss(u)
 
     def residual(change, jacobian=False):
@@ -318,6 +318,26 @@ def test_order_in_time(order, expected):
     assert problem.amount("ion") == pytest.approx(1e10 * 10e-9, rel=1e-12)
 
 
+def test_a_resistor_charges_a_capacitor_exponentially():
+    """Backward Euler: its own law to rounding; BDF2: the exponential, with an error of second order."""
+    cell = line(np.linspace(0.0, 10.0, 5), {"film": (0.0, 10.0)})
+    ends = {name: fem.Terminal([name]) for name in ("bottom", "top")}
+    capacitance, ohms = 10.0 * scipy.constants.epsilon_0 / 10e-9, 3e-8
+    unit_s, errors = ohms * capacitance, []
+    for order, count in ((1, 10), (2, 40), (2, 80)):
+        problem = fem.Transport(cell, {"film": 10.0}, {}, {}, ends, order=order)
+        for _ in range(count):
+            state = problem.step(unit_s / count, {"bottom": 0.0, "top": 2.0}, None, {"top": ohms})
+        voltage = state.voltages_V["top"]
+        assert state.currents_A["top"] == pytest.approx((2.0 - voltage) / ohms, rel=1e-12)
+        assert problem.charge_C["top"] == pytest.approx(capacitance * voltage, rel=1e-12)
+        errors.append(voltage - 2.0 * (1.0 - np.exp(-1.0)))
+    assert errors[0] == pytest.approx(2.0 * (np.exp(-1.0) - 1.1**-10), rel=1e-9)
+    assert abs(errors[2]) < 1e-4
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(2.0, abs=0.2)
+    assert problem.steady({"bottom": 0.0, "top": 2.0}, resistances_ohm={"top": ohms}).voltages_V["top"] == 2.0
+
+
 def test_metal_that_floats_divides_the_voltage():
     layers = {"thin": (0.0, 4.0), "metal": (4.0, 6.0), "thick": (6.0, 14.0)}
     cell = line(np.linspace(0.0, 14.0, 15), layers)
@@ -389,6 +409,9 @@ def changed(**changes):
     (lambda: changed()().step(1.0, {"gate": 0.0}), "'film' needs either"),
     (lambda: changed()().step(1.0, {}, {"gate": 0.0, "film": 0.0}), "at least one terminal needs a voltage"),
     (lambda: changed()().step(1.0, {"gate": 0.0, "flim": 0.0}), "nearest: 'film'"),
+    (lambda: changed()().step(1.0, {"gate": 0.0, "film": 0.0}, None, {"gate": -1.0}), "resistances_ohm must be"),
+    (lambda: changed()().step(1.0, {"film": 0.0}, {"gate": 0.0}, {"gate": 1.0}), "needs a voltage behind"),
+    (lambda: changed()().step(1.0, {"gate": 0.0, "film": 0.0}, None, {"flim": 1.0}), "nearest: 'film'"),
     (lambda: changed()().set_density("H", 1e27), "must be below 1"),
     (lambda: changed()().density_per_m3("inserte"), "nearest: 'inserted'"),
 ])  # fmt: skip
