@@ -6,7 +6,7 @@ with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spac
     import dolfinx_solver  # noqa: F401
 
 from fem.cell import Cell, Coefficient, midpoints_nm, region_cells, scalar_space
-from fem.chargetransfer import ChargeTransfer, Junction, Terminal, insertion_exchange
+from fem.chargetransfer import ChargeTransfer, Junction, Terminal, coupled_exchange, insertion_exchange
 from fem.conductance import Conductance
 from fem.conduction import Conduction, ConductionState
 from fem.contacts import Contact
@@ -70,6 +70,7 @@ __all__ = [
     "VtxSeries",
     "as_function",
     "cosh",
+    "coupled_exchange",
     "exp",
     "heat_step",
     "insertion_exchange",

@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from fem.errors import FemError
 
 Array = NDArray[np.float64]
-#: (filled fraction x (n,), free fraction 1 - x (n,), kT in eV) -> excess chemical potential (n,) in eV and its
-#: derivative by x. The free fraction keeps its digits where x is 1 to rounding.
-Excess = Callable[[Array, Array, float], tuple[Any, Any]]
+#: (filled fraction x (n,), free fraction 1 - x (n,), kT in eV, a number or (n,)) -> excess chemical potential (n,) in
+#: eV and its derivative by x. The free fraction keeps its digits where x is 1 to rounding.
+Excess = Callable[[Array, Array, Any], tuple[Any, Any]]
 #: filled fraction (n,) -> diffusivity (n,) in m^2/s and its derivative by the filled fraction.
 Diffusivity = Callable[[Array], tuple[Any, Any]]
 ONE_MOLAR_PER_M3 = 6.02214076e26
 
 
-def lattice_gas(x: Array, free: Array, kT_eV: float) -> tuple[Array, Array]:
+def lattice_gas(x: Array, free: Array, kT_eV: Any) -> tuple[Array, Array]:
     """Crowding on a lattice of sites: -kT ln(1 - x) in eV, and its derivative; kT ln(x/(1-x)) with the ideal part.
 
     The activity coefficient 1/(1 - x) of Bikerman and of Kilic, Bazant and Ajdari (doi 10.1103/PhysRevE.75.021503).
@@ -34,11 +34,17 @@ def regular_solution(omega_eV: float) -> Excess:
     hold a boundary between the two: the mesh does), below 0 they repel.
     """
 
-    def excess(x: Array, free: Array, kT_eV: float) -> tuple[Array, Array]:
+    def excess(x: Array, free: Array, kT_eV: Any) -> tuple[Array, Array]:
         value, slope = lattice_gas(x, free, kT_eV)
         return value + omega_eV * (1.0 - 2.0 * x), slope - 2.0 * omega_eV
 
     return excess
+
+
+def check_activation(value: float) -> None:
+    """Raises FemError for an activation energy that is negative or not finite."""
+    if not (math.isfinite(value) and value >= 0.0):
+        raise FemError(f"activation_eV must be finite and not negative, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Phase:
         if not math.isfinite(self.fixed_charge_per_m3):
             raise FemError(f"fixed_charge_per_m3 must be finite, got {self.fixed_charge_per_m3!r}")
 
-    def activity(self, x: Array, free: Array, kT_eV: float) -> tuple[Array, Array]:
+    def activity(self, x: Array, free: Array, kT_eV: Any) -> tuple[Array, Array]:
         """ln gamma (n,) and its derivative at filled and free fractions (n,)."""
         if self.excess is None:
             return np.zeros_like(x), np.zeros_like(x)
@@ -79,6 +85,7 @@ class Species:
     region. The chemical diffusivity is D (1 + n d ln gamma/dn); on a lattice gas D = D0 (1 - x) makes it D0.
     ``initial_per_m3``: a number or a nodal array (local dofs,), above 0. ``charge``: in e; inside a metal, electrons
     make up for it. ``regions``: part of the phase's, default all. ``standard_eV``: standard chemical potential.
+    ``activation_eV``: D goes with exp(-activation_eV / kT), from its value at ``reference_K`` of the Transport.
 
     ``hop_nm``: jump distance a. Fields lower the barrier of jumps along them and raise that of jumps back, so that a
     field E multiplies the flux by sinh(w)/w with w = z e a E / (2 kT): drift goes with sinh(w) (Verwey, Physica 2, 1059
@@ -94,10 +101,12 @@ class Species:
     regions: Sequence[str] | None = None
     standard_eV: float = 0.0
     hop_nm: float | None = None
+    activation_eV: float = 0.0
 
     def __post_init__(self) -> None:
         if self.hop_nm is not None and not (math.isfinite(self.hop_nm) and self.hop_nm > 0.0):
             raise FemError(f"hop_nm must be positive and finite, or None for no acceleration, got {self.hop_nm!r}")
+        check_activation(self.activation_eV)
 
     def diffusivity(self, region: str) -> float | Diffusivity:
         """Number or function that holds in ``region``. Raises FemError where there is none, or a wrong one."""

@@ -15,6 +15,7 @@ from fem.ionphases import Phase, Species
 from fem.timecontrol import Attempt
 from fem.transportlayout import Layout
 from fem.transportsystem import Balance, Conditions, Rates, System
+from fem.transporttemperature import Temperature
 
 Array = NDArray[np.float64]
 _KEPT = 0.1  # an iteration leaves this of a density at least, and of the free sites where there are many
@@ -88,6 +89,10 @@ class Transport:
     by the same difference formula as the densities, so that charge and ions agree to rounding. A current through an
     open circuit is nil to about 1e-16 of the largest flow to and fro along an edge, e D n / length.
 
+    ``temperature_K``: a number or a nodal array (local dofs,), which may be set anew between steps. An edge, and an
+    interface, has the mean of its two nodes; there is no thermodiffusion (Soret effect): a gradient of temperature
+    moves no ions by itself. Diffusivities and j0 are those at ``reference_K``, and change with their activation_eV.
+
     Volumes are the lumped ones of P1 elements; from corner to corner of triangles they differ, which shows where a
     double layer is thinner than the cells: resolve it, or make the region electroneutral.
 
@@ -102,13 +107,12 @@ class Transport:
         species: Mapping[str, Species],
         terminals: Mapping[str, Terminal],
         junctions: Mapping[str, Junction] | None = None,
-        temperature_K: float = 300.0,
+        temperature_K: float | ArrayLike = 300.0,
         order: int = 2,
         rtol: float = 1e-8,
         max_iterations: int = 30,
+        reference_K: float = 300.0,
     ) -> None:
-        if not (math.isfinite(temperature_K) and temperature_K > 0.0):
-            raise FemError(f"temperature_K must be positive and finite, got {temperature_K!r}")
         if order not in (1, 2):
             raise FemError(f"order must be 1 or 2, got {order!r}")
         if not 0.0 < rtol < 1e-3 or max_iterations < 1:
@@ -119,7 +123,9 @@ class Transport:
         self.cell = cell
         self.order, self.rtol, self.max_iterations = order, rtol, max_iterations
         self._layout = Layout(cell, permittivity, phases, species, terminals, junctions or {})
-        self._system = System(self._layout, permittivity, temperature_K)
+        self._system = System(
+            self._layout, permittivity, Temperature(temperature_K, reference_K, self._layout.halo)
+        )
         self.space = self._layout.space
         self.names = tuple(self._layout.names)
         self.terminals = tuple(terminals)
@@ -135,8 +141,19 @@ class Transport:
 
     @property
     def thermal_voltage_V(self) -> float:
-        """kT/e in V."""
-        return self._system.kT_eV
+        """kT/e in V; kT is the mean of the nodes' where the temperature is an array."""
+        return self._system.temperature.mean_kT_eV
+
+    @property
+    def temperature_K(self) -> float | Array:
+        """Temperature in K, a number or a nodal array (local dofs,); set it between steps, ``restart`` after a jump."""
+        kelvin = self._system.temperature.kelvin
+        return float(kelvin) if self._system.temperature.uniform else np.array(kelvin)
+
+    @temperature_K.setter
+    def temperature_K(self, value: float | ArrayLike) -> None:
+        reference_K = self._system.temperature.reference_K
+        self._system.set_temperature(Temperature(value, reference_K, self._layout.halo))
 
     @property
     def potential_V(self) -> Array:
@@ -247,14 +264,17 @@ class Transport:
         dt_s: float,
         voltages_V: Mapping[str, float] | None = None,
         currents_A: Mapping[str, float] | None = None,
+        resistances_ohm: Mapping[str, float] | None = None,
     ) -> TransportState:
         """The state ``dt_s`` seconds later; every terminal has a voltage or a current (0: it floats).
 
-        At least one needs a voltage. Raises FemError when no solution is found, and leaves everything as it was.
+        At least one needs a voltage. ``resistances_ohm``: resistors between terminals and their voltages (ohm m^2 in
+        1D, ohm m in a plane); ``voltages_V`` of the state are those of the terminals behind them. Raises FemError when
+        no solution is found, and leaves everything as it was.
         """
         if not (math.isfinite(dt_s) and dt_s > 0.0):
             raise FemError(f"dt_s must be a positive time in s, got {dt_s!r}")
-        conditions = self._conditions(voltages_V or {}, currents_A or {})
+        conditions = self._conditions(voltages_V or {}, currents_A or {}, resistances_ohm or {})
         try:
             return self._step(dt_s, conditions)
         except FemError:
@@ -273,6 +293,7 @@ class Transport:
         dt_s: float,
         voltages_V: Mapping[str, float] | None = None,
         currents_A: Mapping[str, float] | None = None,
+        resistances_ohm: Mapping[str, float] | None = None,
     ) -> Attempt:
         """``step`` for fem.TimeControl: reports failure instead of raising, and how far things moved.
 
@@ -280,7 +301,7 @@ class Transport:
         """
         saved = self.save()
         try:
-            state = self.step(dt_s, voltages_V, currents_A)
+            state = self.step(dt_s, voltages_V, currents_A, resistances_ohm)
         except FemError as error:
             return Attempt(False, reason=str(error))
         moved = np.abs(self._u - saved.u)
@@ -294,6 +315,7 @@ class Transport:
         voltages_V: Mapping[str, float] | None = None,
         currents_A: Mapping[str, float] | None = None,
         first_s: float | None = None,
+        resistances_ohm: Mapping[str, float] | None = None,
     ) -> TransportState:
         """The state after a long time at constant drive, by backward Euler steps that grow; charges are zero there.
 
@@ -302,7 +324,7 @@ class Transport:
         step longer than the slowest ions need through the whole mesh in which nothing moves. Raises FemError when that
         does not come about, and leaves everything as it was.
         """
-        conditions = self._conditions(voltages_V or {}, currents_A or {})
+        conditions = self._conditions(voltages_V or {}, currents_A or {}, resistances_ohm or {})
         saved = self.save()
         shortest, longest = self._times()
         dt_s, calm = first_s or shortest, False
@@ -443,20 +465,23 @@ class Transport:
         extent = float(np.ptp(x, axis=0).max())
         position = np.asarray(self.space.tabulate_dof_coordinates()) * 1e-9
         shortest, longest = math.inf, 0.0
-        filled = self._system.fractions(self._u)
+        filled, warm = self._system.fractions(self._u), self._system.temperature
         for one in self._layout.populations:
             for part, law in one.parts:
                 tail, head = one.tail[part], one.head[part]
                 D = np.asarray(law(filled[one.phase][tail])[0] if callable(law) else law)
+                D = D * warm.arrhenius(one.activation_eV, warm.between(tail, head))
                 length = ((position[tail] - position[head]) ** 2).sum(axis=1)
                 shortest = min(shortest, float((length / D).min()))
                 longest = max(longest, extent**2 / float(D.min()))
         return (shortest, longest) if self.names else (1.0, 1.0)
 
-    def _conditions(self, voltages: Mapping[str, float], currents: Mapping[str, float]) -> Conditions:
+    def _conditions(
+        self, voltages: Mapping[str, float], currents: Mapping[str, float], resistances: Mapping[str, float]
+    ) -> Conditions:
         given = np.zeros(len(self.terminals), dtype=bool)
-        value = np.zeros(len(self.terminals))
-        for name in (*voltages, *currents):
+        value, ohms = np.zeros(len(self.terminals)), np.zeros(len(self.terminals))
+        for name in (*voltages, *currents, *resistances):
             if name not in self.terminals:
                 raise unknown_name("terminal", name, self.terminals)
         for k, name in enumerate(self.terminals):
@@ -466,9 +491,14 @@ class Transport:
             value[k] = currents[name] if given[k] else voltages[name]
             if not math.isfinite(value[k]):
                 raise FemError(f"terminal {name!r}: its voltage or current must be finite, got {value[k]!r}")
+            ohms[k] = resistances.get(name, 0.0)
+            if not (math.isfinite(ohms[k]) and ohms[k] >= 0.0):
+                raise FemError(f"terminal {name!r}: resistances_ohm must be finite and not negative, got {ohms[k]!r}")
+            if given[k] and name in resistances:
+                raise FemError(f"terminal {name!r}: a resistor needs a voltage behind it, not a current")
         if np.all(given):
             raise FemError("at least one terminal needs a voltage")
-        return Conditions(given, value)
+        return Conditions(given, value, ohms)
 
     def _number(self, name: str) -> int:
         if name not in self.names:

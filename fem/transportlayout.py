@@ -27,7 +27,7 @@ class Population:
 
     ``volume`` (nodes,) in m^3. ``metal`` is the terminal whose metal the species lives in, -1 outside. ``fixed``
     (nodes,): the terminal whose bath holds the density, -1 if none does. ``parts``: slices of the edges with their D.
-    ``hop_nm``: jump distance, 0 without acceleration by the field.
+    ``hop_nm``: jump distance, 0 without acceleration by the field. ``activation_eV`` of D.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Population:
     metal: int
     fixed: Nodes
     hop_nm: float
+    activation_eV: float
 
 
 @dataclass
@@ -193,6 +194,7 @@ class Layout:
                 name, one.phase, one.charge, one.standard_eV, nodes, unknown, volume[nodes],
                 _join(networks, "tail"), _join(networks, "head"), _join(networks, "weight"), _join(networks, "length"),
                 parts, self._metal_of(name, regions), np.full(nodes.size, -1, dtype=np.int64), one.hop_nm or 0.0,
+                one.activation_eV,
             ))  # fmt: skip
             self.initial.append(self._initial(name, one, phase)[nodes])
         self.size = begin

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.constants
 from numpy.typing import NDArray
 
 from fem.errors import FemError
 from fem.petsc import PETSc
-from fem.scharfetter import hopping, scharfetter_gummel
-from fem.transportlayout import Layout, Population, Reactor
+from fem.transportflux import EdgeFlux, filling
+from fem.transportlayout import Layout
 from fem.transportpoisson import E_C, Poisson
+from fem.transportreaction import Reaction
+from fem.transporttemperature import Temperature
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
-K_EV_PER_K = scipy.constants.k / E_C
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,20 @@ class Rates:
 
 @dataclass(frozen=True)
 class Conditions:
-    """For each terminal: is its current given (else its potential), and the value in A or V."""
+    """For each terminal: is its current given (else its voltage), the value in A or V, and ohms in series with it."""
 
     current: NDArray[np.bool_]
     value: Array
+    resistance_ohm: Array
+
+    @property
+    def weight(self) -> Array:
+        """Every wire is weight * current + held * potential = value."""
+        return np.where(self.current, 1.0, self.resistance_ohm)
+
+    @property
+    def held(self) -> Array:
+        return np.where(self.current, 0.0, 1.0)
 
 
 @dataclass
@@ -62,15 +72,21 @@ class System:
     line (measured on one core).
     """
 
-    def __init__(self, layout: Layout, permittivity: Mapping[str, float], temperature_K: float) -> None:
+    def __init__(self, layout: Layout, permittivity: Mapping[str, float], temperature: Temperature) -> None:
         self.layout = layout
-        self.kT_eV = K_EV_PER_K * temperature_K
         self.poisson = Poisson(layout, permittivity)
         self.terminals = self.poisson.terminals
         self.populations = layout.populations
         self.sites = [layout.phases[one.phase].sites_per_m3 for one in self.populations]
-        self.mates = [
-            [k for k, other in enumerate(self.populations) if other.phase == one.phase] for one in self.populations
+        ones = self.populations
+        mates = [[k for k, other in enumerate(ones) if other.phase == one.phase] for one in ones]
+        self.fluxes = [
+            EdgeFlux(one, sites, [ones[k] for k in near], layout.potential)
+            for one, sites, near in zip(ones, self.sites, mates, strict=True)
+        ]
+        self.reactions = [
+            Reaction(reactor, ones, mates, layout.potential, layout.first_terminal + reactor.terminal)
+            for reactor in layout.reactors
         ]
         self.storage = np.zeros(layout.size)
         self.bath = np.full(layout.size, -1, dtype=np.int64)
@@ -84,6 +100,15 @@ class System:
             self.dof[at] = one.nodes
         self.held = self.bath >= 0
         self._pattern_made = False
+        self.set_temperature(temperature)
+
+    def set_temperature(self, temperature: Temperature) -> None:
+        """From now on ``temperature`` holds."""
+        self.temperature = temperature
+        for flux in self.fluxes:
+            flux.set_temperature(temperature)
+        for reaction in self.reactions:
+            reaction.set_temperature(temperature)
 
     def fractions(self, u: Array) -> dict[str, Array]:
         """Filled fraction (dofs,) of each phase."""
@@ -112,23 +137,30 @@ class System:
         layout = self.layout
         self._values: list[Array] = []
         self._blocks: list[tuple[Nodes, Nodes]] = []
-        self._jacobian = jacobian
         rate = rates.leading * moved + rates.history
         filled = self.fractions(u)
-        activity = {name: layout.phases[name].activity(x, free[name], self.kT_eV) for name, x in filled.items()}
+        phases = {name: filling(layout.phases[name], x, free[name], self.temperature) for name, x in filled.items()}
         row = self.storage * rate  # ions per s that a node's population lacks
-        phi = u[layout.potential]
-        self._entries(np.flatnonzero(self.storage), None, rates.leading * self.storage[self.storage > 0.0])
-        for number, one in enumerate(self.populations):
-            self._transport(number, one, u, phi, filled[one.phase], activity[one.phase], row)
+        enter = self._enter if jacobian else None
+        if jacobian:
+            stored = np.flatnonzero(self.storage)
+            self._enter(stored, stored, rates.leading * self.storage[stored])
+        for flux in self.fluxes:
+            flow = flux.flow(u, phases[flux.one.phase], enter)
+            row += np.bincount(flux.rows, flow, row.size)
+            row -= np.bincount(flux.heads, flow, row.size)
         gained = np.zeros(layout.size)  # ions per s from reactions
         injected = np.zeros(self.terminals.size)  # A by reactions and baths at electrodes
         electrodes: list[tuple[Nodes, Array]] = []
-        for reactor in layout.reactors:
-            rate_A = self._react(reactor, u, phi, activity, gained)
-            if reactor.into is None:
-                injected[reactor.terminal] -= float(rate_A.sum())
-                electrodes.append((reactor.first, -rate_A))
+        for reaction in self.reactions:
+            lost = reaction.rate(u, phases, enter)
+            gained -= np.bincount(reaction.first, lost, gained.size)
+            if reaction.second is not None:
+                gained += np.bincount(reaction.second, lost, gained.size)
+                continue
+            charge = -E_C * reaction.charge * lost
+            injected[reaction.reactor.terminal] += float(charge.sum())
+            electrodes.append((reaction.reactor.first, charge))
         row -= gained
         bath = self.held
         into = (E_C * self.charge * row)[bath]
@@ -145,9 +177,8 @@ class System:
         residual = balance.residual
         residual[: layout.potentials] = balance.owed
         residual[layout.potentials :] = np.where(bath, 0.0, row)[layout.potentials :]  # a bath's node does not move
-        residual[self.terminals] = np.where(
-            conditions.current, balance.total_A - conditions.value, u[self.terminals] - conditions.value
-        )
+        wires = conditions.weight * balance.total_A + conditions.held * u[self.terminals]
+        residual[self.terminals] = wires - conditions.value
         if jacobian:
             self._rates, self._conditions = rates, conditions
         return balance
@@ -160,121 +191,24 @@ class System:
                 total[one.metal] += E_C * one.charge * float(gained[one.unknown[one.nodes]].sum())
         return total
 
-    def _entries(self, rows: Nodes, columns: Nodes | None, values: Array) -> None:
-        if self._jacobian:
-            if not self._pattern_made:
-                self._blocks.append((rows, rows if columns is None else columns))
-            self._values.append(values)
-
-    def _transport(
-        self, number: int, one: Population, u: Array, phi: Array, x: Array, activity: tuple[Array, Array], row: Array
-    ) -> None:
-        tail, head = one.tail, one.head
-        diffusivity, slope_tail, slope_head = np.empty(tail.size), np.zeros(tail.size), np.zeros(tail.size)
-        for part, law in one.parts:
-            if callable(law):
-                (a, da), (b, db) = law(x[tail[part]]), law(x[head[part]])
-                diffusivity[part] = 0.5 * (a + b)
-                slope_tail[part], slope_head[part] = 0.5 * da, 0.5 * db
-            else:
-                diffusivity[part] = law
-        size = one.weight * self.sites[number]
-        rows, heads = one.unknown[tail], one.unknown[head]
-        z = one.charge / self.kT_eV
-        log, slope = activity
-        rise = phi[head] - phi[tail]
-        faster, steeper = np.ones(tail.size), np.zeros(tail.size)
-        if one.hop_nm:
-            per_volt = 0.5 * z * one.hop_nm * 1e-9 / one.length
-            faster, steeper = hopping(per_volt * rise)
-            steeper *= per_volt
-        exponent = log[head] - log[tail] + z * rise
-        flux = scharfetter_gummel(size * diffusivity * faster, u[rows], u[heads], exponent)
-        np.add.at(row, rows, flux.flow)
-        np.subtract.at(row, heads, flux.flow)
-        if not self._jacobian:
-            return
-        per_D = flux.flow / diffusivity
-        by_rise = z * flux.by_exponent + flux.flow / faster * steeper
-        at_tail = -flux.by_exponent * slope[tail] + per_D * slope_tail
-        at_head = flux.by_exponent * slope[head] + per_D * slope_head
-        for mate in self.mates[number]:
-            own = float(mate == number)
-            unknown = self.populations[mate].unknown
-            for columns, value in (
-                (unknown[tail], at_tail + own * flux.by_tail), (unknown[head], at_head + own * flux.by_head)
-            ):  # fmt: skip
-                self._entries(rows, columns, value)
-                self._entries(heads, columns, -value)
-        for columns, value in (
-            (self.layout.potential[tail], -by_rise), (self.layout.potential[head], by_rise)
-        ):  # fmt: skip
-            self._entries(rows, columns, value)
-            self._entries(heads, columns, -value)
-
-    def _react(
-        self, reactor: Reactor, u: Array, phi: Array, activity: Mapping[str, tuple[Array, Array]], gained: Array
-    ) -> Array:
-        """A reaction moves ions at area j0 f(A) / (e |z|) per s; its ions carry z e each. Their charge (n,) in A."""
-        kT, law = self.kT_eV, reactor.law
-        sides = [(self.populations[reactor.ion], reactor.first)]
-        if reactor.into is not None:
-            sides.append((self.populations[reactor.into], reactor.second))
-        z = sides[0][0].charge
-        fractions = [u[one.unknown[nodes]] for one, nodes in sides]
-        affinity = z * phi[reactor.first] / kT
-        if reactor.into is None:
-            at = self.terminals[reactor.terminal]
-            affinity = affinity - z * u[at] / kT - law.reservoir_eV / kT
-        else:
-            affinity = affinity - z * phi[reactor.second] / kT
-        for sign, (one, nodes), x in zip((1.0, -1.0), sides, fractions, strict=False):
-            affinity = affinity + sign * (one.standard_eV / kT + np.log(x) + activity[one.phase][0][nodes])
-        j0, *by_x = law.exchange(*fractions)
-        drive, slope = law.drive(affinity, kT)
-        scale = reactor.area / (E_C * abs(z))
-        rate = scale * j0 * drive
-        rows = [one.unknown[nodes] for one, nodes in sides]
-        np.subtract.at(gained, rows[0], rate)
-        if reactor.into is not None:
-            np.add.at(gained, rows[1], rate)
-        if not self._jacobian:
-            return E_C * z * rate
-        steep = scale * j0 * slope
-        columns: list[tuple[Nodes, Array]] = [(self.layout.potential[reactor.first], z / kT * steep)]
-        if reactor.into is None:
-            columns.append((np.full(rows[0].size, at), -z / kT * steep))
-        else:
-            columns.append((self.layout.potential[reactor.second], -z / kT * steep))
-        for sign, number, (one, nodes), x, own in zip(
-            (1.0, -1.0), (reactor.ion, reactor.into), sides, fractions, by_x, strict=False
-        ):
-            columns.append((one.unknown[nodes], sign * steep / x + scale * own * drive))
-            for mate in self.mates[int(number or 0)]:
-                columns.append((self.populations[mate].unknown[nodes], sign * steep * activity[one.phase][1][nodes]))
-        for column, value in columns:
-            self._entries(rows[0], column, value)
-            if reactor.into is None:
-                wire = np.full(rows[0].size, at)
-                self._entries(wire, column, -E_C * z * value)
-            else:
-                self._entries(rows[1], column, -value)
-        return E_C * z * rate
+    def _enter(self, rows: Nodes, columns: Nodes, values: Array) -> None:
+        if not self._pattern_made:
+            self._blocks.append((rows, columns))
+        self._values.append(values)
 
     def direction(self, residual: Array) -> Array:
         """Newton's step (size,) for the matrix of the last ``evaluate`` with ``jacobian``."""
         if not self._pattern_made:
             self._make_pattern()
         size = np.concatenate([*self._values])
-        leading, current = self._rates.leading, self._conditions.current
-        by_wire = np.where(current, 1.0, 0.0)
+        leading, by_wire = self._rates.leading, self._conditions.weight
         row, _, value = self.poisson.linear
         wire = row - self.terminals[0] if self.terminals.size else row
         linear = np.where(wire >= 0, value * leading * by_wire[np.maximum(wire, 0)], value)
         held = self._raw_held
         extra = size[held] * self._held_charge * by_wire[self._held_wire]
         size[self._at_wire] *= by_wire[self._wire_of]
-        data = np.concatenate([size, linear, extra, np.ones(self._ones), 1.0 - by_wire])
+        data = np.concatenate([size, linear, extra, np.ones(self._ones), self._conditions.held])
         self._matrix.setValuesCOO(data)
         self._solver.setOperators(self._matrix)
         return self.correction(residual)

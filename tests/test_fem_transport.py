@@ -11,6 +11,7 @@ import scipy.constants
 from fem.scharfetter import bernoulli, hopping, scharfetter_gummel
 from fem.transportlayout import Layout
 from fem.transportsystem import Conditions, Rates, System
+from fem.transporttemperature import Temperature
 from ionsim.verification import double_layer, insertion_electrode
 from ionsim.verification.cell_peclet import cell_peclet
 from ionsim.verification.cottrell import cottrell
@@ -31,6 +32,19 @@ def test_case_passes(case):
     records = case()
     assert [(record.name, record.value) for record in records if record.passed is False] == []
     assert any(record.passed for record in records)
+
+
+def bar(volts, baths=(1e26, 1e26), length=10.0, background=-1e26, phase=(1e27, fem.lattice_gas), **ion):
+    """Steady current (A/m^2) of ions through a bar between two baths, and the problem; ``ion`` goes to fem.Species."""
+    cell = line(np.concatenate([[0.0], np.geomspace(0.01, 1.0, 12)]) * length, {"bar": (0.0, length)})
+    kelvin = ion.pop("temperature_K", 300.0)
+    ends = {name: fem.Terminal([name], densities_per_m3={"ion": density})
+            for name, density in zip(("bottom", "top"), baths, strict=True)}  # fmt: skip
+    problem = fem.Transport(
+        cell, {"bar": 4.0}, {"bar": fem.Phase(["bar"], *phase, background)},
+        {"ion": fem.Species("bar", 1, 1e-14, min(baths), **ion)}, ends, temperature_K=kelvin,
+    )  # fmt: skip
+    return problem.steady({"bottom": volts, "top": 0.0}).currents_A["bottom"], problem
 
 
 def narrow(x):
@@ -58,18 +72,21 @@ def parts(reorganisation_eV=None, hop_nm=None):
     return {"lower": 5.0}, phases, species, terminals, {"lower/upper": fem.Junction([law], 0.2)}
 
 
-@pytest.mark.parametrize(("reorganisation_eV", "hop_nm"), [(None, None), (0.4, None), (None, 1.0)])
-@pytest.mark.parametrize("current", [[False, True], [True, False]])
-def test_newton_direction_is_exact(current, reorganisation_eV, hop_nm):
+@pytest.mark.parametrize(("reorganisation_eV", "hop_nm", "warmer"), [
+    (None, None, False), (0.4, None, False), (None, 1.0, False), (0.4, 1.0, True)
+])  # fmt: skip
+@pytest.mark.parametrize(("current", "ohms"), [([False, True], [0.0, 0.0]), ([True, False], [0.0, 3e-9])])
+def test_newton_direction_is_exact(current, ohms, reorganisation_eV, hop_nm, warmer):
     permittivity, *rest = parts(reorganisation_eV, hop_nm)
     layout = Layout(blocks(5.0, 5.0, (5, 4)), permittivity, *rest)
-    system = System(layout, permittivity, 300.0)
     rng = np.random.default_rng(1)
+    kelvin = 300.0 + rng.uniform(0.0, 60.0, layout.halo.local) if warmer else 300.0
+    system = System(layout, permittivity, Temperature(kelvin, 300.0, layout.halo))
     u = rng.normal(0.0, 0.05, layout.size)
     for one, initial in zip(layout.populations, layout.initial, strict=True):
         u[one.unknown[one.nodes]] = initial * rng.uniform(0.7, 1.2, initial.size)
     moved = rng.normal(size=u.size) * 1e-3
-    rates, conditions = Rates(1e7, moved * 3e6), Conditions(np.array(current), np.array([0.1, 0.3]))
+    rates, conditions = Rates(1e7, moved * 3e6), Conditions(np.array(current), np.array([0.1, 0.3]), np.array(ohms))
     owed = system.poisson.gauss(u)
 
     def residual(change, jacobian=False):
@@ -116,17 +133,11 @@ def test_hopping_factor_near_and_far():
 
 def test_hopping_in_a_strong_field_carries_the_sinh_law():
     """A bar between two baths on a background of their density: the field is uniform, so the current is exact."""
-    bar, density, D, hop = 10.0, 1e26, 1e-14, 0.35
-    cell = line(np.concatenate([[0.0], np.geomspace(0.1, bar, 12)]), {"bar": (0.0, bar)})
-    baths = {name: fem.Terminal([name], densities_per_m3={"ion": density}) for name in ("bottom", "top")}
-    phase = fem.Phase(["bar"], 1e27, fem.lattice_gas, -density)
     currents = []
     for volts in (1e-6, 1.0, 10.0, -10.0):
-        species = {"ion": fem.Species("bar", 1, D, density, hop_nm=hop)}
-        problem = fem.Transport(cell, {"bar": 4.0}, {"bar": phase}, species, baths)
-        currents.append(problem.steady({"bottom": volts, "top": 0.0}).currents_A["bottom"])
-        w = 0.5 * hop / bar * volts / KT_EV
-        ohmic = E_C * density * D / (bar * 1e-9) / KT_EV * volts
+        currents.append(bar(volts, hop_nm=0.35)[0])
+        w = 0.5 * 0.35 / 10.0 * volts / KT_EV
+        ohmic = E_C * 1e26 * 1e-14 / 10e-9 / KT_EV * volts
         assert currents[-1] == pytest.approx(ohmic * np.sinh(w) / w, rel=1e-10)
     assert currents[2] / currents[0] > 60.0 * 1e7
     assert currents[3] == pytest.approx(-currents[2], rel=1e-10)
@@ -145,17 +156,59 @@ def test_equilibrium_is_the_same_with_hops_in_a_field():
     assert np.ptp(KT_EV * np.log(x / (1.0 - x)) + phi) < 1e-9
 
 
-@pytest.mark.parametrize("law", [fem.ChargeTransfer("H", 1.0, alpha=0.3),
-                                 fem.ChargeTransfer("H", 1.0, reorganisation_eV=0.2)])  # fmt: skip
-def test_rates_balance_and_their_slopes(law):
-    a = np.array([-20.0, -1.0, 0.0, 1e-3, 2.0, 12.0])
-    value, slope = law.drive(a, KT_EV)
-    assert value[2] == 0.0
-    np.testing.assert_allclose(slope, (law.drive(a + 1e-6, KT_EV)[0] - law.drive(a - 1e-6, KT_EV)[0]) / 2e-6, rtol=1e-6)
-    assert slope[2] == pytest.approx(1.0)  # j = j0 A / kT next to equilibrium
-    if law.reorganisation_eV is not None:  # the difference of Marcus' two rates, over that of equilibrium
-        rates = [np.exp(-((0.2 + sign * a * KT_EV) ** 2 - 0.04) / (0.8 * KT_EV)) for sign in (-1.0, 1.0)]
-        np.testing.assert_allclose(value, rates[0] - rates[1], rtol=1e-9, atol=1e-15)
+@pytest.mark.parametrize("kelvin", [300.0, 350.0])
+def test_a_bar_conducts_with_the_activation_of_its_ions(kelvin):
+    current, problem = bar(0.1, activation_eV=0.4, hop_nm=0.5, temperature_K=kelvin)
+    kT = KT_EV * kelvin / 300.0
+    w = 0.5 * 0.5 / 10.0 * 0.1 / kT
+    ohmic = E_C * 1e26 * 1e-14 / 10e-9 / kT * 0.1
+    factor = np.exp(-0.4 / KT_EV * (300.0 / kelvin - 1.0))
+    assert current == pytest.approx(ohmic * factor * np.sinh(w) / w, rel=1e-10)
+    assert problem.thermal_voltage_V == pytest.approx(kT)
+    problem.temperature_K = np.full(13, 300.0)  # an array that is uniform, set later
+    again = problem.steady({"bottom": 0.1, "top": 0.0}).currents_A["bottom"]
+    assert again == pytest.approx(bar(0.1, activation_eV=0.4, hop_nm=0.5)[0], rel=1e-10)
+    np.testing.assert_array_equal(problem.temperature_K, 300.0)
+
+
+def test_warmth_makes_ions_faster_and_moves_none_by_itself():
+    """Few ions in a bar with a profile of temperature: edges in series; equal baths of a regular solution: at rest."""
+    few = {"background": 0.0, "activation_eV": 0.3}
+    baths = (2e10, 1e10)
+    z = np.concatenate([[0.0], np.geomspace(0.01, 1.0, 12)]) * 10e-9
+    kelvin = 300.0 + 40.0 * np.sin(3e8 * z)
+    middle = 0.5 * (kelvin[1:] + kelvin[:-1])
+    D = 1e-14 * np.exp(-0.3 / KT_EV * (300.0 / middle - 1.0))
+    _, problem = bar(0.0, baths, **few)
+    order = np.argsort(np.argsort(problem.space.tabulate_dof_coordinates()[:, 0]))
+    problem.temperature_K = kelvin[order]
+    current = problem.steady({"bottom": 0.0, "top": 0.0}).faradaic_A["bottom"]
+    assert current == pytest.approx(E_C * 1e10 / np.sum(np.diff(z) / D), rel=1e-9)
+    attracted = (1e27, fem.regular_solution(0.05))
+    current, problem = bar(0.0, (3e26, 3e26), background=-3e26, phase=attracted, temperature_K=kelvin[order])
+    assert abs(current) < 1e-12 * E_C * 3e26 * 1e-14 / 1e-9
+    np.testing.assert_allclose(problem.density_per_m3("ion"), 3e26, rtol=1e-12)
+
+
+def test_a_reaction_goes_with_its_activation():
+    """A slow reaction at the same affinity over kT: the ratio of two currents is Arrhenius' factor."""
+    cell = line(np.linspace(0.0, 10.0, 6), {"bar": (0.0, 10.0)})
+    law = fem.ChargeTransfer("ion", 1e-6, activation_eV=0.55)
+    terminals = {
+        "bottom": fem.Terminal(["bottom"], densities_per_m3={"ion": 1e26}),
+        "top": fem.Terminal(["top"], reactions=[law], capacitance_F_per_m2=0.0),
+    }
+    currents = []
+    for kelvin in (310.0, 340.0):
+        problem = fem.Transport(
+            cell, {"bar": 0.0}, {"bar": fem.Phase(["bar"], 1e26, None, -1e26)},
+            {"ion": fem.Species("bar", 1, 1e-10, 1e26)}, terminals, temperature_K=kelvin, reference_K=310.0,
+        )  # fmt: skip
+        volts = 3.0 * KT_EV * kelvin / 300.0
+        currents.append(-problem.steady({"bottom": volts, "top": 0.0}).faradaic_A["top"])
+    assert currents[0] == pytest.approx(2e-6 * np.sinh(1.5), rel=1e-7)
+    factor = np.exp(-0.55 / KT_EV * (300.0 / 340.0 - 300.0 / 310.0))
+    assert currents[1] / currents[0] == pytest.approx(factor, rel=1e-7)
 
 
 MESHES = [(1, False, 9e-9), (1, True, np.pi * 81e-18), (2, False, 81e-18)]
@@ -265,6 +318,26 @@ def test_order_in_time(order, expected):
     assert problem.amount("ion") == pytest.approx(1e10 * 10e-9, rel=1e-12)
 
 
+def test_a_resistor_charges_a_capacitor_exponentially():
+    """Backward Euler: its own law to rounding; BDF2: the exponential, with an error of second order."""
+    cell = line(np.linspace(0.0, 10.0, 5), {"film": (0.0, 10.0)})
+    ends = {name: fem.Terminal([name]) for name in ("bottom", "top")}
+    capacitance, ohms = 10.0 * scipy.constants.epsilon_0 / 10e-9, 3e-8
+    unit_s, errors = ohms * capacitance, []
+    for order, count in ((1, 10), (2, 40), (2, 80)):
+        problem = fem.Transport(cell, {"film": 10.0}, {}, {}, ends, order=order)
+        for _ in range(count):
+            state = problem.step(unit_s / count, {"bottom": 0.0, "top": 2.0}, None, {"top": ohms})
+        voltage = state.voltages_V["top"]
+        assert state.currents_A["top"] == pytest.approx((2.0 - voltage) / ohms, rel=1e-12)
+        assert problem.charge_C["top"] == pytest.approx(capacitance * voltage, rel=1e-12)
+        errors.append(voltage - 2.0 * (1.0 - np.exp(-1.0)))
+    assert errors[0] == pytest.approx(2.0 * (np.exp(-1.0) - 1.1**-10), rel=1e-9)
+    assert abs(errors[2]) < 1e-4
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(2.0, abs=0.2)
+    assert problem.steady({"bottom": 0.0, "top": 2.0}, resistances_ohm={"top": ohms}).voltages_V["top"] == 2.0
+
+
 def test_metal_that_floats_divides_the_voltage():
     layers = {"thin": (0.0, 4.0), "metal": (4.0, 6.0), "thick": (6.0, 14.0)}
     cell = line(np.linspace(0.0, 14.0, 15), layers)
@@ -324,17 +397,21 @@ def changed(**changes):
     (changed(terminals={"gate": fem.Terminal(["botom"])}), "nearest: 'bottom'"),
     (changed(terminals={"other": fem.Terminal(["top"])}), "touch each other"),
     (changed(temperature_K=0.0), "temperature_K"),
+    (changed(temperature_K=[300.0, 310.0]), "temperature_K must be a nodal array"),
+    (changed(reference_K=-1.0), "reference_K must be positive"),
+    (lambda: fem.Species("lower", 1, 1e-12, 1e26, activation_eV=np.nan), "activation_eV"),
     (changed(order=3), "order must be 1 or 2"),
     (lambda: fem.Species("lower", 1, 1e-12, 1e26, hop_nm=-0.3), "hop_nm must be positive"),
     (lambda: fem.Phase("lower"), "list of at least one name"),
-    (lambda: fem.ChargeTransfer("H", -1.0), "exchange_A_per_m2"),
-    (lambda: fem.ChargeTransfer("H", 1.0, alpha=0.3, reorganisation_eV=0.4), "alpha must be 0.5"),
     (lambda: fem.Terminal(["top"], capacitance_F_per_m2=-1.0), "capacitance_F_per_m2"),
     (lambda: fem.Junction([fem.ChargeTransfer("H", 1.0)]), "needs into"),
     (lambda: changed()().step(0.0, {"gate": 0.0, "film": 0.0}), "dt_s must be"),
     (lambda: changed()().step(1.0, {"gate": 0.0}), "'film' needs either"),
     (lambda: changed()().step(1.0, {}, {"gate": 0.0, "film": 0.0}), "at least one terminal needs a voltage"),
     (lambda: changed()().step(1.0, {"gate": 0.0, "flim": 0.0}), "nearest: 'film'"),
+    (lambda: changed()().step(1.0, {"gate": 0.0, "film": 0.0}, None, {"gate": -1.0}), "resistances_ohm must be"),
+    (lambda: changed()().step(1.0, {"film": 0.0}, {"gate": 0.0}, {"gate": 1.0}), "needs a voltage behind"),
+    (lambda: changed()().step(1.0, {"gate": 0.0, "film": 0.0}, None, {"flim": 1.0}), "nearest: 'film'"),
     (lambda: changed()().set_density("H", 1e27), "must be below 1"),
     (lambda: changed()().density_per_m3("inserte"), "nearest: 'inserted'"),
 ])  # fmt: skip

@@ -1,0 +1,42 @@
+"""Temperature of fem.Transport: kT between two nodes, and Arrhenius factors."""
+
+from typing import Any
+
+import numpy as np
+import scipy.constants
+from numpy.typing import ArrayLike, NDArray
+
+from fem.errors import FemError
+from fem.halo import Halo, nodal_array
+
+Array = NDArray[np.float64]
+Nodes = NDArray[np.int64]
+K_EV_PER_K = scipy.constants.k / scipy.constants.elementary_charge
+
+
+class Temperature:
+    """``temperature_K``: a number, or a nodal array (local dofs,); diffusivities and j0 hold at ``reference_K``.
+
+    Raises FemError for values that are not positive and finite, or another shape.
+    """
+
+    def __init__(self, temperature_K: float | ArrayLike, reference_K: float, halo: Halo) -> None:
+        given = np.asarray(temperature_K, dtype=np.float64)
+        if given.ndim:
+            nodal_array(given, halo, "temperature_K")
+        for name, value in (("temperature_K", given), ("reference_K", np.asarray(reference_K))):
+            if not np.all(np.isfinite(value) & (value > 0.0)):
+                wrong = np.ravel(value)[np.argmin(np.ravel(np.isfinite(value) & (value > 0.0)))]
+                raise FemError(f"{name} must be positive and finite, got {float(wrong)!r}")
+        self.uniform = given.ndim == 0
+        self.kelvin: Any = float(given) if self.uniform else given.copy()
+        self.reference_K = float(reference_K)
+        self.mean_kT_eV = K_EV_PER_K * float(np.mean(given))
+
+    def between(self, first: Nodes, second: Nodes) -> Any:
+        """Temperature in K between pairs of nodes (n,): the mean; one number if it is the same everywhere."""
+        return self.kelvin if self.uniform else 0.5 * (self.kelvin[first] + self.kelvin[second])
+
+    def arrhenius(self, activation_eV: float, kelvin: Any) -> Any:
+        """exp(-Ea/k (1/T - 1/reference)) at ``kelvin``."""
+        return np.exp(-activation_eV / K_EV_PER_K * (1.0 / kelvin - 1.0 / self.reference_K))
