@@ -6,6 +6,7 @@ with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spac
     import dolfinx_solver  # noqa: F401
 
 from fem.cell import Cell, Coefficient, midpoints_nm, region_cells, scalar_space
+from fem.channel import ChannelConduction, ChannelState
 from fem.chargetransfer import ChargeTransfer, Junction, Terminal, coupled_exchange, insertion_exchange
 from fem.conductance import Conductance
 from fem.conduction import Conduction, ConductionState
@@ -32,6 +33,8 @@ __all__ = [
     "Attempt",
     "Balance",
     "Cell",
+    "ChannelConduction",
+    "ChannelState",
     "ChargeTransfer",
     "Coefficient",
     "Conductance",

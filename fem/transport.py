@@ -217,10 +217,6 @@ class Transport:
         one = self._layout.populations[number]
         return float(one.volume @ self._u[one.unknown[one.nodes]]) * self._system.sites[number]
 
-    def reset_charges(self) -> None:
-        """Count ``charge_C`` and ``faradaic_C`` from now on."""
-        self._charges[:] = 0.0
-
     def volume_m3(self, name: str) -> Array:
         """Volume (local dofs,) that belongs to each node of a species, 0 elsewhere (in m in 1D, m^2 in a plane)."""
         one = self._layout.populations[self._number(name)]

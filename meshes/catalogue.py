@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from mpi4py import MPI
 
 from meshes.array import pcm_array
+from meshes.ecram import ecram_lateral, ecram_stack, ecram_vertical
 from meshes.errors import MeshError, nearest
 from meshes.filament import filament_cell
 from meshes.labelled import LabelledMesh
@@ -15,8 +16,11 @@ from meshes.line import line_cell, line_cell_3d
 from meshes.mushroom import mushroom, mushroom_3d
 from meshes.pillar import pillar
 
-#: Every geometry of triangles or tetrahedra by its name.
+#: Every geometry of simplices by its name.
 GEOMETRIES: dict[str, Callable[..., LabelledMesh]] = {
+    "ecram_lateral": ecram_lateral,
+    "ecram_stack": ecram_stack,
+    "ecram_vertical": ecram_vertical,
     "filament": functools.partial(filament_cell, kind="tetrahedra"),
     "line_cell": line_cell,
     "line_cell_3d": line_cell_3d,

@@ -37,6 +37,21 @@ def is_train(drive: DriveConfig) -> bool:
     return isinstance(drive, GatePulses | Pulses)
 
 
+def channel_figures(device: EcramDevice, series: Mapping[str, Floats]) -> dict[str, Any]:
+    """What sums up a run: first and last conductance and filled share, and of a train of pulses the figures of
+    :func:`update_figures`."""
+    level, time_s = np.asarray(series["conductance_S"]), np.asarray(series["time_s"])
+    if not len(level):
+        return {}
+    found: dict[str, Any] = {
+        "G_start_S": float(level[0]), "G_end_S": float(level[-1]), "x_end": float(series["x_mean"][-1]),
+        "P_standby_W": float(level.min()) * device.channel.read_V**2,
+    }  # fmt: skip
+    if is_train(device.drive) and time_s[-1] >= device.drive.period_s:  # type: ignore[union-attr]
+        found |= update_figures(pulse_levels(series, device.drive), device)
+    return found
+
+
 def pulse_levels(series: Mapping[str, Floats], drive: DriveConfig) -> dict[str, Floats]:
     """By pulse (n,): ``second`` (0, 1), ``level_S`` after its rest and before it ``before_S``, ``plateau_S`` at the
     end of its plateau, ``state_S`` after the rest without field effect, ``x_mean``, ``energy_J`` that it took at the

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionsim.config import Device
+from ionsim.analysis.ecram_pulses import channel_figures
+from ionsim.config import Device, EcramDevice
 from ionsim.config.waveforms import Sweep
 
 Series = Mapping[str, NDArray[np.float64]]
@@ -38,6 +39,8 @@ def summarise(device: Device, series: Series, stages: Sequence[str]) -> dict[str
         "E_total_J": _energy(series),
         "duration_s": float(series["time_s"][-1]) if len(current) else 0.0,
     }
+    if isinstance(device, EcramDevice):
+        return summary | channel_figures(device, series)
     summary |= dict.fromkeys(_SWEEP_KEYS)
     if not isinstance(device.drive, Sweep):
         return summary

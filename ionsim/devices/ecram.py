@@ -32,14 +32,12 @@ _CORNER = 1e-3
 #: BDF2 is stable while steps grow by less than 1 + sqrt 2; longer ones are backward Euler.
 _STABLE_GROWTH = 2.4
 
-#: How long the gate is at rest before a run, s: double layers charge, and nothing else happens.
-_SETTLING_S = 1e-6
-
 
 class Ecram:
     """An ECRAM device; see :class:`ionsim.devices.protocol.Family` for the methods.
 
-    The applied voltage is that of the gate against the channel; source and drain are at 0 V.
+    The applied voltage is that of the gate against the channel; source and drain are at 0 V. At the start the gate is
+    open; a voltage that follows an open gate, or a current, ramps from the voltage that it finds.
     """
 
     def __init__(self, device: EcramDevice, seed: np.random.SeedSequence, comm: MPI.Comm | None = None) -> None:
@@ -49,7 +47,7 @@ class Ecram:
         self.view = View(device, self.cell)
         self.time_s = self.field_time_s = 0.0
         self.applied_V = self.device_V = self.energy_J = self.largest_drop_V = 0.0
-        self._source_V: float | None = 0.0  # None: the last interval was of a current
+        self._source_V: float | None = None  # None: the gate was open, or a current was forced
         self._forced_A = 0.0
         self._dt_s, self._slope = device.steps.first_s, np.nan
         self._last_dt_s = 0.0
@@ -61,12 +59,9 @@ class Ecram:
     # -- running ----------------------------------------------------------------------------------------------
 
     def initialise(self) -> None:
-        """Let double layers form at a gate without voltage; charges are counted from then on."""
-        steps = self.device.steps
-        control = fem.TimeControl(0.0, _SETTLING_S, 1e-3 * steps.first_s, dt_min_s=1e-6 * steps.first_s, growth=2.0)
-        while not control.finished:
-            control.advance(lambda dt_s: self.transport.attempt(dt_s, {GATE: 0.0, CHANNEL: 0.0}))
-        self.transport.reset_charges()
+        """Rest at open circuit: double layers form, and ions spread evenly. Charges are counted from then on."""
+        state = self.transport.steady({CHANNEL: 0.0}, {GATE: 0.0})
+        self.device_V = self.applied_V = state.voltages_V[GATE] + self.cell.offset_V
 
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
         """Go on to ``until_s``; voltage, or the current that the circuit forces, changes linearly to its new value."""
@@ -108,7 +103,7 @@ class Ecram:
         if dt_s > _STABLE_GROWTH * self._last_dt_s:
             self.transport.restart()
         voltages, currents = {CHANNEL: 0.0}, {}
-        (currents if forced else voltages)[GATE] = value
+        (currents if forced else voltages)[GATE] = value if forced else value - self.cell.offset_V
         resistance = circuit.series_resistance_ohm * self.cell.scale
         return self.transport.attempt(
             dt_s, voltages, currents, resistances_ohm={GATE: resistance} if resistance and not forced else {}
@@ -116,7 +111,7 @@ class Ecram:
 
     def _accept(self, state: fem.TransportState, dt_s: float) -> None:
         """Take over what a step has found: energy, parts of the currents."""
-        gate_V = state.voltages_V[GATE]
+        gate_V = state.voltages_V[GATE] + self.cell.offset_V
         self.energy_J += 0.5 * (self.device_V + gate_V) * self._passed(GATE) * self.cell.scale
         self.device_V, self._state, self._last_dt_s = gate_V, state, dt_s
         self._parts = {name: value * self.cell.scale for name, value in self.cell.channel.split(state).items()}
@@ -229,7 +224,7 @@ class Ecram:
             "n_steps": self.n_steps,
             "n_steps_rejected": self.n_rejected,
             "n_newton": self.n_newton,
-            "E_gate_J": self.energy_J,
+            "E_total_J": self.energy_J,
             "channel_drop_V": self.largest_drop_V,
         }
 

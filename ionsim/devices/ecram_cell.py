@@ -15,7 +15,7 @@ import meshes
 from ionsim.config.ecram import EcramDevice
 from ionsim.config.ecram_geometry import EcramStack
 from ionsim.devices.ecram_channel import PlaneChannel, StackChannel
-from ionsim.materials.intercalation import FallingDiffusivity, HoppingMetal, open_circuit
+from ionsim.materials.intercalation import FallingDiffusivity, FittedVoltage, HoppingMetal, RegularSolution, open_circuit
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +34,9 @@ class EcramCell:
     """A device ready to be stepped.
 
     ``scale``: what makes a current or charge of the mesh that of the device, m in a plane, m^2 on a line.
-    ``open_circuit_V``: of the gate against the channel, at a filled share of the channel.
+    ``open_circuit_V``: of the gate against the channel, at a filled share of the channel. ``offset_V``: what is added
+    to the gate's potential in ``transport`` to give its voltage against the channel. It makes both interfaces free of
+    charge at open circuit when half of the channel's sites are filled (chosen: no data).
     """
 
     mesh: meshes.LabelledMesh
@@ -42,6 +44,7 @@ class EcramCell:
     channel: PlaneChannel | StackChannel
     open_circuit_V: Callable[[float], float]
     scale: float
+    offset_V: float
 
 
 def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
@@ -52,8 +55,8 @@ def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
     width_m = geometry.width_nm * _NM
     scale = width_m * geometry.channel_length_nm * _NM if isinstance(geometry, EcramStack) else width_m
     metals = [name for name in ("channel", "source", "drain") if name in mesh.regions]
-    transport = _transport(device, mesh, metals)
     law = open_circuit(device.word("channel", "open_circuit"), lambda key: device.number(f"channel.{key}"))
+    transport = _transport(device, mesh, metals, law)
     conductor = HoppingMetal(
         device.number("channel.sites_per_m3"), device.number("channel.mobility_m2_per_Vs"),
         device.number("channel.hopping_eV"), device.number("channel.critical"),
@@ -67,17 +70,22 @@ def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
     def rest_V(x: float) -> float:
         return reservoir_V - float(law.voltage_V(np.array(x), kT_eV))
 
-    return EcramCell(mesh, transport, channel, rest_V, scale)
+    return EcramCell(mesh, transport, channel, rest_V, scale, reservoir_V - _half_filled_V(law))
 
 
-def _transport(device: EcramDevice, mesh: meshes.LabelledMesh, metals: list[str]) -> fem.Transport:
+def _half_filled_V(law: RegularSolution | FittedVoltage) -> float:
+    return float(law.voltage_V(np.array(0.5), _K_EV_PER_K * _REFERENCE_K))
+
+
+def _transport(
+    device: EcramDevice, mesh: meshes.LabelledMesh, metals: list[str], law: RegularSolution | FittedVoltage
+) -> fem.Transport:
     number = device.number
-    law = open_circuit(device.word("channel", "open_circuit"), lambda key: number(f"channel.{key}"))
     density, sites = number("electrolyte.density_per_m3"), number("electrolyte.sites_per_m3")
     kT_eV = _K_EV_PER_K * _REFERENCE_K
     # sigma = e^2 n D / kT
     diffusivity = number("electrolyte.conductivity_S_per_m") * kT_eV / (density * _E_C)
-    reservoir_eV = -number("reservoir.potential_V")
+    reservoir_eV = -_half_filled_V(law)
     filled = density / sites
     phases = {
         "electrolyte": fem.Phase(["electrolyte"], sites, fem.lattice_gas, -density),
@@ -100,6 +108,7 @@ def _transport(device: EcramDevice, mesh: meshes.LabelledMesh, metals: list[str]
             activation_eV=number("channel.activation_eV"),
         ),
     }  # fmt: skip
+    layer = number("interfaces.channel.capacitance_F_per_m2")
     at_gate, at_channel = _reaction(device, "gate", None, reservoir_eV), _reaction(device, "channel", INSERTED, 0.0)
     return fem.Transport(
         mesh, {"electrolyte": number("electrolyte.relative_permittivity")}, phases, species,
@@ -109,7 +118,10 @@ def _transport(device: EcramDevice, mesh: meshes.LabelledMesh, metals: list[str]
             ),
             CHANNEL: fem.Terminal(regions=metals),
         },
-        {"electrolyte/channel": fem.Junction([at_channel], number("interfaces.channel.capacitance_F_per_m2"))},
+        {
+            name: fem.Junction([at_channel] if name == "electrolyte/channel" else [], layer)
+            for name in mesh.interfaces  # on contacts under the electrolyte ions stop
+        },
         temperature_K=device.ambient_K, reference_K=_REFERENCE_K, rtol=max(device.numerics.field_rtol, 1e-8),
     )  # fmt: skip
 

@@ -95,6 +95,7 @@ class StackChannel(_Channel):
         """Conductance per m^2 of the gate at filled share ``x`` and surface charge (local dofs,)."""
         bulk = float(self.sigma(x, temperature_K) @ self._thickness)
         sheet, mean = self.sheet(x, charge_C, temperature_K)
+        self._last_S = bulk * self._squares
         return Reading(self._behind(max(bulk + float(sheet.sum()), 0.0)), self._behind(bulk), mean)
 
     def _behind(self, sheet_S: float) -> float:
@@ -112,9 +113,7 @@ class StackChannel(_Channel):
 
     def drop_V(self, state: fem.TransportState) -> float:
         """Largest voltage in the channel that the gate's current makes on its way, in V: I R/8, fed from both ends."""
-        return abs(state.currents_A["channel"]) / self._last_S / 8.0 if self._last_S else 0.0
-
-    _last_S = 0.0
+        return abs(state.currents_A["channel"]) / self._last_S / 8.0
 
 
 class PlaneChannel(_Channel):
@@ -159,3 +158,7 @@ class PlaneChannel(_Channel):
             }  # fmt: skip
             result |= {f"{end}_{part}_A": values[part] for part in PARTS}
         return result
+
+    def drop_V(self, state: fem.TransportState) -> float:
+        """Largest voltage in the channel that the gate's current makes on its way, in V."""
+        return self._conduction.drop_V(state.metal_displacement_A + state.metal_ions_A)

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ionsim.analysis.ecram_pulses import is_train, pulse_levels, update_figures
+from ionsim.config import Device, EcramDevice
 from ionsim.plots.style import (
     BLUE,
     GREEN,
@@ -33,6 +35,10 @@ _WIDE_IN, _LOW_IN, _HIGH_IN = 3.4, 0.7, 2.2
 _AFTER = 2.5
 
 
+#: A run of steps that takes longer than this is drawn against the logarithm of time.
+_SHORT_S = 1e-3
+
+
 @dataclass(frozen=True)
 class IonMap:
     """One moment: ``x_nm`` (n,), ``z_nm`` (nz,), share of filled sites (nz, n), region 1 channel, 2 electrolyte."""
@@ -43,6 +49,33 @@ class IonMap:
     inside: Floats
     time_s: float
     voltage_V: float
+
+
+def ecram_figures(run: Any) -> dict[str, Figure]:
+    """Figures of a run by the names of their files.
+
+    ``train.png`` of a train of pulses, ``currents.png`` of the first pulse, or of all steps where they last less than
+    ``_SHORT_S``, ``retention.png`` where the run takes longer than that, ``ions.png`` of the snapshots.
+    """
+    series, found = run.series, {}
+    device = Device.from_toml(run.input_toml)
+    time_s = np.asarray(series.get("time_s", ()), dtype=float)
+    if not isinstance(device, EcramDevice) or len(time_s) < 2:
+        return found
+    train = is_train(device.drive)
+    if train:
+        levels = pulse_levels(series, device.drive)
+        if len(levels["level_S"]):
+            found["train.png"] = train_figure(levels, update_figures(levels, device), title=run.name)
+    elif time_s[-1] > _SHORT_S:
+        found["retention.png"] = keeping_figure(series, title=run.name)
+    until_s = first_pulse_s(series) if train or time_s[-1] > _SHORT_S else None
+    found["currents.png"] = current_figure(series, run.stages, until_s=until_s, title=run.name)
+    maps = ion_maps(run.snapshots)
+    if maps:
+        ion = device.word("channel", "ion").rstrip("+")
+        found["ions.png"] = ion_figure(maps, ion=ion, title=run.name)
+    return found
 
 
 def ion_maps(snapshots: Mapping[str, Any], most: int = 4) -> dict[str, IonMap]:

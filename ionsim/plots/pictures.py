@@ -14,12 +14,13 @@ from scipy.spatial import cKDTree
 from ionsim.plots.conductance import conductance_figure
 from ionsim.plots.curves import iv_figure, transient_figure
 from ionsim.plots.cut import Cut, cut_figure
+from ionsim.plots.ecram import ecram_figures
 from ionsim.plots.filament import Metal, filament_figure
 from ionsim.plots.phases import axisymmetric, chosen, frame, phase_figure, resistance_figure
 from ionsim.plots.style import save
 from ionsim.results.model import PICTURES
 
-IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT, PHASES, RESISTANCE = PICTURES
+IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT, PHASES, RESISTANCE, *_ = PICTURES
 
 #: States of the main job in the order in which they are drawn.
 STATES = ("virgin", "formed", "reset", "set")
@@ -53,12 +54,14 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
 
     The conductance is drawn of metal, whose channels are counted, and of retention (``drive.kind = "read"``). A picture
     is left out when the run does not hold what it shows (no samples, no snapshots, no lattice); the cut shows
-    up to four snapshots that hold fields under bias, whatever their labels.
+    up to four snapshots that hold fields under bias, whatever their labels. Of ECRAM devices see ``ecram_figures``.
     Raises ``ResultsError`` when a file cannot be written.
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     series, written = run.series, []
+    if "state_S" in series:
+        return [save(figure, folder / name) for name, figure in ecram_figures(run).items()]
     if len(series.get("time_s", ())) > 1:
         figure = iv_figure(
             series["voltage_V"], series["current_A"], series["stage"], run.stages,
