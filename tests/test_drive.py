@@ -241,8 +241,8 @@ def test_current_pulses_with_an_open_gate_between_them():
     plan = drive(**keys, between="open")
     assert plan.forced_A(0.5e-9, 0.5e-9) == pytest.approx(1e-9)
     assert plan.forced_A(1.5e-9, 1.5e-9) == pytest.approx(2e-9)
-    assert plan.circuit(2.5e-9, 3e-9).forced_A == pytest.approx(0.0, abs=1e-18)
-    assert plan.circuit(0.5).forced_A == 0.0
+    assert plan.circuit(2.5e-9, (2e-9, 3e-9)).forced_A == pytest.approx((2e-9, 0.0), abs=1e-18)
+    assert plan.circuit(0.5).forced_A == (0.0, 0.0)
     held = drive(**keys)
     assert held.circuit(0.5).forced_A is None
     assert held.voltage_V(0.5) == 0.0
@@ -258,8 +258,8 @@ def test_gate_steps_from_nanoseconds_to_a_day():
     assert plan.stages == ("write", "bleed", "keep")
     assert plan.voltage_V(5e-10) == pytest.approx(4.0)
     assert plan.voltage_V(5e-9) == 8.0
-    assert plan.circuit(5e-4).forced_A == pytest.approx(-1e-12)
-    assert plan.circuit(1.0).forced_A == 0.0
+    assert plan.circuit(5e-4).forced_A == pytest.approx((-1e-12, -1e-12))
+    assert plan.circuit(1.0).forced_A == (0.0, 0.0)
     late = plan.samples_s[plan.samples_s > plan.corners_s[-2]] - plan.corners_s[-2]
     assert late[0] == pytest.approx(1e-4)
     assert late[-1] == pytest.approx(1e5)

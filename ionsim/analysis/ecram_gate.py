@@ -47,7 +47,7 @@ def started(device: EcramDevice) -> Ecram:
 def hold(cell: Ecram, seconds: float, gate_V: float | None, rise_s: float | None = None) -> None:
     """Gate at a voltage, reached within ``rise_s`` (default: a thousandth of the time), or open (None)."""
     if gate_V is None:
-        cell.advance(cell.time_s + seconds, 0.0, Circuit(forced_A=0.0))
+        cell.advance(cell.time_s + seconds, 0.0, Circuit(forced_A=(0.0, 0.0)))
         return
     edge_s = seconds / 1000 if rise_s is None else rise_s
     cell.advance(cell.time_s + edge_s, gate_V, Circuit())

@@ -48,7 +48,6 @@ class Ecram:
         self.time_s = self.field_time_s = 0.0
         self.applied_V = self.device_V = self.energy_J = self.largest_drop_V = 0.0
         self._source_V: float | None = None  # None: the gate was open, or a current was forced
-        self._forced_A = 0.0
         self._dt_s, self._slope = device.steps.first_s, np.nan
         self._last_dt_s = 0.0
         self.n_steps = self.n_rejected = self.n_newton = 0
@@ -69,8 +68,8 @@ class Ecram:
         steps = self.device.steps
         begin_s, length_s = self.time_s, until_s - self.time_s
         forced = circuit.forced_A is not None
-        if forced:
-            begin, end = self._forced_A / self.cell.scale, float(circuit.forced_A or 0.0) / self.cell.scale
+        if circuit.forced_A is not None:
+            begin, end = (value / self.cell.scale for value in circuit.forced_A)
         else:
             begin, end = self.device_V if self._source_V is None else self._source_V, applied_V
         slope = (end - begin) / length_s
@@ -94,7 +93,7 @@ class Ecram:
             self._dt_s = control.dt_s if not control.finished else max(grown, step.dt_s)
             self.time_s = begin_s + min(control.time_s, length_s)
         self.time_s = until_s
-        self._source_V, self._forced_A = (None, end * self.cell.scale) if forced else (applied_V, 0.0)
+        self._source_V = None if forced else applied_V
         self.applied_V = self.device_V if forced else applied_V
         self._reading = None
         self.field_time_s += time.monotonic() - begun
@@ -253,6 +252,6 @@ class Ecram:
 
 #: Numbers of a checkpoint, in this order.
 _SCALARS = (
-    "time_s", "applied_V", "device_V", "energy_J", "largest_drop_V", "_forced_A", "_dt_s", "_slope", "_last_dt_s",
+    "time_s", "applied_V", "device_V", "energy_J", "largest_drop_V", "_dt_s", "_slope", "_last_dt_s",
     "_counted_C", "n_steps", "n_rejected", "n_newton",
 )  # fmt: skip

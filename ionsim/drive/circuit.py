@@ -19,13 +19,14 @@ class OperatingPoint(NamedTuple):
 class Circuit:
     """A series resistance in ohm, a compliance in A (None: no limit), a transistor (None: the device is grounded).
 
-    ``forced_A``: current in A that the source forces into a gate, 0 when it is open; None: it applies a voltage.
+    ``forced_A``: current in A that the source forces into a gate at the beginning and the end of an interval, 0 when it
+    is open; None: it applies a voltage.
     """
 
     series_resistance_ohm: float = 0.0
     compliance_A: float | None = None
     transistor: Transistor | None = None
-    forced_A: float | None = None
+    forced_A: tuple[float, float] | None = None
 
     def operating_point(self, applied_V: float, conductance_S: float) -> OperatingPoint:
         """The exact operating point of an ohmic device; without a transistor min(|V_app| / (1 + G R_s), I_c / G).

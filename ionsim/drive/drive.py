@@ -118,10 +118,10 @@ class Drive:
         """Index of the stage; a time on a border belongs to the later stage, the end to the last."""
         return self._legs[self._leg(time_s)].stage
 
-    def circuit(self, time_s: float, until_s: float | None = None) -> Circuit:
+    def circuit(self, time_s: float, interval_s: tuple[float, float] | None = None) -> Circuit:
         """The circuit at this time; a stage of a sweep may have a compliance and a gate voltage of its own.
 
-        A current that the source forces is that at ``until_s``, the end of the interval around ``time_s``.
+        A current that the source forces is that at both ends of ``interval_s`` around ``time_s`` (default: that moment).
         """
         config, compliance_A, gate_V = self.config, self.config.compliance_A, None
         if isinstance(config, Sweep):
@@ -132,7 +132,8 @@ class Drive:
         if config.transistor is not None:
             own = {} if gate_V is None else {"gate_V": gate_V}
             transistor = Transistor(**{**config.transistor.model_dump(), **own})
-        forced_A = self.forced_A(time_s, time_s if until_s is None else until_s)
+        begin, end = (self.forced_A(time_s, at) for at in interval_s or (time_s, time_s))
+        forced_A = None if begin is None or end is None else (begin, end)
         return Circuit(config.series_resistance_ohm, compliance_A, transistor, forced_A)
 
     def forced_A(self, within_s: float, time_s: float) -> float | None:

@@ -13,6 +13,9 @@ from scipy import constants
 
 Array = NDArray[np.float64]
 
+#: Filled and free share of sites below which a chemical potential changes no more: iterates may reach 0 and 1.
+_LEAST = 1e-300
+
 _E_C = constants.elementary_charge
 _K_EV_PER_K = constants.k / constants.e
 
@@ -38,6 +41,7 @@ class RegularSolution:
     def excess(self, x: Array, free: Array, kT_eV: float) -> tuple[Array, Array]:
         """Chemical potential -e U + e middle_V without kT ln x, in eV, and its derivative; see fem.Phase."""
         more = self.entropy - 1.0
+        x, free = np.maximum(x, _LEAST), np.maximum(free, _LEAST)
         value = -self.entropy * kT_eV * np.log(free) + more * kT_eV * np.log(x) + self.interaction_eV * (1.0 - 2.0 * x)
         return value, self.entropy * kT_eV / free + more * kT_eV / x - 2.0 * self.interaction_eV
 
@@ -63,6 +67,7 @@ class FittedVoltage:
 
     def excess(self, x: Array, free: Array, kT_eV: float) -> tuple[Array, Array]:
         """Chemical potential -e U + e middle_V without kT ln x, in eV, and its derivative; see fem.Phase."""
+        x, free = np.maximum(x, _LEAST), np.maximum(free, _LEAST)
         inner = np.clip(x, self.low, self.high)
         outside = (x < self.low) | (x > self.high)
         voltage, slope = self.fit(inner)

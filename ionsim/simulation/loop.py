@@ -89,7 +89,7 @@ class Simulation:
             until = drive.next_sample_s(now)
             middle = 0.5 * (now + until)
             stage = drive.stage(middle)
-            self.family.advance(until, drive.voltage_V(until), drive.circuit(middle, until))
+            self.family.advance(until, drive.voltage_V(until), drive.circuit(middle, (now, until)))
             row = {**self.family.observe(), "stage": float(stage)}
             self.recorder.sample(**row)
             if row["limited"]:
