@@ -74,7 +74,8 @@ class Phase:
         if self.excess is None:
             return np.zeros_like(x), np.zeros_like(x)
         value, slope = self.excess(x, free, kT_eV)
-        return np.asarray(value / kT_eV), np.broadcast_to(slope / kT_eV, x.shape)
+        slope = np.asarray(slope / kT_eV)
+        return np.asarray(value / kT_eV), slope if slope.shape == x.shape else np.broadcast_to(slope, x.shape)
 
 
 @dataclass(frozen=True)

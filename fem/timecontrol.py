@@ -7,8 +7,7 @@ from typing import Any
 
 from fem.errors import FemError, unknown_name
 
-_MAX_GROWTH = 10.0  # BDF2 with variable steps is zero-stable for ratios below 1 + sqrt(2)
-
+_MAX_GROWTH = 10.0  # of one-step methods; chosen
 _SHORTER = 0.7  # what many iterations alone shorten the next step to, at most; chosen
 
 
@@ -46,10 +45,12 @@ class TimeControl:
 
     ``milestones_s``: times that a step must end on (corners of the drive); ``end_s`` is one as well. After the start
     and after each, the step is ``first_s``. A step that needs fewer iterations than ``target_iterations`` makes the
-    next one longer, by at most ``growth`` (up to 2), one that needs more makes it shorter. ``limits``: largest change
-    of a watched quantity a step: the next step aims at 0.8 of it, and a step that moved 1.5 times as far is undone and
-    repeated if the attempt offers ``undo``. A failed step is repeated with ``cut`` of its length. Raises FemError for
-    numbers out of range, and when a step of ``dt_min_s`` fails, naming the time.
+    next one longer, by their ratio and at most ``growth``, one that needs more makes it shorter. ``growth`` goes up to
+    10, for one-step methods (backward Euler; fem.Transport with order 1): BDF2 with variable steps is zero-stable for
+    ratios below 1 + sqrt(2), so keep it at 2 or less there. ``limits``: largest change of a watched quantity a step:
+    the next step aims at 0.8 of it, and a step that moved 1.5 times as far is undone and repeated if the attempt offers
+    ``undo``. A failed step is repeated with ``cut`` of its length. Raises FemError for numbers out of range, and when a
+    step of ``dt_min_s`` fails, naming the time.
     """
 
     def __init__(

@@ -81,11 +81,13 @@ class Transport:
 
     Along each edge of the mesh the flux is that of Scharfetter and Gummel with the whole excess in the exponent, so
     that densities stay positive at any cell Peclet number (backward Euler, a mesh without negative weights) and
-    equilibrium is exact. Steps are backward Euler after a start or ``restart``, else BDF2 (``order`` 1: always backward
-    Euler; it is also what a BDF2 step that fails falls back to). Newton's method has converged when an iteration moves
-    no potential by more than ``rtol`` kT/e and no density by more than rtol of it. ``charge_C`` adds up the currents
-    by the same difference formula as the densities, so that charge and ions agree to rounding. A current through an
-    open circuit is nil to about 1e-16 of the largest flow to and fro along an edge, e D n / length.
+    equilibrium is exact. Steps are backward Euler after a start or ``restart``, else BDF2 (keep fem.TimeControl's
+    ``growth`` at 2 or less; a BDF2 step that fails falls back to backward Euler). ``order`` 1: always backward Euler,
+    so that steps may grow tenfold and a long rest after a short pulse takes few of them. Newton's method has converged
+    when an iteration moves no potential by more than ``rtol`` kT/e and no density by more than rtol of it.
+    ``charge_C`` adds up the currents by the same difference formula as the densities, so that charge and ions agree to
+    rounding. A current through an open circuit is nil to about 1e-16 of the largest flow to and fro along an edge,
+    e D n / length.
 
     ``temperature_K``: a number or a nodal array (local dofs,), which may be set anew between steps. An edge, and an
     interface, has the mean of its two nodes; there is no thermodiffusion (Soret effect): a gradient of temperature
@@ -234,6 +236,15 @@ class Transport:
         if name not in pairs:
             raise unknown_name("interface", name, pairs)
         return pairs[name]
+
+    def dissipation_W(self) -> Array:
+        """Heat (local dofs,) in W (W/m^2 in 1D, W/m in a plane) at the present state, that of the end of a step.
+
+        Friction of ions along edges, flow times fall of the electrochemical potential, half at each end; reactions,
+        current times affinity, half at each side. Electrons of metals have no resistance here. Its sum is the power
+        of the wires less the rate of the free energy; backward Euler misses part of that sum of the order of the step.
+        """
+        return self._system.dissipation_W(self._u, self._free)
 
     def restart(self) -> None:
         """Make the next step backward Euler: after a corner of the drive."""

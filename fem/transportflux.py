@@ -76,17 +76,26 @@ class EdgeFlux:
                 by_tail[part], by_head[part] = 0.5 * da, 0.5 * db
         return value, by_tail, by_head
 
+    def _activity(self, filled: Filling) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """ln gamma (edges,) and its slope, of tail and head."""
+        tail, head = self.one.tail, self.one.head
+        if filled.log is None or filled.slope is None:
+            at_tail = filled.phase.activity(filled.x[tail], filled.free[tail], self._kT)
+            return at_tail, filled.phase.activity(filled.x[head], filled.free[head], self._kT)
+        return (filled.log[tail], filled.slope[tail]), (filled.log[head], filled.slope[head])
+
+    def power_eV(self, u: Array, filled: Filling) -> Array:
+        """Flow times fall of the electrochemical potential (edges,), in eV/s."""
+        (log_tail, _), (log_head, _) = self._activity(filled)
+        fall = np.log(u[self.rows] / u[self.heads]) + log_tail - log_head
+        if not self._flat:
+            fall += self._per_volt * (u[self._potential[0]] - u[self._potential[1]])
+        return np.asarray(self._kT * fall * self.flow(u, filled, None))
+
     def flow(self, u: Array, filled: Filling, enter: Enter | None) -> Array:
         """Ions per s (edges,) from tail to head; its derivatives go to ``enter``."""
         one = self.one
-        tail, head = one.tail, one.head
-        if filled.log is None or filled.slope is None:
-            (log_tail, slope_tail), (log_head, slope_head) = (
-                filled.phase.activity(filled.x[end], filled.free[end], self._kT) for end in (tail, head)
-            )
-        else:
-            log_tail, log_head = filled.log[tail], filled.log[head]
-            slope_tail, slope_head = filled.slope[tail], filled.slope[head]
+        (log_tail, slope_tail), (log_head, slope_head) = self._activity(filled)
         diffusivity, by_tail, by_head = self._diffusivity(filled.x)
         exponent = log_head - log_tail
         faster: Any = 1.0

@@ -57,6 +57,8 @@ class Poisson:
             target.add(layout.potential[one.nodes], one.unknown[one.nodes], -E_C * one.charge * sites * one.volume)
         shape = (layout.potentials, layout.size)
         self.free, self.bound = free.csr(shape), bound.csr(shape)
+        self._all = self.free + self.bound
+        self._free_at, self._bound_at = (part[layout.first_terminal :] for part in (self.free, self.bound))
         self.nodal_background = np.zeros(layout.halo.local)
         for phase in layout.phases.values():
             for region in phase.regions:
@@ -102,20 +104,30 @@ class Poisson:
 
     def gauss(self, u: Array) -> Array:
         """Charge (potentials,) in C that is missing from Gauss's law at ``u``; on terminals the charge they hold."""
-        return np.asarray(self.apart(u) + self.bound @ u + self.background)
+        return self.moved(u) + self.background
 
-    def apart(self, u: Array) -> Array:
-        """Charge (potentials,) in C by Gauss's law, without the background and the ions of metals.
+    def moved(self, u: Array) -> Array:
+        """What ``gauss`` (potentials,) changes by when the unknowns change by ``u``.
 
         From differences along edges: the sum of a row of the matrix would lose their digits.
         """
         a, b, capacitance = self.plates
         flow = capacitance * (u[a] - u[b])
         count = self.layout.potentials
-        return np.asarray(np.bincount(a, flow, count) - np.bincount(b, flow, count) + self.free @ u)
+        return np.asarray(np.bincount(a, flow, count) - np.bincount(b, flow, count) + self._all @ u)
+
+    def wires(self, u: Array) -> tuple[Array, Array]:
+        """The part of ``moved`` on terminals (terminals,): without the electrons for ions in metals, and these."""
+        a, b, capacitance = self.plates
+        first, count = self.layout.first_terminal, self.terminals.size
+        charge = self._free_at @ u
+        for on, _, sign in self._at:
+            end = (a if sign > 0.0 else b)[on] - first
+            charge += sign * np.bincount(end, capacitance[on] * (u[a[on]] - u[b[on]]), count)
+        return charge, self._bound_at @ u
 
     def surface(self, u: Array) -> Array:
-        """``apart`` at the nodes (dofs,) of terminals; nodes that two terminals share hold the sum of both."""
+        """The first of ``wires`` by node (dofs,) of the terminals; nodes that two share hold the sum of both."""
         a, b, capacitance = self.plates
         flow = capacitance * (u[a] - u[b])
         count = self.layout.halo.local

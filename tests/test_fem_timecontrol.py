@@ -44,6 +44,13 @@ def test_steps_grow_to_the_longest_and_leave_no_short_rest():
     assert lengths.sum() == pytest.approx(1.0)
 
 
+def test_steps_may_grow_tenfold():
+    control = fem.TimeControl(0.0, 1.0, 1e-9, growth=10.0, target_iterations=30)
+    lengths = [step.dt_s for step in run(control, good)]
+    np.testing.assert_allclose(lengths[:9], 10.0 ** np.arange(-9.0, 0.0))
+    assert len(lengths) == 10
+
+
 def test_many_iterations_shorten_the_step():
     control = fem.TimeControl(0.0, 1.0, 0.01, target_iterations=5)
     first = control.advance(lambda dt_s: fem.Attempt(True, iterations=6))
@@ -82,7 +89,7 @@ def test_the_shortest_step_that_fails_names_the_time():
         ((0.0, 1.0, 0.0), "dt_min_s"),
         ((0.0, 1.0, 0.1, (), 0.2), "dt_min_s"),
         ((0.0, 1.0, 0.1, (), None, 0.05), "dt_max_s"),
-        ((0.0, 1.0, 0.1, (), None, 1.0, 3.0), "growth"),
+        ((0.0, 1.0, 0.1, (), None, 1.0, 11.0), "growth"),
     ],
 )
 def test_numbers_refused(arguments, message):
