@@ -92,16 +92,21 @@ def surface_areas(cell: Cell, name: str, space: dolfinx.fem.FunctionSpace) -> tu
     return nodes, np.bincount(index.ravel(), (area[:, None] * share).ravel(), nodes.size)
 
 
-def bernoulli(u: Array) -> tuple[Array, Array]:
-    """B(u) = u / (exp(u) - 1) and its derivative, to rounding for every u (B(-u) = B(u) + u)."""
+def bernoulli(u: Array) -> tuple[Array, Array, Array]:
+    """B(u) = u / (exp(u) - 1), B(-u) = B(u) + u and the derivative of B(u), to rounding for every u."""
     size = np.abs(u)
     near = size < _SMALL
     v = np.where(near, 1.0, np.minimum(size, 700.0))
     grown = np.expm1(v)
-    value = np.where(near, 1.0 - size / 2.0 + u**2 / 12.0 - u**4 / 720.0, v / grown)
-    slope = np.where(near, -0.5 + size / 6.0 - size**3 / 180.0, (1.0 - v - v / grown) / grown)
-    down = u < 0.0
-    return np.where(down, value + size, value), np.where(down, -1.0 - slope, slope)
+    ratio = v / grown
+    slope = (1.0 - v - ratio) / grown
+    if np.any(near):
+        v = size[near]
+        square = v * v
+        ratio[near] = 1.0 - v / 2.0 + square / 12.0 * (1.0 - square / 60.0)
+        slope[near] = -0.5 + v / 6.0 * (1.0 - square / 30.0)
+    down, more = u < 0.0, ratio + size
+    return np.where(down, more, ratio), np.where(down, ratio, more), np.where(down, -1.0 - slope, slope)
 
 
 def hopping(w: Array) -> tuple[Array, Array]:
@@ -134,7 +139,6 @@ def scharfetter_gummel(conductance: Array, tail: Array, head: Array, exponent: A
     The exact flux of a constant force along each edge; zero where head = tail exp(-u), which is the equilibrium
     (Scharfetter and Gummel, IEEE Trans. Electron Devices 16, 64 (1969), doi 10.1109/T-ED.1969.16566).
     """
-    up, slope = bernoulli(exponent)
-    down = bernoulli(-exponent)[0]
+    up, down, slope = bernoulli(exponent)
     by_exponent = conductance * (slope * tail + (1.0 + slope) * -head)
     return Flux(conductance * (up * tail - down * head), conductance * up, -conductance * down, by_exponent)

@@ -7,7 +7,7 @@ from typing import Any
 
 from fem.errors import FemError, unknown_name
 
-_MAX_GROWTH = 2.0  # BDF2 with variable steps is zero-stable for ratios below 1 + sqrt(2)
+_MAX_GROWTH = 10.0  # BDF2 with variable steps is zero-stable for ratios below 1 + sqrt(2)
 
 _SHORTER = 0.7  # what many iterations alone shorten the next step to, at most; chosen
 

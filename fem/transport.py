@@ -14,14 +14,11 @@ from fem.halo import nodal_array
 from fem.ionphases import Phase, Species
 from fem.timecontrol import Attempt
 from fem.transportlayout import Layout
-from fem.transportsystem import Balance, Conditions, Rates, System
+from fem.transportnewton import Newton
+from fem.transportsystem import Conditions, Rates, System
 from fem.transporttemperature import Temperature
 
 Array = NDArray[np.float64]
-_KEPT = 0.1  # an iteration leaves this of a density at least, and of the free sites where there are many
-_SCARCE = 0.1  # free fraction below which Newton's method goes by its logarithm
-_LARGEST_POWER = 20.0  # of e, that an iteration changes scarce free sites by
-_NEGLIGIBLE = 1e-10  # of the largest fraction of a species: what is below need not be resolved by Newton's method
 _GROWTH = 4.0  # of the steps to a steady state
 _RELAXATIONS = 200
 _SETTLED = 1e-9
@@ -34,7 +31,7 @@ class TransportState:
     ``currents_A``: what the wire brings. ``displacement_A``: the part that charges electrodes and metals against their
     surroundings. ``faradaic_A``: the part that goes on as ions: out of an electrode, or, negative, with those that are
     inserted into a metal. The sum of both is the current, which is calculated without them. ``voltages_V``;
-    ``newton_iterations``.
+    ``newton_iterations`` and, of them, those with a new matrix: ``matrices``.
 
     By node (local dofs,), 0 away from electrodes and metals, in A: ``metal_displacement_A``, and ``metal_ions_A``,
     the rate of the electrons that make up for the ions at a node of a metal, or the ions that leave an electrode
@@ -48,6 +45,7 @@ class TransportState:
     faradaic_A: dict[str, float]
     voltages_V: dict[str, float]
     newton_iterations: int
+    matrices: int
     metal_displacement_A: Array = field(repr=False, compare=False)
     metal_ions_A: Array = field(repr=False, compare=False)
 
@@ -126,6 +124,7 @@ class Transport:
         self._system = System(
             self._layout, permittivity, Temperature(temperature_K, reference_K, self._layout.halo)
         )
+        self._newton = Newton(self._system, rtol, max_iterations)
         self.space = self._layout.space
         self.names = tuple(self._layout.names)
         self.terminals = tuple(terminals)
@@ -293,7 +292,9 @@ class Transport:
     ) -> Attempt:
         """``step`` for fem.TimeControl: reports failure instead of raising, and how far things moved.
 
-        ``changes``: "potential_V" and, by the name of each species, the largest change of its fraction n/sites.
+        ``iterations``: those with a new matrix, which are the work.
+        ``changes``: "potential_V", by the name of each species the largest change of its fraction n/sites, and, with
+        reactions, "affinity_eV": their rates go with its exponential.
         """
         saved = self.save()
         try:
@@ -304,7 +305,10 @@ class Transport:
         changes = {"potential_V": float(moved[: self._layout.potentials].max())}
         for one in self._layout.populations:
             changes[one.name] = float(moved[one.unknown[one.nodes]].max())
-        return Attempt(True, state.newton_iterations, changes, lambda: self.restore(saved), result=state)
+        if self._layout.reactors:
+            now = self._system.affinities_eV(self._u, self._free)
+            changes["affinity_eV"] = float(np.abs(now - self._system.affinities_eV(saved.u, saved.free)).max())
+        return Attempt(True, state.matrices, changes, lambda: self.restore(saved), result=state)
 
     def steady(
         self,
@@ -336,7 +340,7 @@ class Transport:
                     dt_s *= 0.2
                     continue
                 moved = self._u - begin
-                rested = self._size(moved, self._u, self._free) < _SETTLED
+                rested = self._newton.size(moved, self._u, self._free) < _SETTLED
                 if rested and calm and dt_s > longest:
                     break
                 calm = rested
@@ -359,7 +363,8 @@ class Transport:
             leading = (1.0 + 2.0 * ratio) / (1.0 + ratio) / dt_s
             memory = -(ratio**2) / (1.0 + ratio) / dt_s
         rates = Rates(leading, memory * back)
-        moved, balance, iterations = self._newton(rates, conditions)
+        found = self._newton.solve(self._u, self._free, rates, conditions, self._owed)
+        balance, moved, self._u, self._free = found.balance, found.moved, found.u, found.free
         currents = np.stack([balance.total_A, balance.displacement_A, balance.faradaic_A])
         passed = (currents - memory * self._last_charges) / leading
         self._charges += passed
@@ -369,91 +374,8 @@ class Transport:
         voltages = self._named(self._u[self._system.terminals])
         poisson = self._system.poisson
         surface, electrons = poisson.surface(balance.rate), poisson.electrons(balance.rate, balance.electrodes)
-        return TransportState(total, displacement, faradaic, voltages, iterations, surface, electrons)
-
-    def _newton(self, rates: Rates, conditions: Conditions) -> tuple[Array, Balance, int]:
-        """Solve from the present unknowns; what they moved by, the flows of the solution, and the iterations.
-
-        The movement is added up by itself: as a difference of unknowns it would lose the digits of a short step.
-        """
-        system, start = self._system, self._u
-        u, moved, free = start.copy(), np.zeros_like(start), self._free
-        iteration = 0
-        while True:
-            iteration += 1
-            balance = system.evaluate(u, free, moved, rates, conditions, self._owed, jacobian=True)
-            if not np.all(np.isfinite(balance.residual)):
-                raise FemError("Newton's method did not converge: a residual is not finite")
-            change = system.direction(balance.residual)
-            if not np.all(np.isfinite(change)):
-                raise FemError("Newton's method did not converge: its step is not finite")
-            size = self._size(change, u, free)
-            free = self._limit(change, u, free)
-            moved += change
-            u = start + moved
-            if size <= self.rtol:
-                break
-            if iteration >= self.max_iterations:
-                raise FemError(f"Newton's method did not converge: its last step was {size:.3g} after {iteration} "
-                               "iterations")  # fmt: skip
-        # Once more with the matrix at hand: it costs little, and conservation gains what the last step left over.
-        balance = system.evaluate(u, free, moved, rates, conditions, self._owed, jacobian=False)
-        change = system.correction(balance.residual)
-        free = self._limit(change, u, free)
-        moved += change
-        self._u, self._free = start + moved, self._synchronised(start + moved, free)
-        balance = system.evaluate(self._u, self._free, moved, rates, conditions, self._owed, jacobian=False)
-        return moved, balance, iteration
-
-    def _synchronised(self, u: Array, free: Mapping[str, Array]) -> dict[str, Array]:
-        """Free fractions (dofs,): one minus the filled ones where that has enough digits."""
-        filled = self._system.fractions(u)
-        return {name: np.where(filled[name] < 1.0 - _SCARCE, 1.0 - filled[name], old) for name, old in free.items()}
-
-    def _size(self, change: Array, u: Array, free: Mapping[str, Array]) -> float:
-        """Largest change of a potential, in kT/e, and of a density or of what is free, relative."""
-        count = self._layout.potentials
-        reach = self.thermal_voltage_V + np.abs(u[:count])
-        size = float((np.abs(change[:count]) / reach).max(initial=0.0))
-        for one in self._layout.populations:
-            at = one.unknown[one.nodes]
-            x = u[at]
-            size = max(size, float((np.abs(change[at]) / (x + _NEGLIGIBLE * x.max(initial=0.0))).max(initial=0.0)))
-        for name, growth in self._system.fractions(change).items():
-            if self._layout.phases[name].excess is not None:
-                size = max(size, float((np.abs(growth) / free[name]).max(initial=0.0)))
-        return size
-
-    def _limit(self, change: Array, u: Array, free: Mapping[str, Array]) -> dict[str, Array]:
-        """Change ``change`` so that every fraction stays positive, and return the free fractions (dofs,) after it.
-
-        Where little is free, the chemical potential goes with the logarithm of what is free: there Newton's step is
-        taken as one of the logarithm, so that sites fill up to any exponent in a few iterations.
-        """
-        growth, result = self._system.fractions(change), {}
-        for name, phase in self._layout.phases.items():
-            ones = [one for one in self._layout.populations if one.phase == name]
-            taken = growth[name].copy()
-            left = free[name] - taken
-            if phase.excess is not None:
-                before = free[name]
-                over = taken > (1.0 - _KEPT) * before
-                taken[over], left[over] = (1.0 - _KEPT) * before[over], _KEPT * before[over]
-                scarce = before < _SCARCE
-                power = np.clip(-growth[name][scarce] / before[scarce], -_LARGEST_POWER, _LARGEST_POWER)
-                power = np.minimum(power, np.log(5.0 * _SCARCE / before[scarce]))
-                taken[scarce], left[scarce] = -before[scarce] * np.expm1(power), before[scarce] * np.exp(power)
-            share = np.divide(taken, growth[name], out=np.ones_like(taken), where=growth[name] != 0.0)
-            cut = np.ones_like(share)
-            for one in ones:
-                at = one.unknown[one.nodes]
-                fall, most = -change[at] * share[one.nodes], (1.0 - _KEPT) * u[at]
-                part = np.divide(most, fall, out=np.ones_like(fall), where=fall > most)
-                cut[one.nodes] = np.minimum(cut[one.nodes], part)
-            for one in ones:
-                change[one.unknown[one.nodes]] *= (share * cut)[one.nodes]
-            result[name] = np.where(cut < 1.0, free[name] - cut * (free[name] - left), left)
-        return result
+        work = found.iterations, found.matrices
+        return TransportState(total, displacement, faradaic, voltages, *work, surface, electrons)
 
     def _times(self) -> tuple[float, float]:
         """Shortest time across an edge, and longest through the whole mesh, by diffusion, in s."""

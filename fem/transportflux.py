@@ -48,6 +48,8 @@ class EdgeFlux:
         self._mates = [(mate.unknown[one.tail], mate.unknown[one.head], float(mate is one)) for mate in mates]
         self.rows, self.heads = one.unknown[one.tail], one.unknown[one.head]
         self._potential = potential[one.tail], potential[one.head]
+        self._flat = one.metal >= 0 or one.charge == 0
+        self._varies = any(callable(law) for _, law in one.parts)
 
     def set_temperature(self, temperature: Temperature) -> None:
         """What depends on temperature alone."""
@@ -56,19 +58,22 @@ class EdgeFlux:
         self._kT: Any = K_EV_PER_K * kelvin
         self._per_volt: Any = one.charge / self._kT
         self._size: Any = one.weight * self._sites * temperature.arrhenius(one.activation_eV, kelvin)
+        for part, law in one.parts:
+            if not callable(law):
+                self._size[part] *= law
         self._hop: Any = 0.5 * self._per_volt * one.hop_nm * 1e-9 / one.length
 
-    def _diffusivity(self, x: Array) -> tuple[Array, Array, Array]:
-        """D (edges,) at the reference and its derivatives by the filling of tail and head."""
+    def _diffusivity(self, x: Array) -> tuple[Any, Any, Any]:
+        """D (edges,) over the constant one and its derivatives by the filling of tail and head."""
+        if not self._varies:
+            return 1.0, 0.0, 0.0
         tail, head = self.one.tail, self.one.head
-        value, by_tail, by_head = np.empty(tail.size), np.zeros(tail.size), np.zeros(tail.size)
+        value, by_tail, by_head = np.ones(tail.size), np.zeros(tail.size), np.zeros(tail.size)
         for part, law in self.one.parts:
             if callable(law):
                 (a, da), (b, db) = law(x[tail[part]]), law(x[head[part]])
                 value[part] = 0.5 * (a + b)
                 by_tail[part], by_head[part] = 0.5 * da, 0.5 * db
-            else:
-                value[part] = law
         return value, by_tail, by_head
 
     def flow(self, u: Array, filled: Filling, enter: Enter | None) -> Array:
@@ -83,20 +88,26 @@ class EdgeFlux:
             log_tail, log_head = filled.log[tail], filled.log[head]
             slope_tail, slope_head = filled.slope[tail], filled.slope[head]
         diffusivity, by_tail, by_head = self._diffusivity(filled.x)
-        rise = u[self._potential[1]] - u[self._potential[0]]
-        faster, steeper = np.ones(tail.size), np.zeros(tail.size)
-        if one.hop_nm:
-            faster, steeper = hopping(self._hop * rise)
-            steeper = steeper * self._hop
-        exponent = log_head - log_tail + self._per_volt * rise
+        exponent = log_head - log_tail
+        faster: Any = 1.0
+        steeper: Any = 0.0
+        if not self._flat:
+            rise = u[self._potential[1]] - u[self._potential[0]]
+            exponent += self._per_volt * rise
+            if one.hop_nm:
+                faster, steeper = hopping(self._hop * rise)
+                steeper = steeper * self._hop
         flux = scharfetter_gummel(self._size * diffusivity * faster, u[self.rows], u[self.heads], exponent)
         if enter is None:
             return flux.flow
-        per_D = flux.flow / diffusivity
-        by_rise = self._per_volt * flux.by_exponent + flux.flow / faster * steeper
-        at_tail = -flux.by_exponent * slope_tail + per_D * by_tail
-        at_head = flux.by_exponent * slope_head + per_D * by_head
-        columns = [(self._potential[0], -by_rise), (self._potential[1], by_rise)]
+        at_tail, at_head = -flux.by_exponent * slope_tail, flux.by_exponent * slope_head
+        if self._varies:
+            per_D = flux.flow / diffusivity
+            at_tail, at_head = at_tail + per_D * by_tail, at_head + per_D * by_head
+        columns = []
+        if not self._flat:
+            by_rise = self._per_volt * flux.by_exponent + flux.flow / faster * steeper
+            columns = [(self._potential[0], -by_rise), (self._potential[1], by_rise)]
         for unknown_tail, unknown_head, own in self._mates:
             columns += [(unknown_tail, at_tail + own * flux.by_tail), (unknown_head, at_head + own * flux.by_head)]
         for column, value in columns:

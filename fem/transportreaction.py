@@ -61,12 +61,12 @@ class Reaction:
         self._scale = reactor.area / (E_C * abs(self.charge))
         self._scale = self._scale * temperature.arrhenius(reactor.law.activation_eV, kelvin)
 
-    def rate(self, u: Array, filled: Mapping[str, Filling], enter: Enter | None) -> Array:
-        """Ions per s (n,) that leave the first side; the derivatives go to ``enter``."""
-        kT, law, z = self._kT, self.reactor.law, self.charge
+    def affinity(self, u: Array, filled: Mapping[str, Filling]) -> tuple[Array, list[Array], list[Array]]:
+        """Affinity (n,) over kT; fractions of the ions on each side, and the slopes of their ln gamma."""
+        kT, z = self._kT, self.charge
         affinity = z / kT * (u[self._sides[0].potential] - u[self._other])
         if self.second is None:
-            affinity = affinity - law.reservoir_eV / kT
+            affinity = affinity - self.reactor.law.reservoir_eV / kT
         fractions, slopes = [], []
         for sign, side in zip((1.0, -1.0), self._sides, strict=False):
             part = filled[side.one.phase]
@@ -75,6 +75,16 @@ class Reaction:
             affinity = affinity + sign * (side.one.standard_eV / kT + np.log(x) + log)
             fractions.append(x)
             slopes.append(slope)
+        return affinity, fractions, slopes
+
+    def affinity_eV(self, u: Array, filled: Mapping[str, Filling]) -> Array:
+        """Affinity (n,) in eV."""
+        return np.asarray(self._kT * self.affinity(u, filled)[0])
+
+    def rate(self, u: Array, filled: Mapping[str, Filling], enter: Enter | None) -> Array:
+        """Ions per s (n,) that leave the first side; the derivatives go to ``enter``."""
+        kT, law, z = self._kT, self.reactor.law, self.charge
+        affinity, fractions, slopes = self.affinity(u, filled)
         j0, *by_x = law.exchange(*fractions)
         drive, steepness = law.drive(affinity, kT)
         rate = self._scale * j0 * drive

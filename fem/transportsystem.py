@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fem.errors import FemError
 from fem.petsc import PETSc
-from fem.transportflux import EdgeFlux, filling
+from fem.transportflux import EdgeFlux, Filling, filling
 from fem.transportlayout import Layout
 from fem.transportpoisson import E_C, Poisson
 from fem.transportreaction import Reaction
@@ -117,6 +117,16 @@ class System:
             filled[one.phase][one.nodes] += u[one.unknown[one.nodes]]
         return filled
 
+    def fillings(self, u: Array, free: Mapping[str, Array]) -> dict[str, Filling]:
+        """How each phase is filled, with its free fraction (dofs,) kept apart."""
+        filled, phases = self.fractions(u), self.layout.phases
+        return {name: filling(phases[name], x, free[name], self.temperature) for name, x in filled.items()}
+
+    def affinities_eV(self, u: Array, free: Mapping[str, Array]) -> Array:
+        """Affinities (n,) of all reactions."""
+        phases = self.fillings(u, free)
+        return np.concatenate([np.empty(0), *(reaction.affinity_eV(u, phases) for reaction in self.reactions)])
+
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # the residual of a wild iterate is not finite
     def evaluate(
         self,
@@ -138,8 +148,7 @@ class System:
         self._values: list[Array] = []
         self._blocks: list[tuple[Nodes, Nodes]] = []
         rate = rates.leading * moved + rates.history
-        filled = self.fractions(u)
-        phases = {name: filling(layout.phases[name], x, free[name], self.temperature) for name, x in filled.items()}
+        phases = self.fillings(u, free)
         row = self.storage * rate  # ions per s that a node's population lacks
         enter = self._enter if jacobian else None
         if jacobian:
@@ -249,4 +258,7 @@ class System:
         self._solver.setType("preonly")
         self._solver.getPC().setType("lu")
         self._solver.getPC().setFactorSolverType("mumps")
+        self._solver.setOperators(self._matrix)
+        self._solver.getPC().setFactorSetUpSolverType()
+        self._solver.getPC().getFactorMatrix().setMumpsIcntl(8, 0)  # its scaling costs 20 % and digits
         self._pattern_made = True

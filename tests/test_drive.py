@@ -212,17 +212,22 @@ def test_a_sequence_names_its_pulses_and_knows_where_they_end():
     assert Drive(Constant(kind="constant", voltage_V=1.0, duration_s=1.0)).pulse_ends_s == {}
 
 
-GATE_TRAIN = dict(kind="gate_pulses", amplitude_V=8.0, width_s=1e-9, rise_s=1e-9, period_s=1.0, count=3)
+GATE_TRAIN: dict[str, Any] = {
+    "kind": "gate_pulses", "amplitude_V": 8.0, "width_s": 1e-9, "rise_s": 1e-9, "period_s": 1.0, "count": 3
+}  # fmt: skip
 
 
 def test_gate_pulses_have_their_corners_however_short_they_are():
     plan = drive(**GATE_TRAIN, second_amplitude_V=-9.0, second_width_s=2e-9, rest_V=-0.2)
-    assert plan.stages == ("first", "second") and plan.duration_s == pytest.approx(6.0)
-    assert len(plan.corners_s) == 1 + 4 * 6 and set(plan.corners_s) <= set(plan.samples_s)
+    assert plan.stages == ("first", "second")
+    assert plan.duration_s == pytest.approx(6.0)
+    assert len(plan.corners_s) == 1 + 4 * 6
+    assert set(plan.corners_s) <= set(plan.samples_s)
     tops = [k for k in range(len(plan.corners_s) - 1) if plan.voltage_V(plan.corners_s[k : k + 2].mean()) > 5.0]
     np.testing.assert_allclose(np.diff(plan.corners_s)[tops], 1e-9, rtol=1e-6)
     assert len(tops) == 3
-    assert plan.forced_A(0.5, 0.5) is None and plan.circuit(0.5).forced_A is None
+    assert plan.forced_A(0.5, 0.5) is None
+    assert plan.circuit(0.5).forced_A is None
     assert plan.voltage_V(0.5) == pytest.approx(-0.2)
 
 
@@ -239,7 +244,8 @@ def test_current_pulses_with_an_open_gate_between_them():
     assert plan.circuit(2.5e-9, 3e-9).forced_A == pytest.approx(0.0, abs=1e-18)
     assert plan.circuit(0.5).forced_A == 0.0
     held = drive(**keys)
-    assert held.circuit(0.5).forced_A is None and held.voltage_V(0.5) == 0.0
+    assert held.circuit(0.5).forced_A is None
+    assert held.voltage_V(0.5) == 0.0
 
 
 def test_gate_steps_from_nanoseconds_to_a_day():
@@ -250,15 +256,18 @@ def test_gate_steps_from_nanoseconds_to_a_day():
     ]
     plan = drive(kind="gate_steps", steps=steps)
     assert plan.stages == ("write", "bleed", "keep")
-    assert plan.voltage_V(5e-10) == pytest.approx(4.0) and plan.voltage_V(5e-9) == 8.0
-    assert plan.circuit(5e-4).forced_A == pytest.approx(-1e-12) and plan.circuit(1.0).forced_A == 0.0
+    assert plan.voltage_V(5e-10) == pytest.approx(4.0)
+    assert plan.voltage_V(5e-9) == 8.0
+    assert plan.circuit(5e-4).forced_A == pytest.approx(-1e-12)
+    assert plan.circuit(1.0).forced_A == 0.0
     late = plan.samples_s[plan.samples_s > plan.corners_s[-2]] - plan.corners_s[-2]
-    assert late[0] == pytest.approx(1e-4) and late[-1] == pytest.approx(1e5)
+    assert late[0] == pytest.approx(1e-4)
+    assert late[-1] == pytest.approx(1e5)
     assert np.ptp(np.diff(np.log(late))) < 0.01
 
 
 @pytest.mark.parametrize(
-    "changes, words",
+    ("changes", "words"),
     [
         ({"width_s": 1.0}, "width_s"),
         ({"amplitude_V": None}, "amplitude_V"),

@@ -106,11 +106,14 @@ def test_newton_direction_is_exact(current, ohms, reorganisation_eV, hop_nm, war
 
 def test_bernoulli_near_and_far():
     u = np.array([-900.0, -30.0, -0.02, -0.0099, -1e-9, 0.0, 1e-9, 0.0099, 0.02, 30.0, 900.0])
-    value, slope = bernoulli(u)
+    value, mirrored, slope = bernoulli(u)
     exact = [900.0, 30.0 / -np.expm1(-30.0)]
     np.testing.assert_allclose(value[:2], exact, rtol=1e-15)
     np.testing.assert_allclose(value[2:5], 1.0 - u[2:5] / 2.0 + u[2:5] ** 2 / 12.0, rtol=1e-9)
-    np.testing.assert_allclose(bernoulli(-u)[0], value + u, rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(value[::2], [900.0, 0.02 / -np.expm1(-0.02), 1.0 + 5e-10, 1.0 - 5e-10,
+                                            0.02 / np.expm1(0.02), 0.0], rtol=1e-14, atol=1e-290)
+    np.testing.assert_array_equal(mirrored, bernoulli(-u)[0])
+    np.testing.assert_allclose(mirrored, value + u, rtol=1e-14, atol=1e-14)
     np.testing.assert_allclose(slope[2:9], -0.5 + u[2:9] / 6.0, atol=1e-7)
     assert slope[0] == -1.0
     assert slope[-1] == pytest.approx(0.0, abs=1e-290)

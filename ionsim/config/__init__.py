@@ -8,4 +8,6 @@ from ionsim.config.files import example_files, find, load
 from ionsim.config.pcm import PcmDevice
 from ionsim.config.vcm import VcmDevice
 
-__all__ = ["Citation", "Device", "EcmDevice", "EcramDevice", "PcmDevice", "VcmDevice", "cite", "example_files", "find", "load"]
+__all__ = [
+    "Citation", "Device", "EcmDevice", "EcramDevice", "PcmDevice", "VcmDevice", "cite", "example_files", "find", "load",
+]  # fmt: skip

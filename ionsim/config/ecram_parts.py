@@ -79,6 +79,6 @@ class EcramSteps(Section):
 
     shortest_s: float = number(1e-15, "s", "step below which a run is given up", gt=0, le=1)
     first_s: float = number(5e-10, "s", "step after a corner of the drive", gt=0, le=1e3)
-    growth: float = number(4.0, "", "ratio of a step to the one before, at most", gt=1, le=10)
+    growth: float = number(2.0, "", "ratio of a step to the one before, at most", gt=1, le=10)
     potential_V: float = number(1.0, "V", "largest change of the potential in a step", gt=0, le=100)
     fraction: float = number(0.1, "", "largest change of the share of filled sites in a step", gt=0, le=1)

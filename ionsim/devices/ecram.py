@@ -102,7 +102,8 @@ class Ecram:
     def _attempt(self, dt_s: float, value: float, forced: bool, circuit: Circuit) -> fem.Attempt:
         if dt_s > _STABLE_GROWTH * self._last_dt_s:
             self.transport.restart()
-        voltages, currents = {CHANNEL: 0.0}, {}
+        voltages: dict[str, float] = {CHANNEL: 0.0}
+        currents: dict[str, float] = {}
         (currents if forced else voltages)[GATE] = value if forced else value - self.cell.offset_V
         resistance = circuit.series_resistance_ohm * self.cell.scale
         return self.transport.attempt(
@@ -131,6 +132,11 @@ class Ecram:
     def filled(self) -> Floats:
         """Share of the channel's sites (local dofs,) that ions fill, nan outside."""
         return self.transport.fraction(INSERTED)
+
+    @property
+    def inserted_C(self) -> float:
+        """Charge of the ions that have entered the channel since the start, C."""
+        return -self.transport.faradaic_C[CHANNEL] * self.cell.scale
 
     def read(self) -> Reading:
         """The channel as it is now, for the whole width."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.constants
@@ -15,7 +16,13 @@ import meshes
 from ionsim.config.ecram import EcramDevice
 from ionsim.config.ecram_geometry import EcramStack
 from ionsim.devices.ecram_channel import PlaneChannel, StackChannel
-from ionsim.materials.intercalation import FallingDiffusivity, FittedVoltage, HoppingMetal, RegularSolution, open_circuit
+from ionsim.materials.intercalation import (
+    FallingDiffusivity,
+    FittedVoltage,
+    HoppingMetal,
+    RegularSolution,
+    open_circuit,
+)
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +61,7 @@ def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
     line = isinstance(geometry, EcramStack)
     width_m = geometry.width_nm * _NM
     scale = width_m * geometry.channel_length_nm * _NM if isinstance(geometry, EcramStack) else width_m
-    metals = [name for name in ("channel", "source", "drain") if name in mesh.regions]
+    metals: list[str] = [name for name in ("channel", "source", "drain") if name in mesh.regions]
     law = open_circuit(device.word("channel", "open_circuit"), lambda key: device.number(f"channel.{key}"))
     transport = _transport(device, mesh, metals, law)
     conductor = HoppingMetal(
@@ -132,7 +139,7 @@ def _reaction(device: EcramDevice, side: str, into: str | None, reservoir_eV: fl
     rate = getattr(device.interfaces, side).rate
     symmetric = rate != "butler-volmer"
     alpha = 0.5 if symmetric else device.number(f"{path}transfer")
-    exchange: float | fem.Exchange = j0
+    exchange: Any = j0
     if into is not None:  # the number is that of the electrolyte at rest and a channel that is filled by half
         filled = device.number("electrolyte.density_per_m3") / device.number("electrolyte.sites_per_m3")
         exchange = fem.insertion_exchange(j0 / ((0.5 * filled) ** (1.0 - alpha) * 0.5**alpha), alpha)

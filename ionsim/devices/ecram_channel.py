@@ -149,7 +149,7 @@ class PlaneChannel(_Channel):
         surface = np.where(self._surface_only, state.metal_displacement_A, 0.0)
         ions = np.zeros(self.size)
         ions[self.nodes] = state.metal_ions_A[self.nodes]
-        result = {}
+        result: dict[str, float] = {}
         for end, share in (("source", self._share), ("drain", 1.0 - self._share)):
             nodes = self._ends[end]
             values = {

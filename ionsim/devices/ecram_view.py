@@ -31,7 +31,7 @@ class View:
         dim = cell.mesh.mesh.geometry.dim
         parts = {name: transport.region_nodes(name) for name in ("channel", "electrolyte")}
         ends = [
-            (min(x[nodes, axis].min() for nodes in parts.values()), max(x[nodes, axis].max() for nodes in parts.values()))
+            (min(x[at, axis].min() for at in parts.values()), max(x[at, axis].max() for at in parts.values()))
             for axis in ((0,) if dim == 1 else (0, dim - 1))
         ]
         self.z_nm = _middles(*ends[-1], _ACROSS)
@@ -40,7 +40,6 @@ class View:
         grid[..., dim - 1] = self.z_nm[:, None]
         if dim > 1:
             grid[..., 0] = self.x_nm
-        self._operators = {}
         self._inside = np.zeros(grid.shape[:2])
         operator = fem.SiteOperator(transport.space, grid.reshape(-1, dim))
         self._operator = operator

@@ -35,6 +35,9 @@ _WIDE_IN, _LOW_IN, _HIGH_IN = 3.4, 0.7, 2.2
 _AFTER = 2.5
 
 
+#: Parts of the currents of source and drain.
+_PARTS = ("displacement", "field_effect", "faradaic")
+
 #: A run of steps that takes longer than this is drawn against the logarithm of time.
 _SHORT_S = 1e-3
 
@@ -57,7 +60,8 @@ def ecram_figures(run: Any) -> dict[str, Figure]:
     ``train.png`` of a train of pulses, ``currents.png`` of the first pulse, or of all steps where they last less than
     ``_SHORT_S``, ``retention.png`` where the run takes longer than that, ``ions.png`` of the snapshots.
     """
-    series, found = run.series, {}
+    series = run.series
+    found: dict[str, Figure] = {}
     device = Device.from_toml(run.input_toml)
     time_s = np.asarray(series.get("time_s", ()), dtype=float)
     if not isinstance(device, EcramDevice) or len(time_s) < 2:
@@ -130,7 +134,7 @@ def _panels(maps: Mapping[str, IonMap], ion: str) -> Figure:
     wide = max(float(np.nanmax(np.abs(part))) for part in change) or 1e-3
     images = [None, None]
     for row, (label, one) in enumerate(maps.items()):
-        options = (dict(cmap="viridis", vmin=0.0, vmax=high), dict(cmap="PuOr_r", vmin=-wide, vmax=wide))
+        options = {"cmap": "viridis", "vmin": 0.0, "vmax": high}, {"cmap": "PuOr_r", "vmin": -wide, "vmax": wide}
         for column, (values, keys) in enumerate(zip((channel[row], change[row]), options, strict=True)):
             axes = panels[row, column]
             images[column] = axes.pcolormesh(one.x_nm, one.z_nm, values, rasterized=True, **keys)
@@ -196,9 +200,7 @@ def current_figure(
     part = {name: np.asarray(values)[shown] for name, values in series.items()}
     factor, unit = time_unit(float(part["time_s"][-1]))
     time = part["time_s"] * factor
-    both = {
-        name: part[f"source_{name}_A"] + part[f"drain_{name}_A"] for name in ("displacement", "field_effect", "faradaic")
-    }
+    both = {name: part[f"source_{name}_A"] + part[f"drain_{name}_A"] for name in _PARTS}
     with styled():
         figure = new_figure(5.2, 6.2)
         panels = figure.subplots(4, 1, sharex=True, height_ratios=(0.8, 1.2, 1.2, 1.0))
@@ -218,7 +220,8 @@ def current_figure(
         ]  # fmt: skip
         for axes, lines in curves:
             for name, values, colour, line in lines:
-                axes.plot(time, values * scale, line, color=colour, label=name, linewidth=1.8 if name == "total" else 1.2)
+                width = 1.8 if name == "total" else 1.2
+                axes.plot(time, values * scale, line, color=colour, label=name, linewidth=width)
             axes.axhline(0.0, color=MUTED, linewidth=0.5)
             axes.legend(loc="upper right", fontsize=7)
         panels[1].set_ylabel(f"gate current ({ampere})")

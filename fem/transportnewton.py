@@ -1,0 +1,136 @@
+"""Newton's method for one step of fem.Transport: limits of its steps, and reuse of its matrix."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fem.errors import FemError
+from fem.transportsystem import Balance, Conditions, Rates, System
+
+Array = NDArray[np.float64]
+_KEPT = 0.1  # an iteration leaves this of a density at least, and of the free sites where there are many
+_SCARCE = 0.1  # free fraction below which Newton's method goes by its logarithm
+_LARGEST_POWER = 20.0  # of e, that an iteration changes scarce free sites by
+_NEGLIGIBLE = 1e-10  # of the largest fraction of a species: what is below need not be resolved by Newton's method
+_TRUSTED = 0.1  # the matrix is kept while what moved since is less (as ``size`` measures it) ...
+_CONTRACTION = 0.2  # ... and each step is at most this of the last; a new matrix costs as much as four or five steps
+_EXACT = 1e-14  # what may be left over where it costs no new matrix: conservation is as good as this
+_MUCH = 0.05  # relative change of a step that makes the next one start with a new matrix
+
+
+@dataclass(frozen=True)
+class Found:
+    """The solution of a step: unknowns, free fractions, what moved, the flows, and the work."""
+
+    u: Array
+    free: dict[str, Array]
+    moved: Array
+    balance: Balance
+    iterations: int
+    matrices: int
+
+
+class Newton:
+    """Solves the equations of ``system`` to ``rtol`` in ``max_iterations``.
+
+    The matrix is kept, with its factorisation, while the steps contract well: near the solution several cheap steps do
+    what one with a new matrix would.
+    """
+
+    def __init__(self, system: System, rtol: float, max_iterations: int) -> None:
+        self.system, self.rtol, self.max_iterations = system, rtol, max_iterations
+
+    def solve(
+        self, start: Array, free: dict[str, Array], rates: Rates, conditions: Conditions, owed: Array
+    ) -> Found:
+        """Solve from the unknowns ``start``. Raises FemError if that does not converge.
+
+        What moves is added up by itself: as a difference of unknowns it would lose the digits of a short step.
+        """
+        system = self.system
+        u, moved = start.copy(), np.zeros_like(start)
+        iterations, matrices = 0, 0
+        size, since, fresh = math.inf, 0.0, True
+        while True:
+            balance = system.evaluate(u, free, moved, rates, conditions, owed, jacobian=fresh)
+            if not np.all(np.isfinite(balance.residual)):
+                raise FemError("Newton's method did not converge: a residual is not finite")
+            change = system.direction(balance.residual) if fresh else system.correction(balance.residual)
+            if not np.all(np.isfinite(change)):
+                raise FemError("Newton's method did not converge: its step is not finite")
+            iterations += 1
+            matrices += fresh
+            last, size = size, self.size(change, u, free)
+            since = size if fresh else since + size
+            free, limited = self._limit(change, u, free)
+            moved += change
+            u = start + moved
+            contraction = size / last if math.isfinite(last) else size
+            if size <= self.rtol:
+                if size * contraction <= _EXACT or contraction > 0.5:  # half: what is left is rounding
+                    break
+                fresh = False
+                continue
+            if iterations >= self.max_iterations:
+                raise FemError(f"Newton's method did not converge: its last step was {size:.3g} after {iterations} "
+                               "iterations")  # fmt: skip
+            fresh = limited or since > _TRUSTED or contraction > _CONTRACTION
+        free = self._synchronised(u, free)
+        balance = system.evaluate(u, free, moved, rates, conditions, owed, jacobian=False)
+        return Found(u, free, moved, balance, iterations, matrices)
+
+    def _synchronised(self, u: Array, free: Mapping[str, Array]) -> dict[str, Array]:
+        """Free fractions (dofs,): one minus the filled ones where that has enough digits."""
+        filled = self.system.fractions(u)
+        return {name: np.where(filled[name] < 1.0 - _SCARCE, 1.0 - filled[name], old) for name, old in free.items()}
+
+    def size(self, change: Array, u: Array, free: Mapping[str, Array]) -> float:
+        """Largest change of a potential, in kT/e, and of a density or of what is free, relative."""
+        layout = self.system.layout
+        count = layout.potentials
+        reach = self.system.temperature.mean_kT_eV + np.abs(u[:count])
+        size = float((np.abs(change[:count]) / reach).max(initial=0.0))
+        for one in layout.populations:
+            at = one.unknown[one.nodes]
+            x = u[at]
+            size = max(size, float((np.abs(change[at]) / (x + _NEGLIGIBLE * x.max(initial=0.0))).max(initial=0.0)))
+        for name, growth in self.system.fractions(change).items():
+            if layout.phases[name].excess is not None:
+                size = max(size, float((np.abs(growth) / free[name]).max(initial=0.0)))
+        return size
+
+    def _limit(self, change: Array, u: Array, free: Mapping[str, Array]) -> tuple[dict[str, Array], bool]:
+        """Change ``change`` so that every fraction stays positive; free fractions (dofs,) after it, and was it much.
+
+        Where little is free, the chemical potential goes with the logarithm of what is free: there Newton's step is
+        taken as one of the logarithm, so that sites fill up to any exponent in a few iterations.
+        """
+        growth, result, limited = self.system.fractions(change), {}, False
+        for name, phase in self.system.layout.phases.items():
+            ones = [one for one in self.system.layout.populations if one.phase == name]
+            taken = growth[name].copy()
+            left = free[name] - taken
+            if phase.excess is not None:
+                before = free[name]
+                over = taken > (1.0 - _KEPT) * before
+                taken[over], left[over] = (1.0 - _KEPT) * before[over], _KEPT * before[over]
+                scarce = before < _SCARCE
+                power = np.clip(-growth[name][scarce] / before[scarce], -_LARGEST_POWER, _LARGEST_POWER)
+                power = np.minimum(power, np.log(5.0 * _SCARCE / before[scarce]))
+                taken[scarce], left[scarce] = -before[scarce] * np.expm1(power), before[scarce] * np.exp(power)
+            share = np.divide(taken, growth[name], out=np.ones_like(taken), where=growth[name] != 0.0)
+            cut = np.ones_like(share)
+            for one in ones:
+                at = one.unknown[one.nodes]
+                fall, most = -change[at] * share[one.nodes], (1.0 - _KEPT) * u[at]
+                part = np.divide(most, fall, out=np.ones_like(fall), where=fall > most)
+                cut[one.nodes] = np.minimum(cut[one.nodes], part)
+            for one in ones:
+                change[one.unknown[one.nodes]] *= (share * cut)[one.nodes]
+            result[name] = np.where(cut < 1.0, free[name] - cut * (free[name] - left), left)
+            limited = limited or bool(np.any(cut < 1.0) or np.any(np.abs(share - 1.0) > _MUCH))
+        return result, limited
+
