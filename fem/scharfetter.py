@@ -27,6 +27,10 @@ class Network:
     square metre; (r, z) is the whole turn. The weights are those of the P1 stiffness matrix. Where none is negative
     densities stay positive: in 2D inside a Delaunay mesh, and on its boundary where no angle opposite is obtuse (Xu and
     Zikatanov, Math. Comp. 68, 1429 (1999), who give the condition in 3D as well).
+
+    There the volumes are those of the dual that has the weights, sums of weight length^2 / (2 dim): in 2D the Voronoi
+    cells, on grid lines the rectangles around the nodes however they are cut. In (r, z), and in a region with a
+    negative weight, they are the lumped ones of P1 elements.
     """
 
     tail: Nodes
@@ -55,7 +59,11 @@ def region_network(cell: Cell, region: str, space: dolfinx.fem.FunctionSpace, ha
     used = np.abs(weight) > 1e-13 * np.abs(weight).max(initial=0.0)  # the diagonals of rectangles
     tail, head = keys[used] // halo.local, keys[used] % halo.local
     length = np.sqrt(((parts.x_nm[tail] - parts.x_nm[head]) ** 2).sum(axis=1)) * 1e-9
-    return Network(tail, head, weight[used], length, parts.volume * parts.metres)
+    weight, volume = weight[used], parts.volume * parts.metres
+    if not parts.axisymmetric and np.all(weight > 0.0):
+        share = weight * length**2 / (2 * parts.dim)
+        volume = np.bincount(tail, share, halo.local) + np.bincount(head, share, halo.local)
+    return Network(tail, head, weight, length, volume)
 
 
 def surface_areas(cell: Cell, name: str, space: dolfinx.fem.FunctionSpace) -> tuple[Nodes, Array]:

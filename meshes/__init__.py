@@ -7,6 +7,7 @@ with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spac
 
 from meshes.array import pcm_array
 from meshes.catalogue import GEOMETRIES, build, defaults, summary
+from meshes.ecram import ecram_lateral, ecram_stack, ecram_vertical
 from meshes.errors import MeshError
 from meshes.filament import KINDS, filament_cell
 from meshes.grading import graded
@@ -34,6 +35,9 @@ __all__ = [
     "Simplices",
     "build",
     "defaults",
+    "ecram_lateral",
+    "ecram_stack",
+    "ecram_vertical",
     "filament_cell",
     "gather",
     "graded",

@@ -1,248 +1,207 @@
-"""ECRAM devices: a channel under an electrolyte with the gate above or beside it, in the plane, and a stack in 1D."""
+"""ECRAM: a channel between source and drain, an electrolyte on it, and the gate above or beside; 1D, 2D and 3D."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from mpi4py import MPI
 
 from meshes.errors import MeshError
-from meshes.grading import check_lengths, check_less, check_size, fitted
-from meshes.interfaces import split_simplices
-from meshes.labelled import Interface, LabelledMesh
-from meshes.root import on_root
-from meshes.simplices import Chooser, Floats, Integers, Simplices, distribute, name_surfaces
+from meshes.grading import check_lengths, check_less
+from meshes.grids import Painted, check_grading, graded_lines, mesh_grid
+from meshes.labelled import LabelledMesh
+from meshes.shapes import plane
+from meshes.simplices import Chooser
 
-#: A region's name and the rectangle that belongs to it, (x0, x1, z0, z1) in nm; of overlapping ones the later counts.
-_Painted = tuple[str, tuple[float, float, float, float]]
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Sizes (nm): ``size`` at the electrolyte's interfaces, ``edge`` at ends along x, ``largest`` and ``lateral``."""
-
-    size: float
-    growth: float
-    largest: float
-    edge: float
-    lateral: float
-
-    def check(self) -> None:
-        check_lengths({"size_nm": self.size, "largest_nm": self.largest, "edge_nm": self.edge,
-                       "lateral_nm": self.lateral})  # fmt: skip
-        check_less("size_nm", self.size, "largest_nm", self.largest, equal=True)
-        check_less("edge_nm", self.edge, "lateral_nm", self.lateral, equal=True)
-        if not 1.0 < self.growth <= 3.0:
-            raise MeshError(f"growth must be a number above 1, at most 3, got {self.growth!r}")
+_SAME_NM = 1e-6
 
 
 def ecram_stack(
     electrolyte_nm: float = 10.0,
-    channel_nm: float = 20.0,
-    size_nm: float = 0.4,
-    growth: float = 1.4,
+    channel_nm: float = 10.0,
+    size_nm: float = 0.25,
+    growth: float = 1.3,
     largest_nm: float = 2.0,
     comm: MPI.Comm | None = None,
 ) -> LabelledMesh:
-    """Channel and electrolyte one over the other, in 1D along z; all is per nm^2. Lengths in nm; defaults are chosen.
+    """Channel, electrolyte and gate one above the other, in 1D along z: all is per m^2 of the gate. Intervals.
 
-    Regions: "channel" (from z = 0 to channel_nm) and "electrolyte" above it. Surfaces: "back" (z = 0) and "gate" (the
-    electrolyte's upper end). The mesh is split at "electrolyte/channel". Intervals are ``size_nm`` long at both ends of
-    the electrolyte and at the channel's surface, and grow by ``growth`` from one to the next up to ``largest_nm``. Made
-    on rank 0, distributed over ``comm`` (default COMM_WORLD). Raises MeshError naming the argument that is wrong.
+    Regions: "channel" (z from 0 to channel_nm) and "electrolyte" (electrolyte_nm thick, on it). Surfaces: "back" (z =
+    0) and "gate" (the upper end of the electrolyte). The mesh is split at "electrolyte/channel". All lengths in nm; the
+    defaults are chosen.
+
+    Intervals are ``size_nm`` long at both ends of the electrolyte and at the channel's end there; they grow by
+    ``growth`` from one to the next, up to largest_nm. Made on rank 0, distributed over ``comm`` (default COMM_WORLD).
+    Raises MeshError naming the argument that is wrong.
     """
     check_lengths({"electrolyte_nm": electrolyte_nm, "channel_nm": channel_nm})
-    _Grid(size_nm, growth, largest_nm, size_nm, size_nm).check()
-    comm = MPI.COMM_WORLD if comm is None else comm
-    z = _layers([0.0, channel_nm, channel_nm + electrolyte_nm], [largest_nm, size_nm, size_nm], growth, largest_nm)
-    regions = {"channel": 1, "electrolyte": 2}
-    ends = {"back": _at(0, 0.0), "gate": _at(0, channel_nm + electrolyte_nm)}
-
-    def make() -> tuple[Simplices, dict[str, Interface]]:
-        cells = np.stack([np.arange(z.size - 1), np.arange(1, z.size)], axis=1)
-        tags = np.where(0.5 * (z[1:] + z[:-1]) < channel_nm, 1, 2).astype(np.int32)
-        whole = name_surfaces(z[:, None], cells, tags, regions, ends)
-        return split_simplices(whole, regions, ["electrolyte/channel"])
-
-    return _made(comm, make, regions, ends)
+    _check_sizes(size_nm, growth, largest_nm)
+    top = channel_nm + electrolyte_nm
+    lines = graded_lines({0.0: largest_nm, channel_nm: size_nm, top: size_nm}, growth, largest_nm)
+    painted: list[Painted] = [("electrolyte", [(channel_nm, top)]), ("channel", [(0.0, channel_nm)])]
+    surfaces = {"gate": plane(0, top), "back": plane(0, 0.0)}
+    return mesh_grid([lines], painted, surfaces, ["electrolyte/channel"], comm)
 
 
 def ecram_vertical(
     channel_length_nm: float = 150.0,
-    channel_nm: float = 20.0,
+    channel_nm: float = 10.0,
     electrolyte_nm: float = 10.0,
     gate_length_nm: float = 150.0,
     overlap_nm: float = 0.0,
     contact_length_nm: float = 20.0,
-    contact_nm: float = 20.0,
-    size_nm: float = 0.4,
-    growth: float = 1.4,
+    contact_nm: float = 10.0,
+    size_nm: float = 0.25,
+    growth: float = 1.3,
     largest_nm: float = 2.0,
-    edge_nm: float = 1.5,
-    lateral_nm: float = 10.0,
+    lateral_nm: float = 5.0,
+    edge_nm: float = 1.0,
     comm: MPI.Comm | None = None,
 ) -> LabelledMesh:
-    """A channel between source and drain, electrolyte above it and the gate on top: the plane (x, z), per nm of depth.
+    """An ECRAM cell with its gate above the channel, in the plane (x, z). Triangles; all is per nm of width.
 
-    x = 0 is the middle of the channel, z = 0 its underside. Regions: "channel", "source" (left) and "drain" (contacts,
-    contact_length_nm long and contact_nm thick, at its ends), "electrolyte" (from the channel's top electrolyte_nm up,
-    over the channel and overlap_nm of either contact). Surfaces: "gate" (of the electrolyte's top the middle
-    gate_length_nm), "source" and "drain" (outer ends of the contacts), "side" (the rest). The mesh is split where the
-    electrolyte touches channel and contacts. All lengths in nm; the defaults are chosen.
+    x goes from source to drain, the middle of the channel is x = 0, z = 0 the upper side of the substrate, which is not
+    meshed. Regions: "channel" (channel_length_nm long, channel_nm thick), "source" and "drain" (contacts at its ends,
+    contact_length_nm long, contact_nm thick) and "electrolyte" (up to electrolyte_nm above the channel, over it and
+    over overlap_nm of either contact). Surfaces: "gate" (the middle gate_length_nm of the electrolyte's top), "top"
+    (what the gate leaves of it, if anything), "source" and "drain" (all outer faces of the contacts), "bottom" (z = 0,
+    between the contacts), "side". The mesh is split wherever the electrolyte touches channel and contacts:
+    "electrolyte/channel", and "electrolyte/source" and "electrolyte/drain" if they touch. All lengths in nm; the
+    defaults are chosen.
 
-    Rectangles cut in two: edges across the layers are ``size_nm`` long at the electrolyte's interfaces and grow by
-    ``growth`` up to ``largest_nm``, along x from ``edge_nm`` at ends to ``lateral_nm``. No weight of first-order
-    elements is negative. Made on rank 0, distributed over ``comm`` (default COMM_WORLD). Raises MeshError naming the
-    argument that is wrong.
+    Rectangles cut in two, on grid lines ``size_nm`` apart across the interfaces of the electrolyte, farther by
+    ``growth`` from one to the next up to largest_nm; along x the lines are ``edge_nm`` apart at ends of channel,
+    electrolyte and gate, up to lateral_nm elsewhere. No weight of first-order elements is negative. Made on rank 0,
+    distributed over ``comm`` (default COMM_WORLD). Raises MeshError naming the argument that is wrong.
     """
-    check_lengths({"channel_length_nm": channel_length_nm, "channel_nm": channel_nm, "electrolyte_nm": electrolyte_nm,
-                   "gate_length_nm": gate_length_nm, "contact_length_nm": contact_length_nm,
-                   "contact_nm": contact_nm})  # fmt: skip
-    if overlap_nm != 0.0:
-        check_size("overlap_nm", overlap_nm)
-    check_less("overlap_nm", overlap_nm, "contact_length_nm", contact_length_nm, equal=True)
-    top = channel_nm + electrolyte_nm
-    check_less("contact_nm", contact_nm, "channel_nm + electrolyte_nm", top)
-    half, reach = 0.5 * channel_length_nm, 0.5 * channel_length_nm + overlap_nm
-    end, gate = half + contact_length_nm, 0.5 * gate_length_nm
-    check_less("gate_length_nm", gate_length_nm, "channel_length_nm + 2 overlap_nm", 2.0 * reach, equal=True)
-    painted: list[_Painted] = [
-        ("electrolyte", (-reach, reach, min(contact_nm, channel_nm), top)),
-        ("channel", (-half, half, 0.0, channel_nm)),
-        ("source", (-end, -half, 0.0, contact_nm)),
-        ("drain", (half, end, 0.0, contact_nm)),
-    ]
-
-    def is_gate(middle: Floats, region: np.ndarray) -> np.ndarray:
-        return _at(1, top)(middle, region) & (np.abs(middle[:, 0]) < gate)
-
-    surfaces = {"gate": is_gate, "source": _at(0, -end), "drain": _at(0, end)}
-    grid = _Grid(size_nm, growth, largest_nm, edge_nm, lateral_nm)
-    grid.check()
-    x = _layers(sorted({-end, -reach, -half, -gate, gate, half, reach, end}), edge_nm, growth, lateral_nm)
-    z = _heights({0.0: largest_nm, channel_nm: size_nm, contact_nm: size_nm, top: size_nm}, grid)
-    touching = ["electrolyte/channel"]
-    if overlap_nm > 0.0 or contact_nm > channel_nm:
-        touching += ["electrolyte/source", "electrolyte/drain"]
-    return _plane(comm, x, z, painted, surfaces, touching)
+    shape = _Vertical(channel_length_nm, channel_nm, electrolyte_nm, gate_length_nm, overlap_nm, contact_length_nm,
+                      contact_nm)  # fmt: skip
+    _check_sizes(size_nm, growth, largest_nm, lateral_nm, edge_nm)
+    lines = shape.lines(size_nm, growth, largest_nm, lateral_nm, edge_nm)
+    return mesh_grid(lines, shape.painted(), shape.surfaces(), shape.split, comm)
 
 
 def ecram_lateral(
     channel_length_nm: float = 150.0,
-    channel_nm: float = 20.0,
+    channel_nm: float = 10.0,
     electrolyte_nm: float = 10.0,
     gap_nm: float = 50.0,
     gate_length_nm: float = 100.0,
+    gate_nm: float = 10.0,
     contact_length_nm: float = 20.0,
-    contact_nm: float = 20.0,
-    size_nm: float = 0.4,
+    contact_nm: float = 10.0,
+    size_nm: float = 0.25,
     growth: float = 1.4,
     largest_nm: float = 2.0,
-    edge_nm: float = 1.5,
     lateral_nm: float = 10.0,
+    edge_nm: float = 1.5,
     comm: MPI.Comm | None = None,
 ) -> LabelledMesh:
-    """Source, channel, drain and, gap_nm beside it, the gate on one substrate, all under one electrolyte: (x, z).
+    """An ECRAM cell with its gate beside the drain, in the plane (x, z). Triangles; all is per nm of width.
 
-    As :func:`ecram_vertical`, but the electrolyte lies electrolyte_nm thick over all of them and fills the gap, and the
-    gate is a metal of contact_nm by gate_length_nm to the right: a hole in the mesh whose upper and left faces are the
-    surface "gate".
+    As :func:`ecram_vertical`, but the gate (gate_length_nm long, gate_nm thick) lies on the substrate, gap_nm beyond
+    the drain; it is left out of the mesh, and the surface "gate" is where the electrolyte touches it: its side and its
+    top. The electrolyte fills the gap and covers everything, its flat "top" electrolyte_nm above the highest of
+    channel, contacts and gate; it ends where the source begins and the gate ends. "drain" is the contact's underside.
     """
     check_lengths({"channel_length_nm": channel_length_nm, "channel_nm": channel_nm, "electrolyte_nm": electrolyte_nm,
-                   "gap_nm": gap_nm, "gate_length_nm": gate_length_nm, "contact_length_nm": contact_length_nm,
-                   "contact_nm": contact_nm})  # fmt: skip
-    half, top = 0.5 * channel_length_nm, max(channel_nm, contact_nm) + electrolyte_nm
+                   "gap_nm": gap_nm, "gate_length_nm": gate_length_nm, "gate_nm": gate_nm,
+                   "contact_length_nm": contact_length_nm, "contact_nm": contact_nm})  # fmt: skip
+    _check_sizes(size_nm, growth, largest_nm, lateral_nm, edge_nm)
+    half, top = 0.5 * channel_length_nm, max(channel_nm, contact_nm, gate_nm) + electrolyte_nm
     end = half + contact_length_nm
     begin, right = end + gap_nm, end + gap_nm + gate_length_nm
-    painted: list[_Painted] = [
-        ("electrolyte", (-end, right, 0.0, top)),
-        ("", (begin, right, 0.0, contact_nm)),
-        ("channel", (-half, half, 0.0, channel_nm)),
-        ("source", (-end, -half, 0.0, contact_nm)),
-        ("drain", (half, end, 0.0, contact_nm)),
+    step = edge_nm if contact_nm == channel_nm else size_nm
+    x = {-end: lateral_nm, -half: step, half: step, end: size_nm, begin: size_nm, right: lateral_nm}
+    z = {0.0: largest_nm, channel_nm: size_nm, contact_nm: size_nm, gate_nm: size_nm, top: largest_nm}
+    lines = [graded_lines(x, growth, lateral_nm), graded_lines(z, growth, largest_nm)]
+    painted: list[Painted] = [
+        ("electrolyte", [(-end, right), (0.0, top)]),
+        ("", [(begin, right), (0.0, gate_nm)]),
+        ("channel", [(-half, half), (0.0, channel_nm)]),
+        ("source", [(-end, -half), (0.0, contact_nm)]),
+        ("drain", [(half, end), (0.0, contact_nm)]),
     ]
-
-    def is_gate(middle: Floats, region: np.ndarray) -> np.ndarray:
-        inside = (middle[:, 0] > begin - 1e-6) & (middle[:, 1] < contact_nm + 1e-6) & (middle[:, 1] > 1e-6)
-        return inside & (np.abs(middle[:, 0] - right) > 1e-6)
-
-    surfaces = {"gate": is_gate, "source": _at(0, -end, "source"), "drain": _at(0, end, "drain")}
-    surfaces.pop("drain")  # the drain is under the electrolyte on all sides but below
-    grid = _Grid(size_nm, growth, largest_nm, edge_nm, lateral_nm)
-    grid.check()
-    x = _layers([-end, -half, half, end, begin, right], edge_nm, growth, lateral_nm)
-    z = _heights({0.0: largest_nm, channel_nm: size_nm, contact_nm: size_nm, top: largest_nm}, grid)
-    touching = ["electrolyte/channel", "electrolyte/source", "electrolyte/drain"]
-    return _plane(comm, x, z, painted, surfaces, touching)
+    above, beside = plane(1, gate_nm, "electrolyte"), plane(0, begin, "electrolyte")
+    surfaces: dict[str, Chooser] = {
+        "gate": lambda middle, region: beside(middle, region) | (above(middle, region) & (middle[:, 0] > begin)),
+        "top": plane(1, top),
+        "source": _all_of("source"),
+        "drain": _all_of("drain"),
+        "bottom": plane(1, 0.0),
+    }
+    return mesh_grid(lines, painted, surfaces, ["electrolyte/channel", "electrolyte/source", "electrolyte/drain"], comm)
 
 
-def _layers(bounds: Sequence[float], sizes: float | Sequence[float], growth: float, largest: float) -> Floats:
-    """Nodes from bound to bound; one size at all bounds, or one at each."""
-    at = [sizes] * len(bounds) if isinstance(sizes, float) else list(sizes)
-    parts = [
-        fitted(low, high, first, last, growth, largest)[:-1]
-        for low, high, first, last in zip(bounds[:-1], bounds[1:], at[:-1], at[1:], strict=True)
-    ]
-    return np.concatenate([*parts, [bounds[-1]]])
+class _Vertical:
+    """The vertical cell's boxes, surfaces and grid lines. Raises MeshError for lengths that do not fit together."""
+
+    def __init__(
+        self, channel_length_nm: float, channel_nm: float, electrolyte_nm: float, gate_length_nm: float,
+        overlap_nm: float, contact_length_nm: float, contact_nm: float,
+    ) -> None:  # fmt: skip
+        check_lengths({"channel_length_nm": channel_length_nm, "channel_nm": channel_nm,
+                       "electrolyte_nm": electrolyte_nm, "gate_length_nm": gate_length_nm,
+                       "contact_length_nm": contact_length_nm, "contact_nm": contact_nm})  # fmt: skip
+        if not 0.0 <= overlap_nm < float("inf"):
+            raise MeshError(f"overlap_nm must be a length in nm, zero or more, got {overlap_nm!r}")
+        check_less("overlap_nm", overlap_nm, "contact_length_nm", contact_length_nm, equal=True)
+        self.channel, self.contact, self.top = channel_nm, contact_nm, channel_nm + electrolyte_nm
+        check_less("contact_nm", contact_nm, "channel_nm + electrolyte_nm", self.top)
+        self.half = 0.5 * channel_length_nm
+        self.reach, self.end, self.gate = self.half + overlap_nm, self.half + contact_length_nm, 0.5 * gate_length_nm
+        check_less("gate_length_nm", gate_length_nm, "channel_length_nm + 2 overlap_nm", 2.0 * self.reach, equal=True)
+        touching = overlap_nm > 0.0 or contact_nm > channel_nm
+        self.split = ["electrolyte/channel"]
+        self.split += ["electrolyte/source", "electrolyte/drain"] if touching else []
+
+    def painted(self) -> list[Painted]:
+        """Boxes in (x, z), in the order in which they count."""
+        half, end, base = self.half, self.end, min(self.contact, self.channel)
+        return [
+            ("electrolyte", [(-self.reach, self.reach), (base, self.top)]),
+            ("channel", [(-half, half), (0.0, self.channel)]),
+            ("source", [(-end, -half), (0.0, self.contact)]),
+            ("drain", [(half, end), (0.0, self.contact)]),
+        ]
+
+    def surfaces(self) -> dict[str, Chooser]:
+        roof = plane(-1, self.top)
+        found: dict[str, Chooser] = {
+            "gate": lambda middle, region: roof(middle, region) & (np.abs(middle[:, 0]) < self.gate),
+            "source": _all_of("source"),
+            "drain": _all_of("drain"),
+            "bottom": plane(-1, 0.0),
+        }
+        return found | ({"top": roof} if self.gate < self.reach - _SAME_NM else {})
+
+    def lines(self, size: float, growth: float, largest: float, lateral: float, edge: float) -> list[np.ndarray]:
+        """Grid lines along x, the same on both sides of x = 0, and along z."""
+        covered = self.reach > self.half
+        # Where the electrolyte touches the side of a contact or of the channel, that is an interface of it too.
+        faces = self.contact > self.channel or (covered and self.contact < self.channel)
+        at = {self.end: lateral, self.reach: edge, self.gate: edge, 0.0: lateral, self.half: size if faces else edge}
+        right = graded_lines(_apart(at), growth, lateral)
+        z = {0.0: largest, self.contact: size if covered else largest, self.top: size, self.channel: size}
+        return [np.concatenate([-right[:0:-1], right]), graded_lines(z, growth, largest)]
 
 
-def _heights(sizes: Mapping[float, float], grid: _Grid) -> Floats:
-    bounds = sorted(sizes)
-    return _layers(bounds, [sizes[bound] for bound in bounds], grid.growth, grid.largest)
+def _apart(sizes: Mapping[float, float]) -> dict[float, float]:
+    """Bounds that rounding has set apart become one, with the finer size."""
+    found: dict[float, float] = {}
+    for bound in sorted(sizes):
+        same = next((one for one in found if abs(one - bound) < _SAME_NM), bound)
+        found[same] = min(sizes[bound], found.get(same, sizes[bound]))
+    return found
 
 
-def _plane(
-    comm: MPI.Comm | None,
-    x: Floats,
-    z: Floats,
-    painted: Sequence[_Painted],
-    surfaces: Mapping[str, Chooser],
-    touching: Sequence[str],
-) -> LabelledMesh:
-    """Triangles on the grid lines, of the painted rectangles (name "" paints nothing), split where asked."""
-    comm = MPI.COMM_WORLD if comm is None else comm
-    names = [name for name in dict.fromkeys(name for name, _ in painted) if name]
-    regions = {name: number for number, name in enumerate(names, start=1)}
-
-    def make() -> tuple[Simplices, dict[str, Interface]]:
-        middle_x, middle_z = 0.5 * (x[1:] + x[:-1])[:, None], 0.5 * (z[1:] + z[:-1])[None, :]
-        tags = np.zeros((x.size - 1, z.size - 1), dtype=np.int32)
-        for name, (x0, x1, z0, z1) in painted:
-            inside = (middle_x > x0) & (middle_x < x1) & (middle_z > z0) & (middle_z < z1)
-            tags[inside] = regions.get(name, 0)
-        column, row = np.nonzero(tags)
-        cells = _triangles(column, row, z.size)
-        used, dense = np.unique(cells, return_inverse=True)
-        points = np.stack([x[used // z.size], z[used % z.size]], axis=1)
-        both = np.repeat(tags[column, row], 2)
-        whole = name_surfaces(points, dense.reshape(-1, 3), both, regions, surfaces)
-        return split_simplices(whole, regions, touching)
-
-    return _made(comm, make, regions, surfaces)
+def _all_of(name: str) -> Chooser:
+    """All exterior facets of a region."""
+    return lambda middle, region: region == name
 
 
-def _triangles(column: Integers, row: Integers, height: int) -> Integers:
-    """Two triangles (2 n, 3) of each rectangle, node numbers column * height + row.
-
-    All diagonals rise: where they alternate, volumes of neighbouring nodes differ by a factor of two.
-    """
-    a, b = column * height + row, (column + 1) * height + row
-    c, d = a + 1, b + 1
-    return np.stack([a, b, d, a, d, c], axis=1).reshape(-1, 3)
-
-
-def _made(comm: MPI.Comm, make, regions: Mapping[str, int], surfaces: Mapping[str, Chooser]) -> LabelledMesh:  # type: ignore[no-untyped-def]
-    whole, interfaces = on_root(comm, make) or (None, {})
-    interfaces = comm.bcast(interfaces, root=0)
-    numbers = {surface: number for number, surface in enumerate((*surfaces, "side"), start=1)}
-    return distribute(comm, whole, regions, numbers, interfaces)
-
-
-def _at(axis: int, place: float, region_name: str = "") -> Chooser:
-    """The facets where coordinate ``axis`` is ``place``."""
-
-    def choose(middle: Floats, region: np.ndarray) -> np.ndarray:
-        there = np.abs(middle[:, axis] - place) < 1e-6
-        return there & (region == region_name) if region_name else there
-
-    return choose
+def _check_sizes(
+    size_nm: float, growth: float, largest_nm: float, lateral_nm: float = 1.0, edge_nm: float = 1.0
+) -> None:
+    check_grading(growth, size_nm=size_nm, largest_nm=largest_nm, lateral_nm=lateral_nm, edge_nm=edge_nm)
+    check_less("size_nm", size_nm, "largest_nm", largest_nm, equal=True)
+    check_less("edge_nm", edge_nm, "lateral_nm", lateral_nm, equal=True)

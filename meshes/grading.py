@@ -77,22 +77,3 @@ def outward(distance: float, size: float, growth: float) -> NDArray[np.float64]:
         widths.append(size * growth ** (len(widths) + 1))
         total += widths[-1]
     return np.cumsum(widths) * (distance / total)
-
-
-def fitted(
-    lo: float, hi: float, size_lo: float, size_hi: float, growth: float, largest: float
-) -> NDArray[np.float64]:
-    """Node coordinates (n,), nm, from lo to hi: intervals of about size_lo and size_hi at the ends, that grow inwards.
-
-    Sizes grow with distance at the slope growth - 1, as edges do that grow by that factor from one to the next, up to
-    ``largest``. The nodes divide the integral of 1/size into equal parts, so that all are scaled by one factor <= 1.
-    """
-    slope = growth - 1.0
-    s = np.linspace(0.0, hi - lo, max(2000, int(20.0 * (hi - lo) / min(size_lo, size_hi))))
-    size = np.minimum(np.minimum(size_lo + slope * s, size_hi + slope * (s[-1] - s)), largest)
-    density = 1.0 / size
-    total = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(s))])
-    count = max(1, math.ceil(total[-1] - 1e-6))
-    nodes = lo + np.interp(total[-1] * np.arange(count + 1) / count, total, s)
-    nodes[0], nodes[-1] = lo, hi
-    return np.asarray(nodes)

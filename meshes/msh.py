@@ -11,8 +11,8 @@ from meshes.labelled import LabelledMesh
 from meshes.root import gmsh_model, on_root
 from meshes.simplices import Integers, Simplices, gather
 
-#: gmsh's numbers of the elements with 2, 3 and 4 nodes: line, triangle, tetrahedron.
-_ELEMENT = {2: 1, 3: 2, 4: 4}
+#: gmsh's numbers of the elements with 1 to 4 nodes: point, line, triangle, tetrahedron.
+_ELEMENT = {1: 15, 2: 1, 3: 2, 4: 4}
 
 
 def msh_path(path: str | Path) -> Path:
@@ -26,10 +26,10 @@ def msh_path(path: str | Path) -> Path:
 
 
 def write_msh(labelled: LabelledMesh, path: str | Path) -> Path:
-    """Write a mesh of triangles or tetrahedra as a gmsh file (MSH 4.1, binary, nm); rank 0 writes. Collective.
+    """Write a mesh of intervals, triangles or tetrahedra as a gmsh file (MSH 4.1, binary, nm). Collective.
 
-    A split mesh keeps its doubled nodes. The file appears whole or not at all. Raises MeshError where the cells are
-    something else or the file cannot be written.
+    Rank 0 writes. A split mesh keeps its doubled nodes. The file appears whole or not at all. Raises MeshError where
+    the cells are something else or the file cannot be written.
     """
     path = msh_path(path)
     whole = gather(labelled)

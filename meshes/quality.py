@@ -21,7 +21,8 @@ class RegionQuality:
 
     ``volume_nm3`` is nm^3 (with 2 pi r where axisymmetric), in the plane nm^3 per nm of depth. ``radius_ratio`` is
     dim times the radius of the inscribed sphere over that of the circumscribed one: 1 for the regular cell, 0 for a
-    flat one. ``angle_deg`` is the smallest angle of a triangle, the smallest dihedral angle of a tetrahedron.
+    flat one. ``angle_deg`` is the smallest angle of a triangle, the smallest dihedral angle of a tetrahedron. An
+    interval has a radius ratio of 1 and no angle (nan).
     """
 
     cells: int
@@ -45,19 +46,21 @@ class Quality:
 
 
 def quality(labelled: LabelledMesh) -> Quality:
-    """Look at all cells of a mesh of triangles or tetrahedra. Collective; every rank gets the same report.
+    """Look at all cells of a mesh of intervals, triangles or tetrahedra. Collective; every rank gets the same report.
 
     Raises MeshError where the cells are something else.
     """
     mesh = labelled.mesh
     dim = mesh.topology.dim
-    if mesh.topology.cell_name() not in ("triangle", "tetrahedron") or mesh.geometry.dofmaps[0].shape[1] != dim + 1:
-        raise MeshError(f"quality: the cells must be triangles or tetrahedra, got {mesh.topology.cell_name()}s")
+    kinds = ("interval", "triangle", "tetrahedron")
+    if mesh.topology.cell_name() not in kinds or mesh.geometry.dofmaps[0].shape[1] != dim + 1:
+        raise MeshError(f"quality: the cells must be intervals, triangles or tetrahedra, got "
+                        f"{mesh.topology.cell_name()}s")  # fmt: skip
     owned = mesh.topology.index_map(dim).size_local
     points = mesh.geometry.x[mesh.geometry.dofmaps[0][:owned], : mesh.geometry.dim]
     tags = np.zeros(mesh.geometry.dofmaps[0].shape[0], dtype=np.int32)
     tags[labelled.cells.indices] = labelled.cells.values
-    volume, ratio, angle = _triangles(points) if dim == 2 else _tetrahedra(points)
+    volume, ratio, angle = (_intervals, _triangles, _tetrahedra)[dim - 1](points)
     edges = np.stack([np.linalg.norm(points[:, a] - points[:, b], axis=1) for a, b in combinations(range(dim + 1), 2)])
     middle = points.mean(axis=1)
     if labelled.axisymmetric:
@@ -80,6 +83,12 @@ def quality(labelled: LabelledMesh) -> Quality:
         len(tags), int(mesh.geometry.index_map().size_global), regions, name, float(ratio[worst]),
         tuple(middle[worst].tolist()),
     )  # fmt: skip
+
+
+def _intervals(points: Floats) -> tuple[Floats, Floats, Floats]:
+    """Length (n,) in nm of intervals (n, 2, 1), a radius ratio of 1 and no angle."""
+    length = np.abs(points[:, 1, 0] - points[:, 0, 0])
+    return length, np.ones_like(length), np.full_like(length, np.nan)
 
 
 def _triangles(points: Floats) -> tuple[Floats, Floats, Floats]:

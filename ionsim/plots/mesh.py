@@ -1,4 +1,4 @@
-"""A mesh with its regions in colours: all of it and its fine part in 2D, two cuts through it in 3D."""
+"""A mesh with its regions in colours: all of it and its fine part in 1D and 2D, two cuts through it in 3D."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ Integers = NDArray[np.int64]
 _COLOURS = {
     "bottom": style.SKY, "top": style.SKY, "left": style.SKY, "right": style.SKY, "word": style.BLUE,
     "bit": style.GREEN, "heater": style.VERMILLION, "phase_change": style.YELLOW, "cell": style.YELLOW,
+    "source": style.SKY, "drain": style.SKY, "channel": style.ORANGE, "electrolyte": style.YELLOW,
     "oxide": style.YELLOW, "cap": style.ORANGE, "dielectric": style.PALE, "capping": style.PALE, "substrate": "#9BA1AA",
     "bottom_interface": style.PURPLE, "top_interface": style.PURPLE,
 }  # fmt: skip
@@ -31,11 +32,11 @@ _SPARE = (style.ORANGE, style.PURPLE, style.GREEN, style.BLUE)
 
 
 def mesh_figure(labelled: meshes.LabelledMesh, title: str = "") -> Figure | None:
-    """Draw a mesh of triangles or tetrahedra; lengths in nm. Collective; the figure is on rank 0, None elsewhere.
+    """Draw a mesh of simplices; lengths in nm. Collective; the figure is on rank 0, None elsewhere.
 
-    2D: the whole and, framed there, its finest part. 3D: a cut across y through the middle of the smallest region, and
-    one across z near its upper end; where a cut is, dashed lines show on the other. Regions whose names differ
-    by a number only ("cell_0_0", "cell_0_1") share a colour.
+    1D and 2D: the whole and (in 2D framed there) its finest part. 3D: a cut across y through the middle of the smallest
+    region, and one across z near its upper end; where a cut is, dashed lines show on the other. Regions whose names
+    differ by a number only ("cell_0_0", "cell_0_1") share a colour.
     """
     import meshes
 
@@ -51,14 +52,28 @@ def mesh_figure(labelled: meshes.LabelledMesh, title: str = "") -> Figure | None
         panels = figure.subplots(1, 2)
         if whole.dim == 2:
             _plane(panels, whole, table, "r" if labelled.axisymmetric else "x")
+        elif whole.dim == 1:
+            _line(panels, whole, table)
         else:
             _cuts(panels, whole, table)
         handles = [Patch(facecolor=colour, edgecolor=INK, label=kind) for kind, colour in colours.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
-        shape = "triangles" if whole.dim == 2 else "tetrahedra"
+        shape = ("intervals", "triangles", "tetrahedra")[whole.dim - 1]
         count = f"{len(whole.cells):,} {shape}, {len(whole.points_nm):,} nodes"
         figure.suptitle(f"{title}: {count}" if title else count, fontsize=9)
     return figure
+
+
+def _line(panels: NDArray[np.object_], whole: meshes.Simplices, table: NDArray[np.str_]) -> None:
+    """All intervals as bars on the left, those around the shortest on the right."""
+    ends = np.sort(whole.points_nm[whole.cells][:, :, 0], axis=1)
+    middle, height = ends.mean(axis=1), ends[:, 1] - ends[:, 0]
+    centre, reach = middle[np.argmin(height)], 0.12 * (ends.max() - ends.min())
+    for axes in panels:
+        axes.bar(0.0, height, bottom=ends[:, 0], color=table[whole.tags], edgecolor=INK, linewidth=0.4)
+        axes.set_ylabel("z (nm)")
+        axes.set_xticks([])
+    panels[1].set_ylim(max(centre - reach, ends.min()), min(centre + reach, ends.max()))
 
 
 def _plane(panels: NDArray[np.object_], whole: meshes.Simplices, table: NDArray[np.str_], across: str) -> None:
