@@ -168,7 +168,11 @@ class Transport:
 
     @property
     def faradaic_C(self) -> dict[str, float]:
-        """The part of ``charge_C`` that went on as ions."""
+        """The part of ``charge_C`` that went on as ions, by the rates of reactions.
+
+        These round at about 1e-16 of j0 times affinity over kT, which adds up over a long rest: there ``amount`` is
+        what conserves ions.
+        """
         return self._named(self._charges[2])
 
     @property

@@ -78,9 +78,10 @@ class Newton:
             taken.append(change)
             contraction = size / last if math.isfinite(last) else size
             if size <= self.rtol:
-                if size * contraction <= _EXACT or contraction > 0.5:  # half: what is left is rounding
+                stuck = contraction > 0.5  # on rounding, unless it is the matrix that is too old
+                if size * contraction <= _EXACT or (stuck and (fresh or size < 1e-3 * self.rtol)):
                     break
-                fresh = False
+                fresh = stuck
                 continue
             if iterations >= self.max_iterations:
                 raise FemError(f"Newton's method did not converge: its last step was {size:.3g} after {iterations} "

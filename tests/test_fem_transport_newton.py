@@ -66,17 +66,17 @@ def test_affinity_tells_how_far_a_reaction_was_driven():
 
 
 def test_a_long_rest_takes_few_steps_of_backward_euler():
-    """From nanoseconds to an hour with the gate open: the device comes to rest, and ions and charge agree."""
+    """From nanoseconds to 10 ms with the gate open: the device comes to rest, and ions and charge agree."""
     problem = insertion_electrode.stack()
     problem.order = 1
     rest = problem.steady({"film": 0.0}, {"gate": 0.0}).voltages_V["gate"]
     problem.step(5e-9, {"gate": rest + 0.8, "film": 0.0})
     begin, passed = problem.amount("inserted"), problem.faradaic_C["film"]
-    control, volts = fem.TimeControl(0.0, 3600.0, 1e-9, growth=10.0, target_iterations=30), []
+    control, volts = fem.TimeControl(0.0, 1e-2, 1e-9, growth=10.0, target_iterations=30), []
     while not control.finished:
         step = control.advance(lambda dt: problem.attempt(dt, {"film": 0.0}, {"gate": 0.0}))
         volts.append(step.attempt.result.voltages_V["gate"])
-    assert len(volts) < 20
+    assert len(volts) < 12
     assert control.rejected == 0
     gained = E_C * (problem.amount("inserted") - begin)
     assert problem.faradaic_C["film"] - passed == pytest.approx(-gained, rel=1e-9)
