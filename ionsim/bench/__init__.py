@@ -1,12 +1,13 @@
 """Speed and memory of the lattice engine on models that other programs have been timed on: ``ionsim bench kmc``.
 
-``ionsim bench ecm`` times the forming of a silver cell, ``ionsim bench pcm`` a cycle of a phase-change cell.
+``ionsim bench ecm`` times the forming of a silver cell, ``ionsim bench pcm`` a cycle of a phase-change cell,
+``ionsim bench ecram`` a train of gate pulses.
 
 Each job runs in a process of its own (:mod:`ionsim.bench.child`), so that its peak memory is its own and its timings do
 not hang on what ran before. :func:`kmc_lines` turns what the jobs measured into lines: a record, and beside it the
-figure of a peer; :func:`ecm_lines` and :func:`pcm_lines` do so for the cells.
+figure of a peer; :func:`ecm_lines`, :func:`pcm_lines` and :func:`ecram_lines` do so for the cells.
 """
 
-from ionsim.bench.lines import Line, ecm_lines, kmc_lines, pcm_lines
+from ionsim.bench.lines import Line, ecm_lines, ecram_lines, kmc_lines, pcm_lines
 
-__all__ = ["Line", "ecm_lines", "kmc_lines", "pcm_lines"]
+__all__ = ["Line", "ecm_lines", "ecram_lines", "kmc_lines", "pcm_lines"]

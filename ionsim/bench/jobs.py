@@ -194,6 +194,34 @@ def pcm_cycle(effort: Effort, points: float) -> Numbers:
     return {"wall_s": wall_s, "warm_up_s": warm_up_s, "steps": row["n_steps"], **resistances}
 
 
+def ecram_train(effort: Effort, count: float) -> Numbers:
+    """Wall time of so many gate pulses up and as many down in a plane, one a second, building the device included."""
+    from ionsim.analysis.ecram_pulses import pulse_levels, update_figures
+    from ionsim.config import EcramDevice, load
+    from ionsim.devices import build
+    from ionsim.simulation import Simulation
+
+    device = load("psg_wo3_pulse_train", [f"drive.count={int(count)}"])
+    assert isinstance(device, EcramDevice)
+    begun = time.perf_counter()
+    build(device, np.random.SeedSequence(1), MPI.COMM_SELF).initialise()
+    warm_up_s = time.perf_counter() - begun
+    begun = time.perf_counter()
+    simulation = Simulation(device, seed=1)
+    for _ in simulation:
+        pass
+    wall_s = time.perf_counter() - begun
+    series = simulation.recorder.series()
+    levels = pulse_levels(series, device.drive)
+    figures = update_figures(levels, device)
+    up = levels["second"] == 0.0
+    return {
+        "wall_s": wall_s, "warm_up_s": warm_up_s, "pulses": len(up), "steps": float(series["n_steps"][-1]),
+        "least_up_C": float(levels["charge_C"][up].min()), "least_down_C": float(-levels["charge_C"][~up].max()),
+        "on_off_ratio": figures["on_off_ratio"], "n_states": figures["n_states"],
+    }  # fmt: skip
+
+
 JOBS: dict[str, Job] = {
     function.__name__: function
     for function in (
@@ -207,5 +235,6 @@ JOBS: dict[str, Job] = {
         parts,
         ecm_forming,
         pcm_cycle,
+        ecram_train,
     )
 }

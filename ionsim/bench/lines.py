@@ -55,6 +55,8 @@ DEVICE = Peer("arrayKMC, a step of a device of 37,650 sites on a GPU", 11.5)
 FORMING_S = 180.0
 #: And for a RESET and a SET of the phase-change cell of the examples.
 CYCLE_S = 90.0
+#: Of a thousand gate pulses on an ECRAM device in a plane, on one core.
+TRAIN_S = 180.0
 
 #: Cells of the fcc lattices on which cost is compared: 1e4 to 4e6 sites.
 SIZES, QUICK_SIZES = (14, 29, 63, 100), (14, 40)
@@ -108,6 +110,24 @@ def pcm_lines(quick: bool = False, run: Runner = child.run) -> Iterator[Line]:
     yield Line(Record(f"{name}, wall time of a step", numbers["wall_s"] / numbers["steps"], "s"))
     yield Line(Record(f"{name}, resistance after RESET", numbers["reset"], "ohm"))
     yield Line(Record(f"{name}, resistance after SET", numbers["set"], "ohm"))
+    yield Line(Record(f"{name}, peak memory", numbers["peak_MB"], "MB"))
+
+
+def ecram_lines(quick: bool = False, run: Runner = child.run) -> Iterator[Line]:
+    """A train of 500 gate pulses up and 500 down in a plane, building the device included; ``quick``: of 20 and 20.
+
+    A run in which a pulse moved no ion, because it was stepped over, misses the limit.
+    """
+    numbers = run("ecram_train", 20 if quick else 500, QUICK if quick else FULL)
+    name = f"{numbers['pulses']:g} gate pulses"
+    seen = numbers["least_up_C"] > 0.0 and numbers["least_down_C"] > 0.0
+    wall_s = numbers["wall_s"] if seen else float("nan")
+    yield _warm_up(name, numbers)
+    yield Line(Record(name, wall_s, "s") if quick else Record.below(name, wall_s, TRAIN_S, "s"))
+    yield Line(Record(f"{name}, wall time of a pulse", wall_s / numbers["pulses"], "s"))
+    yield Line(Record(f"{name}, steps in time a pulse", numbers["steps"] / numbers["pulses"]))
+    yield Line(Record(f"{name}, range of the conductance", numbers["on_off_ratio"]))
+    yield Line(Record(f"{name}, states that a read tells apart", numbers["n_states"]))
     yield Line(Record(f"{name}, peak memory", numbers["peak_MB"], "MB"))
 
 

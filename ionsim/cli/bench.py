@@ -19,6 +19,7 @@ class Subject(StrEnum):
     KMC = "kmc"
     ECM = "ecm"
     PCM = "pcm"
+    ECRAM = "ecram"
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +29,11 @@ def register(app: typer.Typer) -> None:
 
 def bench(
     subject: Annotated[
-        Subject, typer.Argument(help="kmc: the lattice engine; ecm: forming of a 10 nm cell; pcm: a RESET and a SET.")
+        Subject,
+        typer.Argument(
+            help="kmc: the lattice engine; ecm: forming of a 10 nm cell; pcm: a RESET and a SET; "
+            "ecram: 1,000 gate pulses."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of records.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Shorter runs, no large lattices, a smaller cell.")] = False,
@@ -39,7 +44,10 @@ def bench(
     """
     from ionsim import bench as benches
 
-    subjects = {Subject.KMC: benches.kmc_lines, Subject.ECM: benches.ecm_lines, Subject.PCM: benches.pcm_lines}
+    subjects = {
+        Subject.KMC: benches.kmc_lines, Subject.ECM: benches.ecm_lines, Subject.PCM: benches.pcm_lines,
+        Subject.ECRAM: benches.ecram_lines,
+    }  # fmt: skip
     lines = list(subjects[subject](quick))
     if as_json:
         say(json.dumps([record.as_dict() for line in lines for record in line.records()], indent=2))

@@ -121,7 +121,7 @@ class Drive:
     def circuit(self, time_s: float, interval_s: tuple[float, float] | None = None) -> Circuit:
         """The circuit at this time; a stage of a sweep may have a compliance and a gate voltage of its own.
 
-        A current that the source forces is that at both ends of ``interval_s`` around ``time_s`` (default: that moment).
+        A current that the source forces is that at both ends of ``interval_s`` (default: at ``time_s``).
         """
         config, compliance_A, gate_V = self.config, self.config.compliance_A, None
         if isinstance(config, Sweep):
@@ -137,8 +137,7 @@ class Drive:
         return Circuit(config.series_resistance_ohm, compliance_A, transistor, forced_A)
 
     def forced_A(self, within_s: float, time_s: float) -> float | None:
-        """Current in A that the leg around ``within_s`` forces at ``time_s``, 0 when open; None where it is a voltage.
-        """
+        """Current in A that the leg around ``within_s`` forces at ``time_s``, 0 when open; None of a voltage."""
         index = self._leg(within_s)
         leg = self._legs[index]
         if leg.source == "voltage":

@@ -20,8 +20,9 @@ from ionsim.plots.style import (
     MUTED,
     ORANGE,
     VERMILLION,
-    mark_stages,
     new_figure,
+    spans,
+    stage_colours,
     styled,
     time_unit,
 )
@@ -34,6 +35,9 @@ _WIDE_IN, _LOW_IN, _HIGH_IN = 3.4, 0.7, 2.2
 #: The currents are drawn this many times as long as the first pulse, from just before it.
 _AFTER = 2.5
 
+
+#: Share of the electrolyte (per cent) whose changes the colour scale covers.
+_SHOWN = 97.0
 
 #: Parts of the currents of source and drain.
 _PARTS = ("displacement", "field_effect", "faradaic")
@@ -72,9 +76,9 @@ def ecram_figures(run: Any) -> dict[str, Figure]:
         if len(levels["level_S"]):
             found["train.png"] = train_figure(levels, update_figures(levels, device), title=run.name)
     elif time_s[-1] > _SHORT_S:
-        found["retention.png"] = keeping_figure(series, title=run.name)
+        found["retention.png"] = keeping_figure(series, run.stages, title=run.name)
     until_s = first_pulse_s(series) if train or time_s[-1] > _SHORT_S else None
-    found["currents.png"] = current_figure(series, run.stages, until_s=until_s, title=run.name)
+    found["currents.png"] = current_figure(series, until_s=until_s, title=run.name)
     maps = ion_maps(run.snapshots)
     if maps:
         ion = device.word("channel", "ion").rstrip("+")
@@ -131,7 +135,8 @@ def _panels(maps: Mapping[str, IonMap], ion: str) -> Figure:
     before = np.where(first.inside == 2.0, first.fraction, np.nan)
     change = [np.where(one.inside == 2.0, one.fraction, np.nan) - before for one in maps.values()]
     high = max(float(np.nanmax(part)) for part in channel)
-    wide = max(float(np.nanmax(np.abs(part))) for part in change) or 1e-3
+    # the double layer is one cell thin: a colour scale up to it would show nothing of the rest
+    wide = float(np.nanpercentile(np.abs(np.stack(change[1:] or change)), _SHOWN)) or 1e-3
     images = [None, None]
     for row, (label, one) in enumerate(maps.items()):
         options = {"cmap": "viridis", "vmin": 0.0, "vmax": high}, {"cmap": "PuOr_r", "vmin": -wide, "vmax": wide}
@@ -170,7 +175,7 @@ def train_figure(levels: Mapping[str, Floats], figures: Mapping[str, Any], *, ti
         above.set_ylim(bottom=0.0)
         lines = _figure_lines(figures)
         if lines:
-            above.text(0.98, 0.04, "\n".join(lines), transform=above.transAxes, ha="right", va="bottom", fontsize=7.5)
+            above.text(0.98, 0.96, "\n".join(lines), transform=above.transAxes, ha="right", va="top", fontsize=7.5)
         figure.align_ylabels()
         if title:
             figure.suptitle(title, fontsize=9)
@@ -190,9 +195,7 @@ def _figure_lines(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def current_figure(
-    series: Mapping[str, Floats], stages: Sequence[str], *, until_s: float | None = None, title: str = ""
-) -> Figure:
+def current_figure(series: Mapping[str, Floats], *, until_s: float | None = None, title: str = "") -> Figure:
     """Gate voltage, the parts of the gate's current, those of source and drain together, and the conductance, against
     time up to ``until_s`` (default: all)."""
     time_s = np.asarray(series["time_s"], dtype=float)
@@ -232,27 +235,31 @@ def current_figure(
         panels[3].set_xlabel(f"time ({unit})")
         panels[3].legend(fontsize=7)
         panels[0].set_xlim(float(time[0]), float(time[-1]))
-        if len(stages) > 1:
-            mark_stages(panels, time, part["stage"], stages)
         figure.align_ylabels()
         if title:
             figure.suptitle(title, fontsize=9)
     return figure
 
 
-def keeping_figure(series: Mapping[str, Floats], *, title: str = "") -> Figure:
-    """Conductance and gate voltage against the logarithm of time."""
-    time_s = np.asarray(series["time_s"], dtype=float)
-    late = time_s > 0.0
+def keeping_figure(series: Mapping[str, Floats], stages: Sequence[str], *, title: str = "") -> Figure:
+    """Conductance and gate voltage of every stage against the logarithm of the time since it began."""
+    time_s, conductance = np.asarray(series["time_s"], dtype=float), np.asarray(series["conductance_S"]) * 1e6
+    colours = stage_colours(stages)
     with styled():
-        figure = new_figure(4.8, 3.8)
+        figure = new_figure(4.8, 4.0)
         above, below = figure.subplots(2, 1, sharex=True)
-        above.plot(time_s[late], np.asarray(series["conductance_S"])[late] * 1e6, color=VERMILLION)
+        for index, low, high in spans(series["stage"]):
+            begin_s = time_s[low - 1] if low else 0.0
+            since = time_s[low:high] - begin_s
+            shown = since > 0.0
+            name = stages[index]
+            above.plot(since[shown], conductance[low:high][shown], color=colours[name], label=name)
+            below.plot(since[shown], np.asarray(series["device_V"])[low:high][shown], color=colours[name])
         above.set_ylabel("conductance (µS)")
-        above.set_ylim(bottom=0.0)
-        below.plot(time_s[late], np.asarray(series["device_V"])[late], color=INK)
+        above.set_yscale("log")
+        above.legend(fontsize=7)
         below.set_ylabel("gate (V)")
-        below.set_xlabel("time (s)")
+        below.set_xlabel("time since the stage began (s)")
         below.set_xscale("log")
         figure.align_ylabels()
         if title:
