@@ -15,12 +15,13 @@ import typer
 from pydantic.fields import FieldInfo
 
 from ionsim import materials
-from ionsim.config import Device, EcmDevice, PcmDevice, VcmDevice, schema
+from ionsim.config import Device, EcmDevice, EcramDevice, PcmDevice, VcmDevice, schema
 from ionsim.config.base import Section
 from ionsim.config.toml import value_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "device-file.md"
 ECM_PAGE, PCM_PAGE = PAGE.with_name("device-file-ecm.md"), PAGE.with_name("device-file-pcm.md")
+ECRAM_PAGE = PAGE.with_name("device-file-ecram.md")
 HEADER = ("key", "unit", "default", "allowed", "meaning", "where the default comes from")
 
 INTRODUCTION = """\
@@ -86,7 +87,20 @@ What holds for every device file stands in [device-file.md](device-file.md), wha
 [pcm-model.md](pcm-model.md). `ionsim examples --copy gst_mushroom` gives a complete file to start from.
 """
 
-INTRODUCTIONS = {VcmDevice: INTRODUCTION, EcmDevice: ECM_INTRODUCTION, PcmDevice: PCM_INTRODUCTION}
+ECRAM_INTRODUCTION = """\
+# Device files of the family `ecram`
+
+<!-- Written by scripts/device_reference.py from the schema; edit that, then run it. -->
+
+What holds for every device file stands in [device-file.md](device-file.md), what the numbers mean in
+[ecram-model.md](ecram-model.md). `ionsim examples --copy psg_wo3_pulse_train` gives a complete file to start from.
+The drive is that of the gate: its voltage against the channel, or its current. Sets: reservoirs PdHx and Li,
+electrolytes PSG, Nafion and LiPON, channels WO3 and LiCoO2.
+"""
+
+INTRODUCTIONS = {
+    VcmDevice: INTRODUCTION, EcmDevice: ECM_INTRODUCTION, PcmDevice: PCM_INTRODUCTION, EcramDevice: ECRAM_INTRODUCTION,
+}  # fmt: skip
 
 
 def page(family: type[Device] = VcmDevice) -> str:
@@ -182,7 +196,7 @@ def _markdown(rows: list[tuple[str, ...]]) -> str:
 
 def main(check: bool = False) -> None:
     """Write the page, or say whether it is up to date."""
-    for path, family in ((PAGE, VcmDevice), (ECM_PAGE, EcmDevice), (PCM_PAGE, PcmDevice)):
+    for path, family in ((PAGE, VcmDevice), (ECM_PAGE, EcmDevice), (PCM_PAGE, PcmDevice), (ECRAM_PAGE, EcramDevice)):
         text = page(family)
         if not check:
             path.write_text(text, encoding="utf-8", newline="\n")

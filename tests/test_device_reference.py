@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from ionsim.config import Device, EcmDevice, PcmDevice, VcmDevice, schema
+from ionsim.config import Device, EcmDevice, EcramDevice, PcmDevice, VcmDevice, schema
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "device-file.md"
@@ -26,6 +26,7 @@ def test_the_page_is_up_to_date(script):
     written = PAGE.read_text(encoding="utf-8") == script.page()
     written &= script.ECM_PAGE.read_text(encoding="utf-8") == script.page(EcmDevice)
     written &= script.PCM_PAGE.read_text(encoding="utf-8") == script.page(PcmDevice)
+    written &= script.ECRAM_PAGE.read_text(encoding="utf-8") == script.page(EcramDevice)
     assert written, "run python scripts/device_reference.py"
 
 
@@ -52,6 +53,7 @@ def test_the_check_says_when_the_page_is_old(script, tmp_path, monkeypatch, caps
     monkeypatch.setattr(script, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(script, "ECM_PAGE", tmp_path / "ecm.md")
     monkeypatch.setattr(script, "PCM_PAGE", tmp_path / "pcm.md")
+    monkeypatch.setattr(script, "ECRAM_PAGE", tmp_path / "ecram.md")
     with pytest.raises(SystemExit) as stop:
         script.main(check=True)
     assert stop.value.code == 1

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from ionsim.config.waveforms import Constant, DriveConfig, Sequence
+from ionsim.config.waveforms import AnyDrive, Constant, Sequence
 from ionsim.drive import Circuit, Drive, Transistor, Turn
 
 
 def drive(**keys: Any) -> Drive:
-    return Drive(TypeAdapter(DriveConfig).validate_python(keys))
+    return Drive(TypeAdapter(AnyDrive).validate_python(keys))
 
 
 def sweep(*stages: dict[str, Any], **keys: Any) -> Drive:
@@ -276,12 +276,12 @@ def test_gate_steps_from_nanoseconds_to_a_day():
     ],
 )
 def test_gate_pulses_name_the_key_that_is_wrong(changes, words):
-    config = TypeAdapter(DriveConfig).validate_python({**GATE_TRAIN, **changes})
+    config = TypeAdapter(AnyDrive).validate_python({**GATE_TRAIN, **changes})
     assert [problem.key for problem in config.cross_checks()] == [words]
 
 
 def test_a_gate_step_does_one_thing():
     steps = [{"name": "a", "voltage_V": 1.0, "open": True, "duration_s": 1.0}, {"name": "a", "duration_s": 1.0},
              {"name": "b", "voltage_V": 1.0, "rise_s": 2.0, "duration_s": 1.0}]  # fmt: skip
-    config = TypeAdapter(DriveConfig).validate_python({"kind": "gate_steps", "steps": steps})
+    config = TypeAdapter(AnyDrive).validate_python({"kind": "gate_steps", "steps": steps})
     assert [p.key for p in config.cross_checks()] == ["steps.0", "steps.1.name", "steps.1", "steps.2.rise_s"]

@@ -283,7 +283,7 @@ def test_an_interface_without_a_set_needs_its_numbers():
     changes = ["electrolyte.material=Nafion", "reservoir.material=PdHx"]
     assert load("psg_wo3_pulse_train", changes).number("interfaces.channel.exchange_A_per_m2") == 1.0
     drive = 'drive={kind="gate_pulses", amplitude_V=1.0, width_s=1e-9, rise_s=1e-9, period_s=1.0, count=1}'
-    with pytest.raises(DeviceFileError, match=r"drive.kind.*needs a gate"):
+    with pytest.raises(DeviceFileError, match=r"drive.kind"):
         load("gst_mushroom", [drive])
 
 

@@ -21,7 +21,7 @@ from scipy.optimize import brentq
 
 from ionsim.config.ecram import EcramDevice
 from ionsim.config.gate import GatePulses
-from ionsim.config.waveforms import DriveConfig, Pulses
+from ionsim.config.waveforms import AnyDrive, Pulses
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ _APART = 3.0
 _STEEPEST = 50.0
 
 
-def is_train(drive: DriveConfig) -> bool:
+def is_train(drive: AnyDrive) -> bool:
     """Whether a drive is a train of pulses of the gate."""
     return isinstance(drive, GatePulses | Pulses)
 
@@ -52,7 +52,7 @@ def channel_figures(device: EcramDevice, series: Mapping[str, Floats]) -> dict[s
     return found
 
 
-def pulse_levels(series: Mapping[str, Floats], drive: DriveConfig) -> dict[str, Floats]:
+def pulse_levels(series: Mapping[str, Floats], drive: AnyDrive) -> dict[str, Floats]:
     """By pulse (n,): ``second`` (0, 1), ``level_S`` after its rest and before it ``before_S``, ``plateau_S`` at the
     end of its plateau, ``state_S`` after the rest without field effect, ``x_mean``, ``energy_J`` that it took at the
     gate, and ``charge_C`` that it inserted. Pulses that the series does not hold are left out.

@@ -12,7 +12,6 @@ from ionsim import materials as database
 from ionsim.config import schema
 from ionsim.config.base import Problem, Problems, Section, number, setting
 from ionsim.config.changes import apply, parse_assignments
-from ionsim.config.gate import GatePulses, GateSteps
 from ionsim.config.problems import cross_check_error, device_file_error, report
 from ionsim.config.sources import flatten, source_keys
 from ionsim.config.tables import read_waveform
@@ -70,8 +69,6 @@ class Device(Section):
 
     #: Families by name; a subclass with ``family: Literal["name"]`` enters itself.
     families: ClassVar[dict[str, type["Device"]]] = {}
-    #: Whether the family has a gate.
-    three_terminals: ClassVar[bool] = False
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -174,8 +171,6 @@ class Device(Section):
         """Problems that show only when keys are compared with each other; families add theirs."""
         for problem in self.drive.cross_checks():
             yield Problem(f"drive.{problem.key}", problem.message, problem.value)
-        if isinstance(self.drive, GatePulses | GateSteps) and not self.three_terminals:
-            yield Problem("drive.kind", f"needs a gate, which the family {self.family} has not", self.drive.kind)
         if self.numerics.distributed_lattice and self.numerics.superbasin_states is not None:
             message = "not with numerics.distributed_lattice: superbasins need the whole lattice on a rank"
             yield Problem("numerics.superbasin_states", message, self.numerics.superbasin_states)

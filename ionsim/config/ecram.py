@@ -1,13 +1,14 @@
 """Device files of the family ``ecram``: three terminals, and ions that a gate moves into a channel and out again."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Literal
 
 from ionsim import materials as database
 from ionsim.config.base import Problem, Problems, Section, setting
 from ionsim.config.device import Device
 from ionsim.config.ecram_geometry import EcramGeometryConfig
 from ionsim.config.ecram_parts import Channel, EcramSteps, Electrolyte, Interfaces, Reservoir
+from ionsim.config.waveforms import GateConfig
 from ionsim.errors import nearest
 
 #: Numbers that an interface needs for each law of its rate.
@@ -20,14 +21,15 @@ _INTERFACE_KEYS = ("exchange_A_per_m2", "activation_eV", "capacitance_F_per_m2")
 class EcramDevice(Device):
     """A device of the family ``ecram``."""
 
-    three_terminals: ClassVar[bool] = True
-
     family: Literal["ecram"]
     geometry: EcramGeometryConfig = setting(..., "shape of the device", discriminator="kind")
     reservoir: Reservoir = setting(..., "the gate, which holds ions in store")
     electrolyte: Electrolyte = setting(..., "what lets ions pass and no electrons")
     channel: Channel = setting(..., "what conducts between source and drain")
     interfaces: Interfaces = setting(Interfaces(), "reactions and double layers on both sides of the electrolyte")
+    drive: GateConfig = setting(  # type: ignore[assignment]
+        ..., "what is applied to the gate, against the channel", discriminator="kind"
+    )
     steps: EcramSteps = setting(EcramSteps(), "steps in time")
 
     @property

@@ -162,4 +162,7 @@ class Sequence(DriveSection):
                 yield Problem(f"pulses.{index}.name", "names of pulses must differ", name)
 
 
-DriveConfig = Sweep | Pulses | Sequence | Constant | Read | Table | GatePulses | GateSteps
+#: What is applied to two terminals, and what to a gate.
+DriveConfig = Sweep | Pulses | Sequence | Constant | Read | Table
+GateConfig = GatePulses | GateSteps | Sweep | Pulses | Sequence | Constant | Table
+AnyDrive = DriveConfig | GateConfig

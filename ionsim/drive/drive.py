@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ionsim.config.waveforms import DriveConfig, Sweep
+from ionsim.config.waveforms import AnyDrive, Sweep
 from ionsim.drive.circuit import Circuit
 from ionsim.drive.legs import legs, samples, stage_names
 from ionsim.drive.transistor import Transistor
@@ -53,7 +53,7 @@ class Drive:
     for a checkpoint.
     """
 
-    def __init__(self, config: DriveConfig) -> None:
+    def __init__(self, config: AnyDrive) -> None:
         self.config = config
         self.stages: tuple[str, ...] = stage_names(config)
         self.start()

@@ -8,7 +8,7 @@ import numpy as np
 
 from ionsim.config.gate import GatePulses, GateSteps
 from ionsim.config.tables import read_waveform
-from ionsim.config.waveforms import Constant, DriveConfig, Pulses, Read, Sequence, Sweep, Table
+from ionsim.config.waveforms import AnyDrive, Constant, Pulses, Read, Sequence, Sweep, Table
 
 #: Recorded points on an edge, a plateau or a rest of a pulse or read, and on a whole constant or tabulated drive.
 _POINTS_PER_LEG = 5
@@ -43,7 +43,7 @@ class Leg:
     spacing: Literal["even", "log"] = "even"
 
 
-def stage_names(config: DriveConfig) -> tuple[str, ...]:
+def stage_names(config: AnyDrive) -> tuple[str, ...]:
     """The names of a drive's stages, in the order of their indices."""
     match config:
         case Sweep():
@@ -66,7 +66,7 @@ def stage_names(config: DriveConfig) -> tuple[str, ...]:
     assert_never(config)
 
 
-def legs(config: DriveConfig, stops_V: dict[int, float] | None = None) -> list[Leg]:
+def legs(config: AnyDrive, stops_V: dict[int, float] | None = None) -> list[Leg]:
     """The legs of a drive; ``stops_V`` replaces the turning voltage of stages of a sweep that turned at compliance."""
     match config:
         case Sweep():
