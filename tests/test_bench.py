@@ -157,7 +157,7 @@ def test_every_job_gives_what_the_lines_read(name, argument):
 def test_a_train_of_gate_pulses_has_a_limit_and_steps_over_none():
     numbers = {
         "wall_s": 150.0, "warm_up_s": 1.0, "pulses": 1000, "steps": 37000.0, "least_up_C": 1e-17, "least_down_C": 1e-17,
-        "on_off_ratio": 6.0, "n_states": 900, "peak_MB": 300.0,
+        "on_off_ratio": 6.0, "peak_MB": 300.0,
     }  # fmt: skip
     record = next(line.record for line in lines.ecram_lines(run=lambda *_: numbers) if line.record.limit is not None)
     assert (record.value, record.limit, record.passed) == (150.0, lines.TRAIN_S, True)

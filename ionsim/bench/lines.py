@@ -127,7 +127,6 @@ def ecram_lines(quick: bool = False, run: Runner = child.run) -> Iterator[Line]:
     yield Line(Record(f"{name}, wall time of a pulse", wall_s / numbers["pulses"], "s"))
     yield Line(Record(f"{name}, steps in time a pulse", numbers["steps"] / numbers["pulses"]))
     yield Line(Record(f"{name}, range of the conductance", numbers["on_off_ratio"]))
-    yield Line(Record(f"{name}, states that a read tells apart", numbers["n_states"]))
     yield Line(Record(f"{name}, peak memory", numbers["peak_MB"], "MB"))
 
 
