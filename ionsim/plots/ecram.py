@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ionsim.analysis.ecram_pulses import is_train, pulse_levels, update_figures
+from ionsim.analysis.ecram_pulses import is_train, pulse_table, update_figures
 from ionsim.config import Device, EcramDevice
 from ionsim.plots.style import (
     BLUE,
@@ -72,8 +72,8 @@ def ecram_figures(run: Any) -> dict[str, Figure]:
         return found
     train = is_train(device.drive)
     if train:
-        levels = pulse_levels(series, device.drive)
-        if len(levels["level_S"]):
+        levels = pulse_table(device, series)
+        if levels:
             found["train.png"] = train_figure(levels, update_figures(levels, device), title=run.name)
     elif time_s[-1] > _SHORT_S:
         found["retention.png"] = keeping_figure(series, run.stages, title=run.name)
