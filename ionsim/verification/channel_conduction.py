@@ -19,7 +19,7 @@ SHEET_S = 1.4e-7  # of a depleted surface: 4.7 nm of a uniform channel
 SIZES_NM = (1.0, 0.5)
 
 
-@case("channel_conduction")
+@case("channel-conduction")
 def channel_conduction() -> list[Record]:
     """Channel conductance and the contacts' shares: layers, a graded channel, a depleted surface, against integrals."""
     return [*_across(), *_along(), *_surface()]
