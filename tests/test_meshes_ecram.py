@@ -21,7 +21,7 @@ def volumes(cell: meshes.LabelledMesh) -> dict[str, float]:
 
 
 def areas(cell: meshes.LabelledMesh) -> dict[str, float]:
-    """Length of every named surface in nm (1 a point)."""
+    """Size of every named surface: 1 a point, nm in the plane, nm^2 in 3D."""
     whole = meshes.gather(cell)
     assert whole is not None
     share = _shares(whole.points_nm[whole.facet_nodes(whole.facets)], False).sum(axis=1)
@@ -106,6 +106,24 @@ def test_lateral_cell_is_exact_and_its_gate_is_a_hole() -> None:
     assert 1200 < meshes.quality(meshes.ecram_lateral()).nodes < 1700
 
 
+def test_vertical_cell_in_3d_is_exact_with_electrolyte_beside_the_channel() -> None:
+    shape = {"electrolyte_width_nm": 80.0, "gate_width_nm": 60.0, "overlap_nm": 10.0}
+    for half in (True, False):
+        cell = meshes.ecram_vertical_3d(**shape, half=half)
+        part = 0.5 if half else 1.0
+        beside = 30.0 * 170.0 * 10.0
+        inside = {"channel": 75e3, "source": 1e4, "drain": 1e4}
+        exact = {"electrolyte": 170.0 * 80.0 * 10.0 + beside, **inside}
+        assert volumes(cell) == pytest.approx({name: part * value for name, value in exact.items()})
+        exact = {"channel": 150.0 * 70.0, "source": 10.0 * 70.0, "drain": 10.0 * 70.0}
+        assert shared(cell) == pytest.approx({f"electrolyte/{name}": part * value for name, value in exact.items()})
+        found = areas(cell)
+        assert found["gate"] == pytest.approx(part * 150.0 * 60.0)
+        assert found["top"] == pytest.approx(part * (170.0 * 80.0 - 150.0 * 60.0))
+        assert found.get("symmetry", 0.0) == pytest.approx(half * (190.0 * 10.0 + 170.0 * 10.0))
+        assert found["bottom"] == pytest.approx(part * (150.0 * 50.0 + 170.0 * 30.0))
+
+
 @pytest.mark.parametrize("build", [meshes.ecram_vertical, meshes.ecram_lateral])
 def test_no_weight_is_negative_and_none_belongs_to_a_diagonal(build: Any) -> None:
     cell = build(comm=MPI.COMM_SELF)
@@ -139,6 +157,8 @@ def test_grid_lines_grow_by_the_factor_and_are_where_they_must_be() -> None:
         ("ecram_vertical", {"gate_length_nm": 151.0}, r"gate_length_nm must be at most channel_length_nm \+ 2 overlap"),
         ("ecram_vertical", {"contact_nm": 20.0}, r"contact_nm must be less than channel_nm \+ electrolyte_nm = 20.0"),
         ("ecram_vertical", {"edge_nm": 6.0}, "edge_nm must be at most lateral_nm = 5.0"),
+        ("ecram_vertical_3d", {"width_nm": 60.0}, "width_nm must be at most electrolyte_width_nm = 50.0"),
+        ("ecram_vertical_3d", {"gate_width_nm": 60.0}, "gate_width_nm must be at most electrolyte_width_nm = 50.0"),
         ("ecram_lateral", {"gap_nm": float("nan")}, "gap_nm must be a positive length"),
         ("ecram_lateral", {"gate_nm": "1"}, "ecram_lateral: gate_nm must be a number"),
         ("ecram_lateral", {"overlap_nm": 1.0}, "no parameter 'overlap_nm'"),
