@@ -17,6 +17,7 @@ from fem.extension import Extension
 from fem.front import FrontStep, PhaseFront
 from fem.functions import cosh, exp, log, maximum, minimum, sinh, sqrt, tanh, where
 from fem.heat import Heat
+from fem.heatnetwork import HeatNetwork
 from fem.ionphases import ONE_MOLAR_PER_M3, Excess, Phase, Species, lattice_gas, regular_solution
 from fem.krylov import SolverSettings
 from fem.latent import HeatStep, LatentHeat, LatentStep, heat_step
@@ -48,6 +49,7 @@ __all__ = [
     "FemError",
     "FrontStep",
     "Heat",
+    "HeatNetwork",
     "HeatStep",
     "Junction",
     "LatentHeat",

@@ -1,155 +1,303 @@
-"""Electronic conduction along a channel between two contacts, and what a current into it from the side does there."""
+"""Electronic conduction along a channel between two contacts, and where electrons that a gate asks for come from."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+import dolfinx.mesh
 import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
+import scipy.spatial
 from numpy.typing import NDArray
 
 from fem.cell import Cell, scalar_space
 from fem.contacts import pair_dofs
 from fem.errors import FemError, unknown_name
-from fem.halo import Halo
+from fem.halo import Halo, nodal_array
 from fem.scharfetter import region_network
+from fem.simplices import Simplices, simplices
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
-_FLOOR = 1e-3  # of the bulk conductance of an edge, that a sheet which depletes it leaves
+_LEFT = 1e-3  # of a node's conductivity, that depletion leaves there
 
 
 @dataclass(frozen=True)
 class ChannelState:
-    """The channel at small bias: what flows from drain to source per volt, and where the potential is.
+    """A channel at small bias.
 
-    ``conductance_S``: in S, per metre of depth in a plane. ``source_share`` (local dofs,): of the currents that enter
-    at a node (at floating potential), the part that leaves at the source, which is the potential with 1 V at the source
-    and 0 V at the drain; 1 and 0 in the contacts, 0 elsewhere.
+    ``conductance_S`` between source and drain: S, S per metre of depth in a plane, S/m^2 in 1D. ``source_share`` (local
+    dofs,): of the electrons that a node asks for, the part that comes from the source; the rest comes from the drain.
+    It is the potential with 1 V at the source and 0 V at the drain: 1 and 0 in metal regions of these, 0 elsewhere
+    outside the channel. ``sigma_S_per_m`` (local dofs,): conductivity with the sheet, 0 outside the channel.
     """
 
     conductance_S: float
-    source_share: Array
+    source_share: Array = field(repr=False)
+    sigma_S_per_m: Array = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Contact:
+    """Nodes of the channel at a contact, the area (n,) in m^2 of each, and all nodes of its metal region if any."""
+
+    nodes: Nodes
+    area: Array
+    metal: Nodes
 
 
 class ChannelConduction:
-    """div(sigma grad V) = 0 in the region ``channel`` between the regions ``source`` and ``drain``, which are metals.
+    """div(sigma grad V) = 0 in the region ``channel`` between the contacts ``source`` and ``drain``.
 
-    The contacts share nodes with the channel; with ``contact_ohm_m2`` a resistance lies between, by the area of the
-    common surface. ``interface``: a split interface of the channel, along which ``solve`` takes a sheet conductance.
-    Conductances of edges are those of first-order elements, sigma the mean of both ends: layers along the current are
-    exact, and sigma that changes along it converges with the square of the mesh size.
+    A contact is a metal region that shares nodes with the channel, or a surface of the channel; it has one potential.
+    With ``contact_ohm_m2`` that resistance lies between it and the channel.
 
-    In a plane (per metre of depth) or 3D, on one rank. Raises FemError for unknown names, and contacts that do not
-    touch the channel.
+    sigma is constant in the control volume of each node, so that the conductance of an edge is the harmonic mean of
+    both ends times its weight: on grid lines layers across the current (in series) and along it (in parallel) are exact
+    however much they differ, and the conductance of layers along it is the sum of sigma times volume. Where sigma is
+    smooth the error falls with the square of the mesh size.
+
+    Needs a mesh of simplices without negative weights, on one rank; any dimension. Raises FemError for unknown names,
+    a contact that shares no face with the channel, and one that the other touches.
     """
 
     def __init__(
-        self, cell: Cell, channel: str, source: str, drain: str, interface: str, contact_ohm_m2: float | None = None
+        self,
+        cell: Cell,
+        channel: str = "channel",
+        source: str = "source",
+        drain: str = "drain",
+        interface: str | None = "electrolyte/channel",
+        contact_ohm_m2: float | None = None,
     ) -> None:
-        self._space = scalar_space(cell)
-        halo = Halo(self._space)
-        for name in (channel, source, drain):
-            if name not in cell.regions:
-                raise unknown_name("region", name, cell.regions)
-        if interface not in cell.interfaces:  # type: ignore[attr-defined]
-            raise unknown_name("interface", interface, cell.interfaces)  # type: ignore[attr-defined]
-        network = region_network(cell, channel, self._space, halo)
-        self.size, self.nodes = halo.local, network.nodes
-        self._tail, self._head, self._weight = network.tail, network.head, network.weight
-        self._ends = []
-        for name in (source, drain):
-            metal = region_network(cell, name, self._space, halo).nodes
-            touching = np.intersect1d(metal, self.nodes)
-            if not touching.size:
-                raise FemError(f"region {name!r} does not touch {channel!r}")
-            self._ends.append((metal, touching))
-        x_m = np.asarray(self._space.tabulate_dof_coordinates()) * 1e-9
-        pairs = pair_dofs(
-            self._space, halo, np.asarray(cell.interfaces[interface].nodes, dtype=np.int64), interface  # type: ignore[attr-defined]
-        )  # fmt: skip
-        surface = np.where(np.isin(pairs[:, 0], self.nodes), pairs[:, 0], pairs[:, 1])
-        self._sheet_edges(surface, x_m)
-        self._contact = None
-        if contact_ohm_m2:
-            self._contact = [_face(touching, x_m) / contact_ohm_m2 for _, touching in self._ends]
-        self._number = np.full(self.size, -1, dtype=np.int64)
-        self._number[self.nodes] = np.arange(self.nodes.size)
+        if cell.mesh.comm.size > 1:
+            raise FemError(f"ChannelConduction runs on one rank, its mesh has {cell.mesh.comm.size}; give the mesh "
+                           "COMM_SELF")  # fmt: skip
+        if contact_ohm_m2 is not None and not (math.isfinite(contact_ohm_m2) and contact_ohm_m2 > 0.0):
+            raise FemError(f"contact_ohm_m2 must be positive and finite, or None for none, got {contact_ohm_m2!r}")
+        self.space: Any = scalar_space(cell)
+        self._halo = Halo(self.space)
+        self.network = region_network(cell, channel, self.space, self._halo)
+        if np.any(self.network.weight < 0.0):
+            raise FemError(f"region {channel!r}: an edge has a negative weight; make a Delaunay mesh")
+        self.nodes = self.network.nodes
+        self._elements = simplices(cell, channel, self.space, self._halo)
+        self._contacts = [self._contact(cell, name, kind) for name, kind in ((source, "source"), (drain, "drain"))]
+        if np.any(np.isin(self._contacts[0].nodes, self._contacts[1].nodes)):
+            raise FemError(f"the contacts {source!r} and {drain!r} touch each other")
+        self._contact_S_per_m2 = None if contact_ohm_m2 is None else 1.0 / contact_ohm_m2
+        self._surface, self._area = self._interface(cell, interface)
+        self._columns()
+        self._pattern()
+        self._edge = np.empty(0)
+        self._solver: Any = None
 
-    def _sheet_edges(self, surface: Nodes, x_m: Array) -> None:
-        """Edges of the channel whose ends both lie on the interface, and their length; no diagonals across it."""
-        on = np.zeros(self.size, dtype=bool)
-        on[surface] = True
-        self._along = np.flatnonzero(on[self._tail] & on[self._head])
-        length = np.linalg.norm(x_m[self._tail[self._along]] - x_m[self._head[self._along]], axis=1)
-        self._per_length = 1.0 / length
+    def _contact(self, cell: Cell, name: str, kind: str) -> _Contact:
+        """A region's contact, or if there is none of that name a surface's: the faces that it shares with the channel.
+        """
+        metal = np.empty(0, dtype=np.int64)
+        if name in cell.regions:
+            body = simplices(cell, name, self.space, self._halo)
+            faces, metal = _outer_faces(body), np.flatnonzero(body.volume > 0.0)
+        elif name in cell.surfaces:
+            faces = _surface_faces(cell, name, self.space)
+        else:
+            raise unknown_name(f"{kind}: region or surface", name, [*cell.regions, *cell.surfaces])
+        both, counts = np.unique(np.concatenate([faces, _outer_faces(self._elements)]), axis=0, return_counts=True)
+        if not np.any(counts == 2):
+            raise FemError(f"{kind}: {name!r} has no face in common with the channel")
+        return _Contact(*_areas(self._elements, both[counts == 2]), metal)
+
+    def _interface(self, cell: Cell, name: str | None) -> tuple[Nodes, Array]:
+        """Nodes (n,) of the channel on the interface that takes a sheet, and the area (n,) in m^2 of each."""
+        if name is None:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        known: Mapping[str, Any] = getattr(cell, "interfaces", {})
+        if name not in known:
+            raise unknown_name("interface", name, known)
+        pairs = pair_dofs(self.space, self._halo, np.asarray(known[name].nodes, dtype=np.int64), name)
+        inside = np.isin(pairs, self.nodes)
+        if not np.all(np.any(inside, axis=1)):
+            raise FemError(f"interface {name!r} is not one of the channel's")
+        dim = cell.mesh.topology.dim
+        metres = 1.0 if dim == 1 else 1e-9 if dim == 2 and not self._elements.axisymmetric else 1e-18
+        nodes, index = np.unique(np.where(inside[:, 0], pairs[:, 0], pairs[:, 1]), return_inverse=True)
+        return nodes, np.bincount(index.ravel(), np.asarray(known[name].area_nm2) * metres, nodes.size)
+
+    def _columns(self) -> None:
+        """Every node of the channel belongs to the nearest one of the interface, in the order of their distance."""
+        if not self._surface.size:
+            return
+        x = np.asarray(self.space.tabulate_dof_coordinates())
+        distance, nearest = map(np.asarray, scipy.spatial.KDTree(x[self._surface]).query(x[self.nodes]))
+        order = np.lexsort((distance, nearest))
+        self._column, self._below = nearest[order], self.nodes[order]
+        self._thickness = self.network.volume[self._below] / self._area[self._column]
+        self._first = np.searchsorted(self._column, np.arange(self._surface.size))
+
+    def _pattern(self) -> None:
+        """Rows of the unknowns and where each edge goes in the matrix: contacts without resistance are none."""
+        free = np.zeros(self._halo.local, dtype=bool)
+        free[self.nodes] = True
+        if self._contact_S_per_m2 is None:
+            for contact in self._contacts:
+                free[contact.nodes] = False
+        self._free = np.flatnonzero(free)
+        number = np.full(self._halo.local, -1, dtype=np.int64)
+        number[self._free] = np.arange(self._free.size)
+        tail, head = number[self.network.tail], number[self.network.head]
+        both = np.flatnonzero((tail >= 0) & (head >= 0))
+        ends = [(np.flatnonzero(end >= 0), end[end >= 0]) for end in (tail, head)]
+        row = np.concatenate([tail[both], head[both], *(at for _, at in ends)])
+        column = np.concatenate([head[both], tail[both], *(at for _, at in ends)])
+        self._entry_edge = np.concatenate([both, both, *(edge for edge, _ in ends)])
+        self._entry_sign = np.concatenate([-np.ones(2 * both.size), np.ones(row.size - 2 * both.size)])
+        keys, self._slot = np.unique(column * self._free.size + row, return_inverse=True)
+        self._rows = keys % max(self._free.size, 1)
+        self._starts = np.searchsorted(keys, np.arange(self._free.size + 1) * self._free.size)
+        self._diagonal = np.flatnonzero(self._rows == keys // max(self._free.size, 1))
+        self._at = [number[contact.nodes] for contact in self._contacts]
 
     def solve(self, sigma_S_per_m: Array, sheet_S: Array | None = None) -> ChannelState:
-        """Conductance at conductivities (local dofs,) in S/m, with a sheet (local dofs,) of S on the interface.
+        """The channel at conductivities (local dofs,) in S/m, with sheet conductances (local dofs,) in S on the
+        interface (as read at its nodes on the channel's side); values elsewhere do not count.
 
-        A sheet below 0 takes away from what lies beneath: all layers together, as far as there is something left.
-        Raises FemError for values that are not positive and finite.
+        A sheet above 0 is added to the control volume of its node. One below 0, depletion, takes as much conductivity
+        away as it says, from the surface down and as deep as it must, but leaves 1e-3 of it in every node: where the
+        channel has less than that to give, the rest of the sheet is lost. Raises FemError for values that are not
+        finite, or a conductivity that is not positive.
         """
-        inside = sigma_S_per_m[self.nodes]
+        given = nodal_array(sigma_S_per_m, self._halo, "sigma_S_per_m")
+        assert given is not None
+        inside = given[self.nodes]
         if not np.all(np.isfinite(inside) & (inside > 0.0)):
             raise FemError(f"sigma_S_per_m must be positive and finite in the channel, got {np.min(inside)!r}")
-        edge = 0.5 * (sigma_S_per_m[self._tail] + sigma_S_per_m[self._head]) * self._weight
-        if sheet_S is not None:
-            along = self._along
-            added = 0.5 * (sheet_S[self._tail[along]] + sheet_S[self._head[along]]) * self._per_length
-            edge = edge.copy()
-            edge[along] = np.maximum(edge[along] + added, _FLOOR * edge[along])
-        tail, head = self._number[self._tail], self._number[self._head]
-        count = self.nodes.size
-        matrix = scipy.sparse.coo_array(
-            (np.concatenate([edge, edge, -edge, -edge]),
-             (np.concatenate([tail, head, tail, head]), np.concatenate([tail, head, head, tail]))),
-            shape=(count, count),
-        ).tocsr()  # fmt: skip
-        potential = np.zeros(count)
-        drives = np.zeros(count)
-        if self._contact is None:
-            source, drain = (self._number[touching] for _, touching in self._ends)
-            fixed = np.concatenate([source, drain])
-            potential[source] = 1.0
-            free = np.setdiff1d(np.arange(count), fixed)
-            if free.size:
-                inner = matrix[free][:, free].tocsc()
-                potential[free] = scipy.sparse.linalg.spsolve(inner, -(matrix[free] @ potential))
-            current = float((matrix @ potential)[source].sum())
-        else:
-            at = [self._number[touching] for _, touching in self._ends]
-            diagonal = np.zeros(count)
-            for nodes, value in zip(at, self._contact, strict=True):
-                diagonal[nodes] += value
-            drives[at[0]] = self._contact[0]
-            whole = (matrix + scipy.sparse.diags_array(diagonal)).tocsc()
-            potential = scipy.sparse.linalg.spsolve(whole, drives)
-            current = float((self._contact[0] * (1.0 - potential[at[0]])).sum())
-        share = np.zeros(self.size)
-        share[self._ends[0][0]] = 1.0
-        share[self.nodes] = potential
-        self._matrix = matrix
-        return ChannelState(current, share)
+        sigma = np.zeros(self._halo.local)
+        sigma[self.nodes] = inside
+        sheet = nodal_array(sheet_S, self._halo, "sheet_S")
+        if sheet is not None:
+            if not self._surface.size:
+                raise FemError("a sheet_S needs an interface to lie on")
+            if not np.all(np.isfinite(sheet[self._surface])):
+                raise FemError("sheet_S must be finite on the interface")
+            self._add(sigma, sheet[self._surface])
+        return self._solve(sigma)
 
+    def _add(self, sigma: Array, sheet: Array) -> None:
+        """Put the sheet (surface nodes,) into sigma (local dofs,)."""
+        has = np.maximum(sigma[self._below] * self._thickness * (1.0 - _LEFT), 0.0)
+        above = np.cumsum(has) - has
+        above -= above[self._first][self._column]
+        taken = np.clip(np.maximum(-sheet, 0.0)[self._column] - above, 0.0, has)
+        sigma[self._below] -= taken / self._thickness
+        depth = self._thickness[self._first]  # of the surface's nodes themselves, which are the nearest
+        sigma[self._surface] += np.maximum(sheet, 0.0) / depth
+
+    def _solve(self, sigma: Array) -> ChannelState:
+        network = self.network
+        tail, head = sigma[network.tail], sigma[network.head]
+        self._edge = 2.0 * tail * head / (tail + head) * network.weight
+        values = np.bincount(self._slot, self._entry_sign * self._edge[self._entry_edge], self._rows.size)
+        contact = self._contact_S_per_m2
+        if contact is not None:
+            for at, end in zip(self._at, self._contacts, strict=True):
+                values[self._diagonal[at]] += contact * end.area
+        self._solver = None
+        if self._free.size:
+            shape = (self._free.size, self._free.size)
+            matrix = scipy.sparse.csc_array((values, self._rows, self._starts), shape=shape)
+            self._solver = scipy.sparse.linalg.splu(
+                matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+            )
+        source = self._contacts[0]
+        share = np.zeros(self._halo.local)
+        share[source.metal] = 1.0
+        share[source.nodes] = 1.0
+        share = self._potential(share, np.zeros(self._halo.local))
+        # The dissipation, which an error of the potential enters by its square.
+        rise = share[network.tail] - share[network.head]
+        conductance = float(self._edge @ rise**2)
+        if contact is not None:
+            for end, volts in zip(self._contacts, (1.0, 0.0), strict=True):
+                conductance += contact * float(end.area @ (share[end.nodes] - volts) ** 2)
+        return ChannelState(conductance, share, sigma)
+
+    def _potential(self, held: Array, currents_A: Array) -> Array:
+        """Potential (local dofs,) with contacts at the values ``held`` (local dofs,) has there, and currents added."""
+        result = held.copy()
+        if self._solver is None:
+            return result
+        contact = self._contact_S_per_m2
+        loads = currents_A.copy()
+        if contact is not None:
+            for end in self._contacts:
+                loads[end.nodes] += contact * end.area * held[end.nodes]
+        else:
+            for here, there in ((self.network.tail, self.network.head), (self.network.head, self.network.tail)):
+                loads += np.bincount(here, self._edge * held[there], self._halo.local)
+        result[self._free] = self._solver.solve(loads[self._free])
+        return result
+
+    def potential_V(self, currents_A: Array) -> Array:
+        """Potential (local dofs,) in V where currents (local dofs,) in A enter at nodes of the channel, both contacts
+        at 0 V; with the conductivities of the latest ``solve``. Raises FemError before the first."""
+        if not self._edge.size:
+            raise FemError("call solve first: the channel has no conductivity yet")
+        currents = nodal_array(currents_A, self._halo, "currents_A")
+        assert currents is not None
+        return self._potential(np.zeros(self._halo.local), currents)
 
     def drop_V(self, currents_A: Array) -> float:
-        """Largest voltage against the contacts, both at 0 V, where currents (local dofs,) in A enter at nodes.
+        """Largest ``potential_V`` by size, which tells whether it is fair to give the channel one potential.
 
-        With the conductances of the latest ``solve``. It tells how far the channel is from one potential.
+        Current that enters all along a uniform channel of resistance R makes I R / 8.
         """
-        fixed = np.concatenate([self._number[touching] for _, touching in self._ends])
-        free = np.setdiff1d(np.arange(self.nodes.size), fixed)
-        if not free.size:
-            return 0.0
-        inner = self._matrix[free][:, free].tocsc()
-        return float(np.abs(scipy.sparse.linalg.spsolve(inner, currents_A[self.nodes][free])).max())
+        return float(np.abs(self.potential_V(currents_A)[self.nodes]).max())
+
+    def current_density(self, state: ChannelState, bias_V: float = 1.0) -> Array:
+        """Current density (local dofs, dim) in A/m^2 with bias_V at the source, for pictures; 0 outside the channel.
+
+        Mean over the cells around a node of their gradients, by volume, times its sigma with the sheet.
+        """
+        parts = self._elements
+        gradient = np.einsum("cai,ca->ci", parts.gradient * 1e9, bias_V * state.source_share[parts.dofs])
+        result = np.zeros((self._halo.local, parts.dim))
+        for axis in range(parts.dim):
+            total = np.bincount(parts.dofs.ravel(), (parts.share * gradient[:, axis : axis + 1]).ravel(),
+                                self._halo.local)  # fmt: skip
+            result[self.nodes, axis] = -(state.sigma_S_per_m * total)[self.nodes] / parts.volume[self.nodes]
+        return result
 
 
-def _face(nodes: Nodes, x_m: Array) -> Array:
-    """Length (n,) of a straight line of nodes that belongs to each."""
-    order = np.argsort(x_m[nodes] @ np.array([1.0, 1.7, 0.3]))
-    steps = np.linalg.norm(np.diff(x_m[nodes[order]], axis=0), axis=1)
-    share = np.zeros(nodes.size)
-    share[order[:-1]] += 0.5 * steps
-    share[order[1:]] += 0.5 * steps
-    return share
+def _outer_faces(part: Simplices) -> Nodes:
+    """Dofs (n, dim), ascending, of the faces that only one cell of the region has."""
+    faces = np.concatenate([np.delete(part.dofs, corner, axis=1) for corner in range(part.dim + 1)])
+    found, counts = np.unique(np.sort(faces, axis=1), axis=0, return_counts=True)
+    return np.asarray(found[counts == 1], dtype=np.int64)
+
+
+def _surface_faces(cell: Cell, name: str, space: Any) -> Nodes:
+    """Dofs (n, dim), ascending, of the faces of a surface."""
+    mesh, dim = cell.mesh, cell.mesh.topology.dim
+    mesh.topology.create_connectivity(dim - 1, dim)
+    facets = cell.facets.find(cell.surfaces[name])
+    at = np.asarray(dolfinx.mesh.entities_to_geometry(mesh, dim - 1, facets)).reshape(facets.size, dim)
+    dof = np.empty(mesh.geometry.x.shape[0], dtype=np.int64)
+    dof[np.asarray(mesh.geometry.dofmaps[0]).ravel()] = np.asarray(space.dofmap.list).ravel()
+    return np.sort(dof[at], axis=1)
+
+
+def _areas(part: Simplices, faces: Nodes) -> tuple[Nodes, Array]:
+    """Nodes (n,) of faces (m, dim), and the integral (n,) of each one's linear shape function: m^2, m in a plane."""
+    dim = part.dim
+    points = part.x_nm[faces] * 1e-9
+    edges = points[:, 1:] - points[:, :1]
+    gram = np.linalg.det(edges @ np.swapaxes(edges, 1, 2)) if dim > 1 else np.ones(len(faces))
+    share = np.repeat((np.sqrt(gram) / (1.0, 1.0, 2.0)[dim - 1])[:, None] / dim, dim, axis=1)
+    if part.axisymmetric:
+        r = points[:, :, 0]
+        share *= 2.0 * np.pi * (r.sum(axis=1, keepdims=True) + r) / 3.0
+    nodes, index = np.unique(faces, return_inverse=True)
+    return nodes, np.bincount(index.ravel(), share.ravel(), nodes.size)

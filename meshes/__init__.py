@@ -7,7 +7,7 @@ with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spac
 
 from meshes.array import pcm_array
 from meshes.catalogue import GEOMETRIES, build, defaults, summary
-from meshes.ecram import ecram_lateral, ecram_stack, ecram_vertical
+from meshes.ecram import ecram_lateral, ecram_stack, ecram_vertical, ecram_vertical_3d
 from meshes.errors import MeshError
 from meshes.filament import KINDS, filament_cell
 from meshes.grading import graded
@@ -38,6 +38,7 @@ __all__ = [
     "ecram_lateral",
     "ecram_stack",
     "ecram_vertical",
+    "ecram_vertical_3d",
     "filament_cell",
     "gather",
     "graded",

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 from mpi4py import MPI
 
 from meshes.array import pcm_array
-from meshes.ecram import ecram_lateral, ecram_stack, ecram_vertical
+from meshes.ecram import ecram_lateral, ecram_stack, ecram_vertical, ecram_vertical_3d
 from meshes.errors import MeshError, nearest
 from meshes.filament import filament_cell
 from meshes.labelled import LabelledMesh
@@ -21,6 +21,7 @@ GEOMETRIES: dict[str, Callable[..., LabelledMesh]] = {
     "ecram_lateral": ecram_lateral,
     "ecram_stack": ecram_stack,
     "ecram_vertical": ecram_vertical,
+    "ecram_vertical_3d": ecram_vertical_3d,
     "filament": functools.partial(filament_cell, kind="tetrahedra"),
     "line_cell": line_cell,
     "line_cell_3d": line_cell_3d,

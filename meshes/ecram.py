@@ -10,7 +10,7 @@ from meshes.grading import check_lengths, check_less
 from meshes.grids import Painted, check_grading, graded_lines, mesh_grid
 from meshes.labelled import LabelledMesh
 from meshes.shapes import plane
-from meshes.simplices import Chooser
+from meshes.simplices import Chooser, Floats
 
 _SAME_NM = 1e-6
 
@@ -78,6 +78,58 @@ def ecram_vertical(
     _check_sizes(size_nm, growth, largest_nm, lateral_nm, edge_nm)
     lines = shape.lines(size_nm, growth, largest_nm, lateral_nm, edge_nm)
     return mesh_grid(lines, shape.painted(), shape.surfaces(), shape.split, comm)
+
+
+def ecram_vertical_3d(
+    channel_length_nm: float = 150.0,
+    width_nm: float = 50.0,
+    channel_nm: float = 10.0,
+    electrolyte_nm: float = 10.0,
+    electrolyte_width_nm: float = 50.0,
+    gate_length_nm: float = 150.0,
+    gate_width_nm: float = 50.0,
+    overlap_nm: float = 0.0,
+    contact_length_nm: float = 20.0,
+    contact_nm: float = 10.0,
+    size_nm: float = 0.5,
+    growth: float = 1.6,
+    largest_nm: float = 2.5,
+    lateral_nm: float = 10.0,
+    edge_nm: float = 3.0,
+    half: bool = False,
+    comm: MPI.Comm | None = None,
+) -> LabelledMesh:
+    """An ECRAM cell with its gate above the channel in 3D (x, y, z). Tetrahedra; as :func:`ecram_vertical`.
+
+    y goes across the channel, whose middle is y = 0. Channel and contacts are width_nm wide, the gate gate_width_nm,
+    the electrolyte electrolyte_width_nm; beside the channel it goes down to the substrate, and touches the channel's
+    sides. Grid lines along y as along x. With ``half`` only y > 0: its mirror plane is the surface "symmetry". Bricks
+    are cut in six: at the rims of regions volumes and weights are not those of the bricks.
+    """
+    shape = _Vertical(channel_length_nm, channel_nm, electrolyte_nm, gate_length_nm, overlap_nm, contact_length_nm,
+                      contact_nm)  # fmt: skip
+    check_lengths({"width_nm": width_nm, "electrolyte_width_nm": electrolyte_width_nm, "gate_width_nm": gate_width_nm})
+    check_less("width_nm", width_nm, "electrolyte_width_nm", electrolyte_width_nm, equal=True)
+    check_less("gate_width_nm", gate_width_nm, "electrolyte_width_nm", electrolyte_width_nm, equal=True)
+    _check_sizes(size_nm, growth, largest_nm, lateral_nm, edge_nm)
+    inner, outer, gate = (0.5 * width for width in (width_nm, electrolyte_width_nm, gate_width_nm))
+    wider = outer > inner + _SAME_NM
+    x, z = shape.lines(size_nm, growth, largest_nm, lateral_nm, edge_nm)
+    at = {0.0: lateral_nm, outer: edge_nm, gate: edge_nm, inner: size_nm if wider else edge_nm}
+    y = graded_lines(_apart(at), growth, lateral_nm)
+    painted: list[Painted] = []
+    for name, (along, up) in shape.painted():
+        liquid = name == "electrolyte"
+        reach = outer if liquid else inner
+        painted.append((name, [along, (-reach, reach), (0.0 if liquid and wider else up[0], up[1])]))
+    found = shape.surfaces()
+    is_gate = found["gate"]
+    surfaces: dict[str, Chooser] = {"symmetry": plane(1, 0.0)} if half else {}
+    surfaces |= found
+    surfaces["gate"] = lambda middle, region: is_gate(middle, region) & (np.abs(middle[:, 1]) < gate)
+    if gate < outer - _SAME_NM:
+        surfaces["top"] = plane(-1, shape.top)
+    return mesh_grid([x, y if half else _mirrored(y), z], painted, surfaces, shape.split, comm)
 
 
 def ecram_lateral(
@@ -174,7 +226,7 @@ class _Vertical:
         }
         return found | ({"top": roof} if self.gate < self.reach - _SAME_NM else {})
 
-    def lines(self, size: float, growth: float, largest: float, lateral: float, edge: float) -> list[np.ndarray]:
+    def lines(self, size: float, growth: float, largest: float, lateral: float, edge: float) -> list[Floats]:
         """Grid lines along x, the same on both sides of x = 0, and along z."""
         covered = self.reach > self.half
         # Where the electrolyte touches the side of a contact or of the channel, that is an interface of it too.
@@ -182,7 +234,12 @@ class _Vertical:
         at = {self.end: lateral, self.reach: edge, self.gate: edge, 0.0: lateral, self.half: size if faces else edge}
         right = graded_lines(_apart(at), growth, lateral)
         z = {0.0: largest, self.contact: size if covered else largest, self.top: size, self.channel: size}
-        return [np.concatenate([-right[:0:-1], right]), graded_lines(z, growth, largest)]
+        return [_mirrored(right), graded_lines(z, growth, largest)]
+
+
+def _mirrored(lines: Floats) -> Floats:
+    """Grid lines from 0 on, and the same on the other side."""
+    return np.concatenate([-lines[:0:-1], lines])
 
 
 def _apart(sizes: Mapping[float, float]) -> dict[float, float]:

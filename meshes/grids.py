@@ -77,7 +77,7 @@ def _between(low: float, high: float, first: float, last: float, growth: float, 
     """Grid lines (n,) after ``low``, the last at ``high``: equal parts of the integral of 1 / size."""
     slope, length = math.log(growth), high - low
     # Lines at s = size (growth^k - 1) / (growth - 1) are a unit of the integral apart if the size at s = 0 is this.
-    first, last = (min(size * slope / (growth - 1.0), largest) for size in (first, last))
+    first, last = (size * slope / (growth - 1.0) if size < largest else largest for size in (first, last))
 
     def cells(s: Floats | float, size: float) -> Floats:
         """Intervals up to the distance s from an end with this size."""

@@ -243,6 +243,8 @@ def test_figures_of_a_train(trained):
     assert figures["n_pulses"] == 6
     assert figures["on_off_ratio"] > 1.0
     assert figures["E_pulse_J"] == pytest.approx(run.series["energy_J"][-1] / 6, rel=1e-12)
+    table = np.genfromtxt(run.folder / "pulses.csv", delimiter=",", names=True)
+    np.testing.assert_allclose(table["level_S"], pulse_levels(run.series, device.drive)["level_S"], rtol=1e-9)
     assert [path.name for path in run.plot()] == ["train.png", "currents.png", "ions.png"]
 
 

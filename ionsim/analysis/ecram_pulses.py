@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import constants
 from scipy.optimize import brentq
 
+from ionsim.config.device import Device
 from ionsim.config.ecram import EcramDevice
 from ionsim.config.gate import GatePulses
 from ionsim.config.waveforms import AnyDrive, Pulses
@@ -37,19 +38,26 @@ def is_train(drive: AnyDrive) -> bool:
     return isinstance(drive, GatePulses | Pulses)
 
 
+def pulse_table(device: Device, series: Mapping[str, Floats]) -> dict[str, Floats]:
+    """:func:`pulse_levels` of a train of gate pulses that has ended; empty of any other run."""
+    if not isinstance(device, EcramDevice) or not is_train(device.drive) or not len(series.get("time_s", ())):
+        return {}
+    levels = pulse_levels(series, device.drive)
+    return levels if len(levels["level_S"]) else {}
+
+
 def channel_figures(device: EcramDevice, series: Mapping[str, Floats]) -> dict[str, Any]:
     """What sums up a run: first and last conductance and filled share, and of a train of pulses the figures of
     :func:`update_figures`."""
-    level, time_s = np.asarray(series["conductance_S"]), np.asarray(series["time_s"])
+    level = np.asarray(series["conductance_S"])
     if not len(level):
         return {}
     found: dict[str, Any] = {
         "G_start_S": float(level[0]), "G_end_S": float(level[-1]), "x_end": float(series["x_mean"][-1]),
         "P_standby_W": float(level.min()) * device.channel.read_V**2,
     }  # fmt: skip
-    if is_train(device.drive) and time_s[-1] >= device.drive.period_s:  # type: ignore[union-attr]
-        found |= update_figures(pulse_levels(series, device.drive), device)
-    return found
+    levels = pulse_table(device, series)
+    return found | (update_figures(levels, device) if levels else {})
 
 
 def pulse_levels(series: Mapping[str, Floats], drive: AnyDrive) -> dict[str, Floats]:

@@ -42,6 +42,7 @@ class Ecram:
 
     def __init__(self, device: EcramDevice, seed: np.random.SeedSequence, comm: MPI.Comm | None = None) -> None:
         self.device = device
+        self._rank = 0 if comm is None else comm.rank
         self.cell = build_cell(device, comm)
         self.transport = self.cell.transport
         self.view = View(device, self.cell)
@@ -243,7 +244,7 @@ class Ecram:
 
     def write_fields(self, path: Path, frames: Sequence[tuple[float, dict[str, NDArray[np.float64]]]]) -> None:
         """Write mesh fields of several times for ParaView."""
-        if not frames:
+        if not frames or self._rank:  # every rank holds the whole mesh
             return
         with fem.VtxSeries(path, self.transport.space, list(frames[0][1])) as series:
             for time_s, fields in frames:

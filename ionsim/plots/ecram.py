@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ionsim.analysis.ecram_pulses import is_train, pulse_levels, update_figures
+from ionsim.analysis.ecram_pulses import is_train, pulse_table, update_figures
 from ionsim.config import Device, EcramDevice
+from ionsim.config.waveforms import Sweep
+from ionsim.plots.curves import iv_figure
 from ionsim.plots.style import (
     BLUE,
     GREEN,
@@ -61,8 +63,9 @@ class IonMap:
 def ecram_figures(run: Any) -> dict[str, Figure]:
     """Figures of a run by the names of their files.
 
-    ``train.png`` of a train of pulses, ``currents.png`` of the first pulse, or of all steps where they last less than
-    ``_SHORT_S``, ``retention.png`` where the run takes longer than that, ``ions.png`` of the snapshots.
+    ``train.png`` of a train of pulses, ``iv.png`` (gate current against gate voltage) of a sweep, ``retention.png`` of
+    any other run of more than ``_SHORT_S``, ``currents.png`` of the first pulse, or of all of a short run,
+    ``ions.png`` of the snapshots.
     """
     series = run.series
     found: dict[str, Figure] = {}
@@ -72,11 +75,14 @@ def ecram_figures(run: Any) -> dict[str, Figure]:
         return found
     train = is_train(device.drive)
     if train:
-        levels = pulse_levels(series, device.drive)
-        if len(levels["level_S"]):
+        levels = pulse_table(device, series)
+        if levels:
             found["train.png"] = train_figure(levels, update_figures(levels, device), title=run.name)
     elif time_s[-1] > _SHORT_S:
         found["retention.png"] = keeping_figure(series, run.stages, title=run.name)
+    if isinstance(device.drive, Sweep):
+        gate = series["voltage_V"], series["current_A"], series["stage"]
+        found["iv.png"] = iv_figure(*gate, run.stages, title=run.name)
     until_s = first_pulse_s(series) if train or time_s[-1] > _SHORT_S else None
     found["currents.png"] = current_figure(series, until_s=until_s, title=run.name)
     maps = ion_maps(run.snapshots)

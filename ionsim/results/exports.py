@@ -1,5 +1,6 @@
 """What other programs read, next to the run file: tables as CSV, the summary as JSON and the sites as extended XYZ."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ IV_FILE = "iv.csv"
 STEPS_FILE = "voltage_steps.csv"
 SUMMARY_FILE = "summary.json"
 SITES_FILE = "sites.extxyz"
+PULSES_FILE = "pulses.csv"
 _ANGSTROM_PER_NM = 10.0
 
 #: Prefix of the series' columns that count the events of a process from the start of the run.
@@ -55,6 +57,14 @@ def write_steps(path: Path, run: Run) -> None:
         stage, *numbers = (values[row] for values in columns.values())
         counts = [str(round(float(values[row]))) for values in events.values()]
         lines.append(",".join([str(stage), *(f"{number:.9e}" for number in numbers), *counts]))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def write_pulses(path: Path, levels: Mapping[str, np.ndarray]) -> None:
+    """Write a table with one row for each pulse of a train; the same run gives the same bytes."""
+    lines = [",".join(["pulse", *levels])]
+    for number, row in enumerate(zip(*(values.tolist() for values in levels.values()), strict=True), start=1):
+        lines.append(",".join([str(number), *(f"{value:.9e}" for value in row)]))
     write_text(path, "\n".join(lines) + "\n")
 
 

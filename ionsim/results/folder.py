@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ionsim.errors import ResultsError
 from ionsim.results.atomic import remove_leftovers
-from ionsim.results.exports import IV_FILE, SITES_FILE, STEPS_FILE, SUMMARY_FILE
+from ionsim.results.exports import IV_FILE, PULSES_FILE, SITES_FILE, STEPS_FILE, SUMMARY_FILE
 from ionsim.results.model import FIELDS_FOLDER, PICTURES, RUN_FILE
 from ionsim.results.run import Run
 
@@ -23,7 +23,7 @@ def claim(folder: str | Path, force: bool = False) -> Path:
         _refuse_if_taken(folder, path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE, *PICTURES):
+        for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE, PULSES_FILE, *PICTURES):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / FIELDS_FOLDER, ignore_errors=True)
         remove_leftovers(path)

@@ -18,6 +18,7 @@ from ionsim.devices import Family, build
 from ionsim.drive import Drive
 from ionsim.errors import ResultsError
 from ionsim.results import Recorder, Run, Sites, Snapshot, claim, export
+from ionsim.results.exports import PULSES_FILE, write_pulses
 from ionsim.results.model import FIELDS_FOLDER
 
 _T = TypeVar("_T")
@@ -148,9 +149,14 @@ class Simulation:
             self._written = time.monotonic()
 
     def _finish(self, path: Path) -> Run:
+        from ionsim.analysis import pulse_table
+
         self.recorder.write(path)
         run = Run.open(path.parent)
         export(run)
+        levels = pulse_table(self.device, run.series)
+        if levels:
+            write_pulses(run.folder / PULSES_FILE, levels)
         return run
 
     def _on_chief(self, task: Callable[[], _T]) -> _T:
