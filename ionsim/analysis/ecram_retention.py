@@ -94,10 +94,10 @@ def expected(device: EcramDevice, gate_V: float = 0.0) -> Theory:
     # D is what is activated, so sigma = e^2 n D/kT falls with 1/T besides
     sigma = number("electrolyte.conductivity_S_per_m") * _arrhenius(device, "electrolyte.activation_eV")
     sigma *= _REFERENCE_K / device.ambient_K
-    diffusivity = FallingDiffusivity(
+    falling = FallingDiffusivity(
         number("channel.diffusivity_m2_per_s"), number("channel.dense_diffusivity_m2_per_s"), number("channel.dense_at")
-    )(np.array(x))[0]
-    diffusivity = float(diffusivity) * _arrhenius(device, "channel.activation_eV")
+    )
+    diffusivity = float(falling(np.array(x))[0]) * _arrhenius(device, "channel.activation_eV")
     volume_C = constants.e * number("channel.sites_per_m3")  # charge per m^3 of a full channel
     depth_m = geometry.channel_nm * _NM
     resistance = {
