@@ -112,13 +112,13 @@ def expected(device: EcramDevice, gate_V: float = 0.0) -> Theory:
 
 
 def expected_half_s(device: EcramDevice, gate_V: float = 0.0) -> float:
-    """Time in which a uniform channel goes half of the way from its initial x to balance when its reaction limits.
+    """Time in which a uniform channel goes half of the way from rest to balance when its reaction limits.
 
     Electrolyte and layers are then in balance with the gate, so that the whole difference of the open-circuit voltage
     from ``gate_V`` is the affinity of the reaction.
     """
     theory, law, kT_V = expected(device, gate_V), _law(device), _K_EV_PER_K * device.ambient_K
-    alpha, begin = device.number("interfaces.channel.transfer"), device.channel.initial
+    alpha, begin = device.number("interfaces.channel.transfer"), filled(started(device))
     balance_V = float(law.voltage_V(np.array(theory.x), kT_V))
 
     def slowness(x: float) -> float:
