@@ -74,6 +74,20 @@ class Interfaces(Section):
     channel: Interface = setting(Interface(), "electrolyte and channel")
 
 
+class EcramHeat(Section):
+    """Heat of ions and reactions, in the device and out of it through what is not meshed."""
+
+    coupled: bool = setting(False, "whether it raises the temperature that ions and electrons feel")
+    channel_W_per_mK: float = number(1.63, "W/(m K)", "thermal conductivity of the channel", gt=0, le=1e4)
+    channel_J_per_m3K: float = number(2.29e6, "J/(m^3 K)", "heat capacity of the channel", gt=0, le=1e8)
+    electrolyte_W_per_mK: float = number(1.38, "W/(m K)", "thermal conductivity of the electrolyte", gt=0, le=1e4)
+    electrolyte_J_per_m3K: float = number(1.55e6, "J/(m^3 K)", "heat capacity of the electrolyte", gt=0, le=1e8)
+    contact_W_per_mK: float = number(35.0, "W/(m K)", "thermal conductivity of source and drain", gt=0, le=1e4)
+    contact_J_per_m3K: float = number(2.85e6, "J/(m^3 K)", "heat capacity of source and drain", gt=0, le=1e8)
+    gate_W_per_m2K: float = number(1e8, "W/(m^2 K)", "conductance from the electrolyte through the gate", gt=0, le=1e12)
+    substrate_W_per_m2K: float = number(1.38e7, "W/(m^2 K)", "conductance through the substrate", gt=0, le=1e12)
+
+
 class EcramSteps(Section):
     """Steps in time."""
 
