@@ -139,7 +139,7 @@ def test_a_perfect_conductor_is_a_metal(order):
     cell = mesh()
     kinds = ({"metal": True}, {"sigma": 1e10}, {"sigma": 0.1})
     problems = [ionic(cell=cell, order=order, **kind) for kind in kinds]
-    gate_V = [rested(problem) for problem in problems][0]
+    gate_V, *_ = [rested(problem) for problem in problems]
     begin = [problem.amount("inserted") for problem in problems]
     for state, split, _ in zip(*(pulse(problem, gate_V) for problem in problems), strict=True):
         one, other, slow = (problem.amount("inserted") - at for problem, at in zip(problems, begin, strict=True))
