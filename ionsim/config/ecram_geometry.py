@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from ionsim.config.base import Problem, Problems, Section, number
+from ionsim.config.base import Problem, Problems, Section, number, setting
 
 
 def _length(default: float, description: str) -> Any:
@@ -76,6 +76,33 @@ class EcramLateral(EcramPlane):
     kind: Literal["ecram_lateral"]
     gap_nm: float = _length(50.0, "distance from drain to gate")
     gate_length_nm: float = _length(100.0, "length of the gate")
+    gate_nm: float = _length(20.0, "thickness of the gate")
 
 
-EcramGeometryConfig = EcramStack | EcramVertical | EcramLateral
+class EcramVertical3d(EcramVertical):
+    """The gate above electrolyte and channel, in 3D."""
+
+    kind: Literal["ecram_vertical_3d"]  # type: ignore[assignment]
+    electrolyte_width_nm: float = _length(50.0, "width of the electrolyte, which covers the channel's sides if wider")
+    gate_width_nm: float = _length(50.0, "width of the gate")
+    size_nm: float = number(0.5, "nm", "mesh size at the electrolyte's interfaces", gt=1e-3, le=1e4)
+    growth: float = number(1.6, "", "ratio of neighbouring mesh sizes away from them", gt=1, le=3)
+    largest_nm: float = _length(2.5, "largest mesh size across a layer")
+    edge_nm: float = number(3.0, "nm", "mesh size along and across the channel at its ends and those of the gate",
+                            gt=1e-2, le=1e4)  # fmt: skip
+    half: bool = setting(False, "half of it only, beside a mirror plane")
+
+    def arguments(self) -> dict[str, Any]:
+        """All keys but the kind."""
+        return {name: value for name, value in self.model_dump().items() if name != "kind"}
+
+    def cross_checks(self) -> Problems:
+        """Channel and gate are no wider than the electrolyte."""
+        yield from super().cross_checks()
+        for key in ("width_nm", "gate_width_nm"):
+            if getattr(self, key) > self.electrolyte_width_nm:
+                message = f"must be at most electrolyte_width_nm = {self.electrolyte_width_nm:g}"
+                yield Problem(key, message, getattr(self, key))
+
+
+EcramGeometryConfig = EcramStack | EcramVertical | EcramLateral | EcramVertical3d

@@ -63,9 +63,9 @@ class IonMap:
 def ecram_figures(run: Any) -> dict[str, Figure]:
     """Figures of a run by the names of their files.
 
-    ``train.png`` of a train of pulses, ``iv.png`` (gate current against gate voltage) of a sweep, ``retention.png`` of any
-    other run of more than ``_SHORT_S``, ``currents.png`` of the first pulse, or of all of a short run, ``ions.png`` of
-    the snapshots.
+    ``train.png`` of a train of pulses, ``iv.png`` (gate current against gate voltage) of a sweep, ``retention.png`` of
+    any other run of more than ``_SHORT_S``, ``currents.png`` of the first pulse, or of all of a short run,
+    ``ions.png`` of the snapshots.
     """
     series = run.series
     found: dict[str, Figure] = {}
