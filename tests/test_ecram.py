@@ -171,6 +171,21 @@ def test_a_plane_takes_up_what_a_stack_does():
     assert two == pytest.approx(one, rel=0.02)
 
 
+def test_the_middle_of_a_poor_channel_follows_late():
+    found = {}
+    for mobility in (1.9e-6, 1.9e-2):
+        for equipotential in ("true", "false"):
+            keys = (f"channel.mobility_m2_per_Vs={mobility}", f"channel.equipotential={equipotential}")
+            cell = started(plane(*keys))
+            found[mobility, equipotential] = pulse(cell, 8.45).inserted_C, cell.largest_drop_V
+    poor, one = found[1.9e-6, "false"], found[1.9e-6, "true"]
+    assert 0.5 * one[0] < poor[0] < 0.8 * one[0]
+    assert 1.0 < poor[1] < 2.0
+    good, one = found[1.9e-2, "false"], found[1.9e-2, "true"]
+    assert good[0] == pytest.approx(one[0], rel=1e-3)
+    assert good[1] < 2e-3
+
+
 def test_a_finer_mesh_and_shorter_steps_change_a_pulse_little():
     usual = pulse(started(stack("channel.initial=0.15")), 9.5).inserted_C
     fine = ("steps.first_s=1e-10", "steps.potential_V=0.3"), ("geometry.size_nm=0.2", "geometry.largest_nm=1")
@@ -197,13 +212,14 @@ def test_a_current_inserts_its_charge():
     assert cell.device_V == pytest.approx(cell.cell.open_circuit_V(x), abs=1e-3)
 
 
-def test_a_checkpoint_goes_on_as_if_nothing_had_happened():
-    cell = started(stack("channel.initial=0.15"))
+@pytest.mark.parametrize("shape", [stack, plane])
+def test_a_checkpoint_goes_on_as_if_nothing_had_happened(shape):
+    cell = started(shape("channel.initial=0.15"))
     hold(cell, 6e-9, 9.0, 1e-9)
     saved = cell.checkpoint()
     hold(cell, 1e-6, -0.2, 1e-9)
     first = cell.observe()
-    other = started(stack("channel.initial=0.15"))
+    other = started(shape("channel.initial=0.15"))
     other.restore(saved)
     hold(other, 1e-6, -0.2, 1e-9)
     assert other.observe() == first

@@ -41,6 +41,9 @@ class Channel(Section):
     field_effect: float = number(
         1.0, "", "mobility of electrons that a field draws to the surface over that of the bulk", ge=0, le=100
     )
+    equipotential: bool = setting(
+        False, "in planes: the gate's current meets no resistance on its way through the channel (else Ohm's law holds)"
+    )
     sites_per_m3: float | None = _own("1/m^3", "density of sites for ions", ge=1e20, le=1e30)
     diffusivity_m2_per_s: float | None = _own("m^2/s", "diffusivity D of the mobility D/kT, few ions", gt=0, le=1e-3)
     dense_diffusivity_m2_per_s: float | None = _own("m^2/s", "that at dense_at and above", gt=0, le=1e-3)

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import fem
 from ionsim.config.ecram import EcramDevice
-from ionsim.devices.ecram_cell import CHANNEL, GATE, INSERTED, ION, build_cell
-from ionsim.devices.ecram_channel import PARTS, Reading
+from ionsim.devices.ecram_cell import GATE, INSERTED, ION, build_cell
+from ionsim.devices.ecram_channel import ENDS, PARTS, ConductingChannel, Reading
 from ionsim.devices.ecram_view import View
 from ionsim.drive import Circuit
 
@@ -54,13 +54,14 @@ class Ecram:
         self.n_steps = self.n_rejected = self.n_newton = 0
         self._state: fem.TransportState | None = None
         self._reading: Reading | None = None
-        self._parts = {f"{end}_{part}_A": 0.0 for end in ("source", "drain") for part in PARTS}
+        self._parts = {f"{end}_A": 0.0 for end in ENDS} | {f"{end}_{part}_A": 0.0 for end in ENDS for part in PARTS}
 
     # -- running ----------------------------------------------------------------------------------------------
 
     def initialise(self) -> None:
         """Rest at open circuit: double layers form, and ions spread evenly. Charges are counted from then on."""
-        state = self.transport.steady({CHANNEL: 0.0}, {GATE: 0.0})
+        state = self.transport.steady(self._rest, {GATE: 0.0})
+        self._follow()
         self.device_V = self.applied_V = state.voltages_V[GATE] + self.cell.offset_V
 
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
@@ -94,6 +95,9 @@ class Ecram:
             self._dt_s = control.dt_s if not control.finished else max(grown, step.dt_s)
             self.time_s = begin_s + min(control.time_s, length_s)
         self.time_s = until_s
+        if self._state is not None:
+            parts = self.cell.channel.split(self._state)
+            self._parts = {name: value * self.cell.scale for name, value in parts.items()}
         self._source_V = None if forced else applied_V
         self.applied_V = self.device_V if forced else applied_V
         self._reading = None
@@ -102,7 +106,7 @@ class Ecram:
     def _attempt(self, dt_s: float, value: float, forced: bool, circuit: Circuit) -> fem.Attempt:
         if dt_s > _STABLE_GROWTH * self._last_dt_s:
             self.transport.restart()
-        voltages: dict[str, float] = {CHANNEL: 0.0}
+        voltages = dict(self._rest)
         currents: dict[str, float] = {}
         (currents if forced else voltages)[GATE] = value if forced else value - self.cell.offset_V
         resistance = circuit.series_resistance_ohm * self.cell.scale
@@ -115,8 +119,20 @@ class Ecram:
         gate_V = state.voltages_V[GATE] + self.cell.offset_V
         self.energy_J += 0.5 * (self.device_V + gate_V) * self._passed(GATE) * self.cell.scale
         self.device_V, self._state, self._last_dt_s = gate_V, state, dt_s
-        self._parts = {name: value * self.cell.scale for name, value in self.cell.channel.split(state).items()}
         self.n_newton += state.newton_iterations
+        if isinstance(self.cell.channel, ConductingChannel):
+            self.largest_drop_V = max(self.largest_drop_V, self.cell.channel.drop_V(state))
+        self._follow()
+
+    def _follow(self) -> None:
+        """The channel conducts in the next step as it does now."""
+        if isinstance(self.cell.channel, ConductingChannel):
+            self.cell.channel.follow(self.filled, self.transport.metal_charge_C, self.device.ambient_K)
+
+    @property
+    def _rest(self) -> dict[str, float]:
+        """Voltages of the terminals that are not driven."""
+        return dict.fromkeys(self.cell.grounded, 0.0)
 
     _counted_C = 0.0
 
@@ -136,7 +152,11 @@ class Ecram:
     @property
     def inserted_C(self) -> float:
         """Charge of the ions that have entered the channel since the start, C."""
-        return -self.transport.faradaic_C[CHANNEL] * self.cell.scale
+        return -self._channel_faradaic_C() * self.cell.scale
+
+    def _channel_faradaic_C(self) -> float:
+        """Charge that followed ions into the channel, of all metal but the gate."""
+        return sum(charge for name, charge in self.transport.faradaic_C.items() if name != GATE)
 
     def read(self) -> Reading:
         """The channel as it is now, for the whole width."""
@@ -144,7 +164,7 @@ class Ecram:
             found = self.cell.channel.read(self.filled, self.transport.metal_charge_C, self.device.ambient_K)
             scale = self.cell.scale
             self._reading = Reading(found.conductance_S * scale, found.state_S * scale, found.sheet_C_per_m2)
-            if self._state is not None:
+            if self._state is not None and not isinstance(self.cell.channel, ConductingChannel):
                 self.largest_drop_V = max(self.largest_drop_V, self.cell.channel.drop_V(self._state))
         return self._reading
 
@@ -158,7 +178,6 @@ class Ecram:
         x = self.filled
         surface = self.cell.channel
         read_A = reading.conductance_S * self.device.channel.read_V
-        ends = {end: sum(self._parts[f"{end}_{part}_A"] for part in PARTS) for end in ("source", "drain")}
         return {
             "time_s": self.time_s,
             "voltage_V": self.applied_V,
@@ -173,10 +192,10 @@ class Ecram:
             "gate_faradaic_A": faradaic,
             "gate_charge_C": charge.charge_C[GATE] * scale,
             "gate_faradaic_C": charge.faradaic_C[GATE] * scale,
-            "channel_faradaic_C": charge.faradaic_C[CHANNEL] * scale,
+            "channel_faradaic_C": self._channel_faradaic_C() * scale,
             **self._parts,
-            "source_A": ends["source"] - read_A,
-            "drain_A": ends["drain"] + read_A,
+            "source_A": self._parts["source_A"] - read_A,
+            "drain_A": self._parts["drain_A"] + read_A,
             "read_A": read_A,
             "sheet_C_per_m2": reading.sheet_C_per_m2,
             "x_mean": float(x[surface.nodes] @ volume / volume.sum()),
@@ -223,9 +242,10 @@ class Ecram:
             setattr(self, name, type(getattr(self, name))(value))
         self._parts = {name: float(value) for name, value in saved["parts"].items()}
         self._reading, self._state = None, None
+        self._follow()
 
     def summary(self) -> dict[str, Any]:
-        """Steps, and how fair it is to take the channel for one potential."""
+        """Steps, and the largest voltage in the channel: of a channel with one potential, that which is left out."""
         return {
             "n_steps": self.n_steps,
             "n_steps_rejected": self.n_rejected,
