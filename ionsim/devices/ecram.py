@@ -51,6 +51,7 @@ class Ecram:
         self._source_V: float | None = None  # None: the gate was open, or a current was forced
         self._dt_s, self._slope = device.steps.first_s, np.nan
         self._last_dt_s = 0.0
+        self._hottest_K = device.ambient_K
         self.n_steps = self.n_rejected = self.n_newton = 0
         self._state: fem.TransportState | None = None
         self._reading: Reading | None = None
@@ -67,6 +68,7 @@ class Ecram:
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
         """Go on to ``until_s``; voltage, or the current that the circuit forces, changes linearly to its new value."""
         begun = time.monotonic()
+        self._hottest_K = float(np.max(self.temperature_K))
         steps = self.device.steps
         begin_s, length_s = self.time_s, until_s - self.time_s
         forced = circuit.forced_A is not None
@@ -122,12 +124,21 @@ class Ecram:
         self.n_newton += state.newton_iterations
         if isinstance(self.cell.channel, ConductingChannel):
             self.largest_drop_V = max(self.largest_drop_V, self.cell.channel.drop_V(state))
+        if self.cell.heat is not None:
+            temperature_K = self.cell.heat.step(dt_s, self.transport.dissipation_W())
+            self.transport.temperature_K = temperature_K
+            self._hottest_K = max(self._hottest_K, float(temperature_K.max()))
         self._follow()
+
+    @property
+    def temperature_K(self) -> float | Floats:
+        """That of the device, or (local dofs,) where heat is coupled."""
+        return self.device.ambient_K if self.cell.heat is None else self.cell.heat.temperature_K
 
     def _follow(self) -> None:
         """The channel conducts in the next step as it does now."""
         if isinstance(self.cell.channel, ConductingChannel):
-            self.cell.channel.follow(self.filled, self.transport.metal_charge_C, self.device.ambient_K)
+            self.cell.channel.follow(self.filled, self.transport.metal_charge_C, self.temperature_K)
 
     @property
     def _rest(self) -> dict[str, float]:
@@ -161,7 +172,7 @@ class Ecram:
     def read(self) -> Reading:
         """The channel as it is now, for the whole width."""
         if self._reading is None:
-            found = self.cell.channel.read(self.filled, self.transport.metal_charge_C, self.device.ambient_K)
+            found = self.cell.channel.read(self.filled, self.transport.metal_charge_C, self.temperature_K)
             scale = self.cell.scale
             self._reading = Reading(found.conductance_S * scale, found.state_S * scale, found.sheet_C_per_m2)
             if self._state is not None and not isinstance(self.cell.channel, ConductingChannel):
@@ -186,7 +197,7 @@ class Ecram:
             "conductance_S": reading.conductance_S,
             "state_S": reading.state_S,
             "power_W": self.device_V * current,
-            "temperature_peak_K": self.device.ambient_K,
+            "temperature_peak_K": self._hottest_K,
             "limited": 0.0,
             "gate_displacement_A": displacement,
             "gate_faradaic_A": faradaic,
@@ -224,6 +235,7 @@ class Ecram:
             "previous": saved.u[:0] if saved.previous is None else saved.previous,
             "charges": saved.charges, "last_charges": saved.last_charges, "parts": dict(self._parts),
             "scalars": np.array(scalars, dtype=np.float64),
+            "temperature_K": np.empty(0) if self.cell.heat is None else self.cell.heat.temperature_K,
         }  # fmt: skip
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -241,7 +253,11 @@ class Ecram:
         for name, value in zip(_SCALARS, rest, strict=True):
             setattr(self, name, type(getattr(self, name))(value))
         self._parts = {name: float(value) for name, value in saved["parts"].items()}
+        if self.cell.heat is not None:
+            self.cell.heat.temperature_K = np.array(saved["temperature_K"])
+            self.transport.temperature_K = self.cell.heat.temperature_K
         self._reading, self._state = None, None
+        self._follow()
         self._follow()
 
     def summary(self) -> dict[str, Any]:
@@ -274,5 +290,5 @@ class Ecram:
 #: Numbers of a checkpoint, in this order.
 _SCALARS = (
     "time_s", "applied_V", "device_V", "energy_J", "largest_drop_V", "_dt_s", "_slope", "_last_dt_s",
-    "_counted_C", "n_steps", "n_rejected", "n_newton",
+    "_counted_C", "_hottest_K", "n_steps", "n_rejected", "n_newton",
 )  # fmt: skip

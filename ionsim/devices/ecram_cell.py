@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 import fem
 import meshes
 from ionsim.config.ecram import EcramDevice
-from ionsim.config.ecram_geometry import EcramStack
+from ionsim.config.ecram_geometry import EcramStack, EcramVertical3d
 from ionsim.devices.ecram_channel import ENDS, ConductingChannel, PlaneChannel, StackChannel
+from ionsim.devices.ecram_heat import heat_network
 from ionsim.materials.intercalation import (
     FallingDiffusivity,
     FittedVoltage,
@@ -41,17 +42,19 @@ _NM = 1e-9
 class EcramCell:
     """A device ready to be stepped.
 
-    ``scale``: what makes a current or charge of the mesh that of the device, m in a plane, m^2 on a line.
+    ``scale``: what makes a current or charge of the mesh that of the device, m in a plane, m^2 on a line,
+    how often it makes up the device in 3D.
     ``open_circuit_V``: of the gate against the channel, at a filled share of the channel. ``offset_V``: what is added
     to the gate's potential in ``transport`` to give its voltage against the channel. It makes both interfaces free of
     charge at open circuit when half of the channel's sites are filled (chosen: no data). ``grounded``: the terminals
-    at 0 V.
+    at 0 V. ``heat``: None where it is not coupled.
     """
 
     mesh: meshes.LabelledMesh
     transport: fem.Transport
     channel: PlaneChannel | StackChannel
     grounded: tuple[str, ...]
+    heat: fem.HeatNetwork | None
     open_circuit_V: Callable[[float], float]
     scale: float
     offset_V: float
@@ -64,6 +67,8 @@ def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
     line = isinstance(geometry, EcramStack)
     width_m = geometry.width_nm * _NM
     scale = width_m * geometry.channel_length_nm * _NM if isinstance(geometry, EcramStack) else width_m
+    if isinstance(geometry, EcramVertical3d):
+        scale = 2.0 if geometry.half else 1.0
     equipotential = line or device.channel.equipotential
     law = open_circuit(device.word("channel", "open_circuit"), lambda key: device.number(f"channel.{key}"))
     conductor = HoppingMetal(
@@ -81,7 +86,8 @@ def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
     def rest_V(x: float) -> float:
         return reservoir_V - float(law.voltage_V(np.array(x), kT_eV))
 
-    return EcramCell(mesh, transport, channel, grounded, rest_V, scale, reservoir_V - _half_filled_V(law))
+    heat = heat_network(device, mesh)
+    return EcramCell(mesh, transport, channel, grounded, heat, rest_V, scale, reservoir_V - _half_filled_V(law))
 
 
 def _half_filled_V(law: RegularSolution | FittedVoltage) -> float:

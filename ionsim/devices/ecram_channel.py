@@ -57,6 +57,7 @@ class _Channel:
         self.surface: Nodes = np.where(inside[:, 0], pairs[:, 0], pairs[:, 1])
         self.area: Floats = area
         self.size = transport.fraction("inserted").size
+        self._whole = _whole_area(mesh, transport, self.size)[self.surface]
 
     def sigma(self, x: Floats, temperature_K: float | Floats) -> Floats:
         """Conductivity (local dofs,) in S/m, 0 outside the channel."""
@@ -70,12 +71,22 @@ class _Channel:
 
         Holes that conduct are filled by electrons: then the sign turns.
         """
-        density = charge_C[self.surface] / self.area
+        density = charge_C[self.surface] / self._whole
         at = temperature_K if np.ndim(temperature_K) == 0 else np.asarray(temperature_K)[self.surface]
         mobility = self._effect * self.conductor.mobility(x[self.surface], at)
         result = np.zeros(self.size)
         result[self.surface] = (density if self.conductor.holes else -density) * mobility
         return result, float(density @ self.area / self.area.sum())
+
+
+def _whole_area(mesh: meshes.LabelledMesh, transport: fem.Transport, size: int) -> Floats:
+    """Area (local dofs,) of all split surfaces at a node: one in a corner has the charge of all that meet there."""
+    total = np.zeros(size)
+    for name in mesh.interfaces:
+        pairs, area = transport.interface(name)
+        for side in pairs.T:
+            total += np.bincount(side, area, size)
+    return total
 
 
 class StackChannel(_Channel):
