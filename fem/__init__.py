@@ -7,7 +7,7 @@ with contextlib.suppress(ImportError):  # the PyPI build of DOLFINx; conda, Spac
 
 from fem.cell import Cell, Coefficient, midpoints_nm, region_cells, scalar_space
 from fem.channel import ChannelConduction, ChannelState
-from fem.chargetransfer import ChargeTransfer, Junction, Terminal, coupled_exchange, insertion_exchange
+from fem.chargetransfer import ChargeTransfer, Conductor, Junction, Terminal, coupled_exchange, insertion_exchange
 from fem.conductance import Conductance
 from fem.conduction import Conduction, ConductionState
 from fem.contacts import Contact
@@ -41,6 +41,7 @@ __all__ = [
     "Conductance",
     "Conduction",
     "ConductionState",
+    "Conductor",
     "Contact",
     "ElectroThermal",
     "ElectroThermalState",

@@ -9,19 +9,19 @@ import dolfinx.mesh
 import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
-import scipy.spatial
 from numpy.typing import NDArray
 
 from fem.cell import Cell, scalar_space
 from fem.contacts import pair_dofs
 from fem.errors import FemError, unknown_name
+from fem.faces import common_faces, face_areas, outer_faces
 from fem.halo import Halo, nodal_array
 from fem.scharfetter import region_network
-from fem.simplices import Simplices, simplices
+from fem.sheet import Sheet, edge_conductance
+from fem.simplices import simplices
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
-_LEFT = 1e-3  # of a node's conductivity, that depletion leaves there
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,7 @@ class ChannelConduction:
         if np.any(np.isin(self._contacts[0].nodes, self._contacts[1].nodes)):
             raise FemError(f"the contacts {source!r} and {drain!r} touch each other")
         self._contact_S_per_m2 = None if contact_ohm_m2 is None else 1.0 / contact_ohm_m2
-        self._surface, self._area = self._interface(cell, interface)
-        self._columns()
+        self._sheet = None if interface is None else self._on(cell, interface)
         self._pattern()
         self._edge = np.empty(0)
         self._solver: Any = None
@@ -100,42 +99,26 @@ class ChannelConduction:
         metal = np.empty(0, dtype=np.int64)
         if name in cell.regions:
             body = simplices(cell, name, self.space, self._halo)
-            faces, metal = _outer_faces(body), np.flatnonzero(body.volume > 0.0)
+            faces, metal = outer_faces(body), np.flatnonzero(body.volume > 0.0)
         elif name in cell.surfaces:
             faces = _surface_faces(cell, name, self.space)
         else:
             raise unknown_name(f"{kind}: region or surface", name, [*cell.regions, *cell.surfaces])
-        both, counts = np.unique(np.concatenate([faces, _outer_faces(self._elements)]), axis=0, return_counts=True)
-        if not np.any(counts == 2):
+        both = common_faces(faces, outer_faces(self._elements))
+        if not len(both):
             raise FemError(f"{kind}: {name!r} has no face in common with the channel")
-        return _Contact(*_areas(self._elements, both[counts == 2]), metal)
+        return _Contact(*face_areas(self._elements, both), metal)
 
-    def _interface(self, cell: Cell, name: str | None) -> tuple[Nodes, Array]:
-        """Nodes (n,) of the channel on the interface that takes a sheet, and the area (n,) in m^2 of each."""
-        if name is None:
-            return np.empty(0, dtype=np.int64), np.empty(0)
+    def _on(self, cell: Cell, name: str) -> Sheet:
+        """The interface that takes a sheet."""
         known: Mapping[str, Any] = getattr(cell, "interfaces", {})
         if name not in known:
             raise unknown_name("interface", name, known)
         pairs = pair_dofs(self.space, self._halo, np.asarray(known[name].nodes, dtype=np.int64), name)
-        inside = np.isin(pairs, self.nodes)
-        if not np.all(np.any(inside, axis=1)):
-            raise FemError(f"interface {name!r} is not one of the channel's")
         dim = cell.mesh.topology.dim
         metres = 1.0 if dim == 1 else 1e-9 if dim == 2 and not self._elements.axisymmetric else 1e-18
-        nodes, index = np.unique(np.where(inside[:, 0], pairs[:, 0], pairs[:, 1]), return_inverse=True)
-        return nodes, np.bincount(index.ravel(), np.asarray(known[name].area_nm2) * metres, nodes.size)
-
-    def _columns(self) -> None:
-        """Every node of the channel belongs to the nearest one of the interface, in the order of their distance."""
-        if not self._surface.size:
-            return
-        x = np.asarray(self.space.tabulate_dof_coordinates())
-        distance, nearest = map(np.asarray, scipy.spatial.KDTree(x[self._surface]).query(x[self.nodes]))
-        order = np.lexsort((distance, nearest))
-        self._column, self._below = nearest[order], self.nodes[order]
-        self._thickness = self.network.volume[self._below] / self._area[self._column]
-        self._first = np.searchsorted(self._column, np.arange(self._surface.size))
+        x_nm = np.asarray(self.space.tabulate_dof_coordinates())
+        return Sheet(name, self.nodes, self.network.volume, x_nm, pairs, np.asarray(known[name].area_nm2) * metres)
 
     def _pattern(self) -> None:
         """Rows of the unknowns and where each edge goes in the matrix: contacts without resistance are none."""
@@ -178,27 +161,17 @@ class ChannelConduction:
         sigma[self.nodes] = inside
         sheet = nodal_array(sheet_S, self._halo, "sheet_S")
         if sheet is not None:
-            if not self._surface.size:
+            if self._sheet is None:
                 raise FemError("a sheet_S needs an interface to lie on")
-            if not np.all(np.isfinite(sheet[self._surface])):
+            on = sheet[self._sheet.surface]
+            if not np.all(np.isfinite(on)):
                 raise FemError("sheet_S must be finite on the interface")
-            self._add(sigma, sheet[self._surface])
+            self._sheet.add(sigma, on)
         return self._solve(sigma)
-
-    def _add(self, sigma: Array, sheet: Array) -> None:
-        """Put the sheet (surface nodes,) into sigma (local dofs,)."""
-        has = np.maximum(sigma[self._below] * self._thickness * (1.0 - _LEFT), 0.0)
-        above = np.cumsum(has) - has
-        above -= above[self._first][self._column]
-        taken = np.clip(np.maximum(-sheet, 0.0)[self._column] - above, 0.0, has)
-        sigma[self._below] -= taken / self._thickness
-        depth = self._thickness[self._first]  # of the surface's nodes themselves, which are the nearest
-        sigma[self._surface] += np.maximum(sheet, 0.0) / depth
 
     def _solve(self, sigma: Array) -> ChannelState:
         network = self.network
-        tail, head = sigma[network.tail], sigma[network.head]
-        self._edge = 2.0 * tail * head / (tail + head) * network.weight
+        self._edge = edge_conductance(sigma, network.tail, network.head, network.weight)
         values = np.bincount(self._slot, self._entry_sign * self._edge[self._entry_edge], self._rows.size)
         contact = self._contact_S_per_m2
         if contact is not None:
@@ -271,13 +244,6 @@ class ChannelConduction:
         return result
 
 
-def _outer_faces(part: Simplices) -> Nodes:
-    """Dofs (n, dim), ascending, of the faces that only one cell of the region has."""
-    faces = np.concatenate([np.delete(part.dofs, corner, axis=1) for corner in range(part.dim + 1)])
-    found, counts = np.unique(np.sort(faces, axis=1), axis=0, return_counts=True)
-    return np.asarray(found[counts == 1], dtype=np.int64)
-
-
 def _surface_faces(cell: Cell, name: str, space: Any) -> Nodes:
     """Dofs (n, dim), ascending, of the faces of a surface."""
     mesh, dim = cell.mesh, cell.mesh.topology.dim
@@ -287,17 +253,3 @@ def _surface_faces(cell: Cell, name: str, space: Any) -> Nodes:
     dof = np.empty(mesh.geometry.x.shape[0], dtype=np.int64)
     dof[np.asarray(mesh.geometry.dofmaps[0]).ravel()] = np.asarray(space.dofmap.list).ravel()
     return np.sort(dof[at], axis=1)
-
-
-def _areas(part: Simplices, faces: Nodes) -> tuple[Nodes, Array]:
-    """Nodes (n,) of faces (m, dim), and the integral (n,) of each one's linear shape function: m^2, m in a plane."""
-    dim = part.dim
-    points = part.x_nm[faces] * 1e-9
-    edges = points[:, 1:] - points[:, :1]
-    gram = np.linalg.det(edges @ np.swapaxes(edges, 1, 2)) if dim > 1 else np.ones(len(faces))
-    share = np.repeat((np.sqrt(gram) / (1.0, 1.0, 2.0)[dim - 1])[:, None] / dim, dim, axis=1)
-    if part.axisymmetric:
-        r = points[:, :, 0]
-        share *= 2.0 * np.pi * (r.sum(axis=1, keepdims=True) + r) / 3.0
-    nodes, index = np.unique(faces, return_inverse=True)
-    return nodes, np.bincount(index.ravel(), share.ravel(), nodes.size)

@@ -206,3 +206,25 @@ class Junction:
             if reaction.into is None:
                 raise FemError(f"a reaction at a junction needs into: the species that {reaction.ion!r} becomes")
         _check_capacitance(self.capacitance_F_per_m2)
+
+
+@dataclass(frozen=True)
+class Conductor:
+    """Metal regions of electrons with a finite conductivity: a potential of its own at every node, Ohm's law between.
+
+    ``sigma_S_per_m`` is that of the start (fem.Transport.set_conductivity). A sheet conductance may lie on the split
+    ``interface``. Nodes that it shares with regions of terminals, or with their surfaces without compact layer, have
+    the terminal's potential; with ``contact_ohm_m2`` that resistance lies between it and regions of terminals.
+    """
+
+    regions: Sequence[str]
+    sigma_S_per_m: float
+    interface: str | None = None
+    contact_ohm_m2: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.regions, str) or not self.regions:
+            raise FemError("regions of a conductor must be a list of one name or more")
+        for name, value in (("sigma_S_per_m", self.sigma_S_per_m), ("contact_ohm_m2", self.contact_ohm_m2)):
+            if value is not None and not (math.isfinite(value) and value > 0.0):
+                raise FemError(f"{name} of a conductor must be positive and finite, got {value!r}")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fem.cell import Cell
-from fem.chargetransfer import Junction, Terminal
+from fem.chargetransfer import Conductor, Junction, Terminal
 from fem.errors import FemError, unknown_name
 from fem.halo import nodal_array
 from fem.ionphases import Phase, Species
@@ -30,19 +30,24 @@ class TransportState:
 
     ``currents_A``: what the wire brings. ``displacement_A``: the part that charges electrodes and metals against their
     surroundings. ``faradaic_A``: the part that goes on as ions: out of an electrode, or, negative, with those that are
-    inserted into a metal. The sum of both is the current, which is calculated without them. ``voltages_V``;
-    ``newton_iterations`` and, of them, those with a new matrix: ``matrices``.
+    inserted into a metal. ``conduction_A``: the part that the terminal feeds into conductors. The sum of the three is
+    the current, which is calculated without them. ``voltages_V``; ``newton_iterations`` and, of them, those with a new
+    matrix: ``matrices``. ``displacement_A`` and ``faradaic_A`` also hold, by the name of each conductor, what its
+    electrons are for: charge on its surface, and to follow ions (negative: they go in). Their sum is what it takes from
+    all terminals.
 
     By node (local dofs,), 0 away from electrodes and metals, in A: ``metal_displacement_A``, and ``metal_ions_A``,
-    the rate of the electrons that make up for the ions at a node of a metal, or the ions that leave an electrode
-    there. Their sums over a terminal's nodes are its displacement_A and faradaic_A. Across a split interface the nodes
-    are those of the metal's side, at an electrode those of its surface (of a corner that belongs to two electrodes
-    with compact layers the sum of both).
+    the rate of the electrons that make up for the ions at a node of a metal (of a conductor: for those that reactions
+    bring there), or the ions that leave an electrode there. Their sums over the nodes of a terminal, or of a conductor
+    but for those that it shares with terminals, are its displacement_A and faradaic_A. Across a split interface the
+    nodes are those of the metal's side, at an electrode those of its surface (of a corner that belongs to two
+    electrodes with compact layers the sum of both).
     """
 
     currents_A: dict[str, float]
     displacement_A: dict[str, float]
     faradaic_A: dict[str, float]
+    conduction_A: dict[str, float]
     voltages_V: dict[str, float]
     newton_iterations: int
     matrices: int
@@ -52,7 +57,7 @@ class TransportState:
 
 @dataclass(frozen=True)
 class SavedTransport:
-    """All that a Transport needs to go on from a moment."""
+    """All that a Transport needs to go on from a moment, but for temperature and conductivities."""
 
     u: Array
     free: dict[str, Array]
@@ -74,7 +79,12 @@ class Transport:
     In 1D (per m^2), a plane (per metre of depth), (r, z) with ``cell.axisymmetric``, or 3D, on one rank.
     ``permittivity``: eps_r by region, of all that are no metal; 0 makes a region electroneutral, so that its mesh need
     not resolve the Debye length: double layers are then the compact ones of terminals and junctions. Every region of a
-    terminal is a metal: one potential, and electrons that make up for the ions in it. Ions of a species in regions that
+    terminal is a metal: one potential, and electrons that make up for the ions in it. A region of ``conductors``
+    (fem.Conductor by name) is one with a resistance: at every node div(sigma grad phi) is the rate at which its surface
+    (Gauss's law) and the ions that reactions bring ask for electrons. Ions in metals move with their electrons, as
+    neutral pairs, down the chemical potential of the pair. In a conductor that takes the pull of the field on the ions
+    and that of the electrons' wind to be equal and opposite (an effective charge of 0): a current along it moves no
+    ions by itself. Reactions go by the potential of their own node. Ions of a species in regions that
     share nodes are one body; those on two sides of a split interface meet only by the reactions of its ``junctions``
     (fem.Junction by name). Surfaces without terminal, and interfaces not named, stop all ions; the potential is
     continuous across the latter.
@@ -112,6 +122,7 @@ class Transport:
         rtol: float = 1e-8,
         max_iterations: int = 30,
         reference_K: float = 300.0,
+        conductors: Mapping[str, Conductor] | None = None,
     ) -> None:
         if order not in (1, 2):
             raise FemError(f"order must be 1 or 2, got {order!r}")
@@ -122,7 +133,7 @@ class Transport:
             raise FemError("terminals is empty: the potential needs one")
         self.cell = cell
         self.order, self.rtol, self.max_iterations = order, rtol, max_iterations
-        self._layout = Layout(cell, permittivity, phases, species, terminals, junctions or {})
+        self._layout = Layout(cell, permittivity, phases, species, terminals, junctions or {}, conductors)
         self._system = System(
             self._layout, permittivity, Temperature(temperature_K, reference_K, self._layout.halo)
         )
@@ -130,6 +141,7 @@ class Transport:
         self.space = self._layout.space
         self.names = tuple(self._layout.names)
         self.terminals = tuple(terminals)
+        self.conductors = tuple(self._layout.conductors)
         self._u = np.zeros(self._layout.size)
         for one, initial in zip(self._layout.populations, self._layout.initial, strict=True):
             self._u[one.unknown[one.nodes]] = initial
@@ -137,7 +149,7 @@ class Transport:
         self._owed = self._system.poisson.gauss(self._u)
         self._previous: Array | None = None
         self._previous_dt = 0.0
-        self._charges = np.zeros((3, len(terminals)))
+        self._charges = np.zeros((3, len(terminals) + len(self.conductors)))
         self._last_charges = np.zeros_like(self._charges)
 
     @property
@@ -158,7 +170,7 @@ class Transport:
 
     @property
     def potential_V(self) -> Array:
-        """Potential (local dofs,) in V of ``space``; inside a metal, that of its terminal."""
+        """Potential (local dofs,) in V of ``space``; inside a metal, that of its terminal, in a conductor its own."""
         return self._u[self._layout.potential]
 
     @property
@@ -168,20 +180,29 @@ class Transport:
 
     @property
     def faradaic_C(self) -> dict[str, float]:
-        """The part of ``charge_C`` that went on as ions, by the rates of reactions.
+        """The part of ``charge_C`` that went on as ions, by the rates of reactions; of conductors, what followed ions.
 
         These round at about 1e-16 of j0 times affinity over kT, which adds up over a long rest: there ``amount`` is
         what conserves ions.
         """
-        return self._named(self._charges[2])
+        return self._by_metal(self._charges[2])
 
     @property
     def metal_charge_C(self) -> Array:
         """Charge (local dofs,) on electrodes and on surfaces of metals by Gauss's law, at the nodes of
-        ``metal_displacement_A``, which is its rate. The sum over a terminal's nodes is what it holds; the electrons
-        that make up for ions in metals are not in it."""
+        ``metal_displacement_A``, which is its rate. The sum over a terminal's nodes is what it holds; electrons that
+        make up for ions in metals are not in it."""
         poisson = self._system.poisson
         return poisson.surface(self._u) + poisson.surface_background()
+
+    def set_conductivity(self, name: str, sigma_S_per_m: ArrayLike, sheet_S: ArrayLike | None = None) -> None:
+        """Conductivity (local dofs,) in S/m of a conductor, and sheet conductances (local dofs,) in S on its interface.
+
+        Values elsewhere do not count. They hold until set anew, between steps. sigma is constant in the control volume
+        of a node: an edge has the harmonic mean of both ends, as in fem.ChannelConduction, whose rules hold for sheets
+        as well. Raises FemError for an unknown name and values that are not allowed.
+        """
+        self._system.conductors.set(name, sigma_S_per_m, sheet_S)
 
     def fraction(self, name: str) -> Array:
         """Density over sites (local dofs,) of a species, nan where it does not live. Raises FemError if unknown."""
@@ -245,8 +266,8 @@ class Transport:
         """Heat (local dofs,) in W (W/m^2 in 1D, W/m in a plane) at the present state, that of the end of a step.
 
         Friction of ions along edges, flow times fall of the electrochemical potential, half at each end; reactions,
-        current times affinity, half at each side. Electrons of metals have no resistance here. Its sum is the power
-        of the wires less the rate of the free energy; backward Euler misses part of that sum of the order of the step.
+        current times affinity, half at each side; Joule heat of conductors. Its sum is the power of the wires less the
+        rate of the free energy; backward Euler misses part of that sum of the order of the step.
         """
         return self._system.dissipation_W(self._u, self._free)
 
@@ -385,12 +406,13 @@ class Transport:
         self._charges += passed
         self._last_charges, self._owed = passed, balance.owed
         self._previous, self._previous_dt = moved, dt_s
-        total, displacement, faradaic = (self._named(part) for part in currents)
+        total, conduction = self._named(balance.total_A), self._named(balance.conduction_A)
+        displacement, faradaic = (self._by_metal(part) for part in currents[1:])
         voltages = self._named(self._u[self._system.terminals])
         poisson = self._system.poisson
         surface, electrons = poisson.surface(balance.rate), poisson.electrons(balance.rate, balance.electrodes)
         work = found.iterations, found.matrices
-        return TransportState(total, displacement, faradaic, voltages, *work, surface, electrons)
+        return TransportState(total, displacement, faradaic, conduction, voltages, *work, surface, electrons)
 
     def _times(self) -> tuple[float, float]:
         """Shortest time across an edge, and longest through the whole mesh, by diffusion, in s."""
@@ -439,4 +461,8 @@ class Transport:
         return self.names.index(name)
 
     def _named(self, values: Array) -> dict[str, float]:
-        return {name: float(value) for name, value in zip(self.terminals, values, strict=True)}
+        return {name: float(value) for name, value in zip(self.terminals, values, strict=False)}
+
+    def _by_metal(self, values: Array) -> dict[str, float]:
+        metals = (*self.terminals, *self.conductors)
+        return {name: float(value) for name, value in zip(metals, values, strict=True)}

@@ -10,7 +10,7 @@ import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
 from fem.cell import Cell, scalar_space
-from fem.chargetransfer import ChargeTransfer, Junction, Terminal
+from fem.chargetransfer import ChargeTransfer, Conductor, Junction, Terminal
 from fem.contacts import pair_dofs
 from fem.errors import FemError, unknown_name
 from fem.halo import Halo, nodal_array
@@ -25,7 +25,8 @@ Nodes = NDArray[np.int64]
 class Population:
     """A species on the mesh: its ``nodes``, the ``unknown`` of every dof (-1: none), and its edges.
 
-    ``volume`` (nodes,) in m^3. ``metal`` is the terminal whose metal the species lives in, -1 outside. ``fixed``
+    ``volume`` (nodes,) in m^3. ``metal`` is the terminal whose metal the species lives in, -1 outside; conductors are
+    counted on after the terminals. ``fixed``
     (nodes,): the terminal whose bath holds the density, -1 if none does. ``parts``: slices of the edges with their D.
     ``hop_nm``: jump distance, 0 without acceleration by the field. ``activation_eV`` of D.
     """
@@ -65,12 +66,15 @@ class Reactor:
 
 
 class Layout:
-    """The mesh, the names and the numbering. Potentials come first, of them the terminals last, then the species.
+    """The mesh, the names and the numbering. Potentials come first, of them the nodes of conductors and then the
+    terminals last, then the species.
 
     ``potential`` (dofs,): unknown of each dof's potential. ``layers``: (dof, dof, capacitance in F) of compact layers;
     a terminal counts as the dof of its number after the last. ``owner`` (dofs,): where the charge of a metal that
-    touches a dof lies: there, or at its partner in the metal across a split interface without a layer. Raises FemError
-    for names and values that do not fit together.
+    touches a dof lies: there, or at its partner in the metal across a split interface without a layer. ``metal``
+    (dofs,) and ``metals`` by region: number of the terminal, or of the conductor counted on from them, -1 if none.
+    ``conductor`` of each unknown from ``first_conductor`` to ``first_terminal``. Raises FemError for names and values
+    that do not fit together.
     """
 
     def __init__(
@@ -81,14 +85,17 @@ class Layout:
         species: Mapping[str, Species],
         terminals: Mapping[str, Terminal],
         junctions: Mapping[str, Junction],
+        conductors: Mapping[str, Conductor] | None = None,
     ) -> None:
         if cell.mesh.comm.size > 1:
             raise FemError(f"Transport runs on one rank, its mesh has {cell.mesh.comm.size}; give the mesh COMM_SELF")
         self.cell, self.phases, self.terminals = cell, dict(phases), dict(terminals)
+        self.conductors = dict(conductors or {})
         self.space: Any = scalar_space(cell)
         self.halo = Halo(self.space)
         for kind, names in (("permittivity: region", permittivity), ("phase region", _regions(phases)),
-                            ("terminal region", _regions(terminals))):  # fmt: skip
+                            ("terminal region", _regions(terminals)),
+                            ("conductor region", _regions(self.conductors))):  # fmt: skip
             for name in names:
                 if name not in cell.regions:
                     raise unknown_name(kind, name, cell.regions)
@@ -122,18 +129,30 @@ class Layout:
                 if np.any((metal[nodes] >= 0) & (metal[nodes] != k)):
                     raise FemError(f"region {region!r} touches or belongs to the metal of two terminals")
                 metal[nodes] = k
+        for k, (name, conductor) in enumerate(self.conductors.items(), len(self.terminals)):
+            if name in self.terminals:
+                raise FemError(f"conductor {name!r} has the name of a terminal")
+            for region in conductor.regions:
+                if region in self.metals:
+                    raise FemError(f"conductor {name!r}: region {region!r} is metal of something else already")
+                self.metals[region] = k
+                nodes = self.networks[region].nodes
+                if np.any((metal[nodes] >= len(self.terminals)) & (metal[nodes] != k)):
+                    raise FemError(f"conductor {name!r}: region {region!r} touches another conductor")
+                metal[nodes[metal[nodes] < 0] if conductor.contact_ohm_m2 is None else nodes] = k
         return metal
 
     def _potentials(self, junctions: Mapping[str, Junction]) -> None:
         """Number the potentials: nodes that are one metal or have no layer between them share theirs."""
         count = self.halo.local
-        inside = np.flatnonzero(self.metal >= 0)
+        inside = np.flatnonzero((self.metal >= 0) & (self.metal < len(self.terminals)))
         first, second = [inside], [count + self.metal[inside]]
         self.owner: Nodes = np.arange(count)
         layers: list[tuple[Nodes, Nodes, Array]] = []
         for k, (name, terminal) in enumerate(self.terminals.items()):
+            body = [np.empty(0, dtype=np.int64), *(self.networks[region].nodes for region in terminal.regions)]
             for nodes, area in self.faces[name]:
-                outside = self.metal[nodes] != k
+                outside = ~np.isin(nodes, np.concatenate(body))
                 nodes, area = nodes[outside], area[outside]
                 ends = np.full(nodes.size, count + k)
                 if terminal.capacitance_F_per_m2 is None:
@@ -156,16 +175,20 @@ class Layout:
         graph = scipy.sparse.coo_array((np.ones(row.size), (row, column)), shape=(total, total))
         groups, group = scipy.sparse.csgraph.connected_components(graph, directed=False)
         own = group[count:]
+        nodes = np.flatnonzero(self.metal >= len(self.terminals))
+        nodes = nodes[~np.isin(group[nodes], own)]
+        conducting, index = np.unique(group[nodes], return_index=True)
+        self.conductor = self.metal[nodes[index]] - len(self.terminals)
         if np.unique(own).size < own.size:
             names = list(self.terminals)
             clash = np.flatnonzero([np.sum(own == g) > 1 for g in own])
             raise FemError(f"terminals {names[clash[0]]!r} and {names[clash[1]]!r} touch each other")
         number = np.full(groups, -1, dtype=np.int64)
-        rest = np.setdiff1d(np.arange(groups), own)
-        number[rest] = np.arange(rest.size)
-        number[own] = rest.size + np.arange(own.size)
+        rest = np.setdiff1d(np.arange(groups), np.concatenate([own, conducting]))
+        for begin, part in ((0, rest), (rest.size, conducting), (groups - own.size, own)):
+            number[part] = np.arange(begin, begin + part.size)
         self.potential: Nodes = number[group[:count]]
-        self.first_terminal, self.potentials = int(rest.size), groups
+        self.first_conductor, self.first_terminal, self.potentials = rest.size, groups - own.size, groups
         self.layers = layers
 
     def _populations(self, species: Mapping[str, Species]) -> None:
@@ -206,6 +229,8 @@ class Layout:
                 there = np.flatnonzero(np.isin(population.nodes, nodes))
                 if not there.size:
                     raise FemError(f"terminal {name!r}: no surface of it touches species {held!r}")
+                if population.metal >= len(self.terminals):
+                    raise FemError(f"terminal {name!r}: species {held!r} lives in a conductor, which has no bath")
                 population.fixed[there] = k
                 self.initial[self.names.index(held)][there] = value / self.phases[population.phase].sites_per_m3
         for name, phase in self.phases.items():
@@ -220,8 +245,8 @@ class Layout:
     def _metal_of(self, name: str, regions: Sequence[str]) -> int:
         found = {self.metals.get(region, -1) for region in regions}
         if len(found) > 1:
-            raise FemError(f"species {name!r} must live in the metal of one terminal or outside of all, got the "
-                           f"regions {', '.join(regions)}")  # fmt: skip
+            raise FemError(f"species {name!r} must live in the metal of one terminal or conductor, or outside of all, "
+                           f"got the regions {', '.join(regions)}")  # fmt: skip
         return found.pop()
 
     def _initial(self, name: str, species: Species, phase: Phase) -> Array:
@@ -268,7 +293,7 @@ class Layout:
         return found
 
 
-def _regions(parts: Mapping[str, Phase] | Mapping[str, Terminal]) -> list[str]:
+def _regions(parts: Mapping[str, Phase] | Mapping[str, Terminal] | Mapping[str, Conductor]) -> list[str]:
     return [region for part in parts.values() for region in part.regions]
 
 

@@ -20,7 +20,8 @@ class Poisson:
     """Rows of the potentials, in C, which are linear in all unknowns.
 
     ``plates``: (unknown, unknown, capacitance in F) of edges and of compact layers. ``free`` and ``bound``
-    (potentials, size): ions out of metals and in them. ``background`` (potentials,). ``linear``: rows, columns, values
+    (potentials, size): ions out of metals and in those of terminals; in conductors reactions ask for the electrons.
+    ``background`` (potentials,). ``linear``: rows, columns, values
     of the matrix. Raises FemError for a permittivity that is missing or out of range.
     """
 
@@ -53,12 +54,14 @@ class Poisson:
         free, bound = _Entries(), _Entries()
         for one in layout.populations:
             sites = layout.phases[one.phase].sites_per_m3
+            if one.metal >= len(layout.terminals):
+                continue
             target = free if one.metal < 0 else bound
             target.add(layout.potential[one.nodes], one.unknown[one.nodes], -E_C * one.charge * sites * one.volume)
         shape = (layout.potentials, layout.size)
         self.free, self.bound = free.csr(shape), bound.csr(shape)
         self._all = self.free + self.bound
-        self._free_at, self._bound_at = (part[layout.first_terminal :] for part in (self.free, self.bound))
+        self._free_at, self._bound_at = (part[layout.first_conductor :] for part in (self.free, self.bound))
         self.nodal_background = np.zeros(layout.halo.local)
         for phase in layout.phases.values():
             for region in phase.regions:
@@ -71,19 +74,21 @@ class Poisson:
         self.linear = np.concatenate(free.rows), np.concatenate(free.columns), np.concatenate(free.values)
 
     def _surface(self, a: Nodes, b: Nodes) -> None:
-        """Which plates and which ions lie on which node of a terminal."""
+        """Which plates and which ions lie on which node of a terminal or conductor."""
         layout = self.layout
         self._at: list[tuple[Nodes, Nodes, float]] = []
         for dofs, unknowns, sign in ((a, self.plates[0], 1.0), (b, self.plates[1], -1.0)):
-            on = np.flatnonzero(unknowns >= layout.first_terminal)
+            on = np.flatnonzero(unknowns >= layout.first_conductor)
             other = (b if sign > 0.0 else a)[on]
             here = np.where(dofs[on] < layout.halo.local, dofs[on], other)  # a layer's electrode is where the layer is
             self._at.append((on, layout.owner[here], sign))
         self._ions: list[tuple[Nodes, Nodes, Array]] = []
         self._electrons: list[tuple[Nodes, Nodes, Array]] = []
         for one in layout.populations:
+            if one.metal >= len(layout.terminals):
+                continue
             charge = -E_C * one.charge * layout.phases[one.phase].sites_per_m3 * one.volume
-            on = np.flatnonzero(layout.potential[one.nodes] >= layout.first_terminal)
+            on = np.flatnonzero(layout.potential[one.nodes] >= layout.first_conductor)
             nodes = one.nodes[on]
             target = self._ions if one.metal < 0 else self._electrons
             target.append((one.unknown[nodes], layout.owner[nodes], charge[on]))
@@ -96,11 +101,12 @@ class Poisson:
         if not np.all(np.any([one.unknown[nodes] >= 0 for one in ions], axis=0)):
             raise FemError(f"permittivity: region {region!r} is 0, electroneutral, but not all of it has ions")
         for one in ions:
-            bare = one.nodes[(one.fixed < 0) & (layout.potential[one.nodes] >= layout.first_terminal)]
+            bare = one.nodes[(one.fixed < 0) & (layout.potential[one.nodes] >= layout.first_conductor)]
             if np.any(np.isin(bare, nodes)):
-                name = list(layout.terminals)[layout.potential[bare[0]] - layout.first_terminal]
-                raise FemError(f"permittivity: region {region!r} is 0, electroneutral: between it and terminal "
-                               f"{name!r} there must be a capacitance_F_per_m2, or a bath of {one.name!r}")
+                wire = layout.potential[bare[np.isin(bare, nodes)][0]] - layout.first_terminal
+                name = f"terminal {list(layout.terminals)[wire]!r}" if wire >= 0 else "a conductor"
+                raise FemError(f"permittivity: region {region!r} is 0, electroneutral: between it and {name} "
+                               f"there must be a capacitance_F_per_m2, or a bath of {one.name!r}")
 
     def gauss(self, u: Array) -> Array:
         """Charge (potentials,) in C that is missing from Gauss's law at ``u``; on terminals the charge they hold."""
@@ -117,9 +123,11 @@ class Poisson:
         return np.asarray(np.bincount(a, flow, count) - np.bincount(b, flow, count) + self._all @ u)
 
     def wires(self, u: Array) -> tuple[Array, Array]:
-        """The part of ``moved`` on terminals (terminals,): without the electrons for ions in metals, and these."""
+        """The part of ``moved`` on nodes of conductors and on terminals (metals,): without the electrons for ions in
+        metals, and these."""
         a, b, capacitance = self.plates
-        first, count = self.layout.first_terminal, self.terminals.size
+        first = self.layout.first_conductor
+        count = self.layout.potentials - first
         charge = self._free_at @ u
         for on, _, sign in self._at:
             end = (a if sign > 0.0 else b)[on] - first
@@ -127,7 +135,7 @@ class Poisson:
         return charge, self._bound_at @ u
 
     def surface(self, u: Array) -> Array:
-        """The first of ``wires`` by node (dofs,) of the terminals; nodes that two share hold the sum of both."""
+        """The first of ``wires`` by node (dofs,); nodes that two terminals share hold the sum of both."""
         a, b, capacitance = self.plates
         flow = capacitance * (u[a] - u[b])
         count = self.layout.halo.local
@@ -139,9 +147,9 @@ class Poisson:
         return result
 
     def surface_background(self) -> Array:
-        """The part of ``background`` that lies on nodes (dofs,) of terminals."""
+        """The part of ``background`` that lies on nodes (dofs,) of terminals and conductors."""
         layout = self.layout
-        on = layout.potential >= layout.first_terminal
+        on = layout.potential >= layout.first_conductor
         return np.bincount(layout.owner[on], self.nodal_background[on], layout.halo.local)
 
     def electrons(self, u: Array, electrodes: Sequence[tuple[Nodes, Array]]) -> Array:

@@ -1,6 +1,6 @@
 """Rate of one reaction of fem.Transport at the nodes of its interface, and its derivatives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +31,13 @@ class _Side:
 class Reaction:
     """A reaction moves ions at area j0 f(A) / (e |z|) per s from its first side to the second, or into the electrode.
 
-    ``wire``: unknown of the potential of the electrode's terminal.
+    ``wire``: unknown of the potential of the electrode's terminal. ``conducts``: whether a population lives in a
+    conductor, whose electrons follow the ions.
     """
 
     def __init__(
         self, reactor: Reactor, populations: Sequence[Population], mates: Sequence[Sequence[int]], potential: Nodes,
-        wire: int,
+        wire: int, conducts: Callable[[Population], bool],
     ) -> None:  # fmt: skip
         self.reactor = reactor
         numbers = [(reactor.ion, reactor.first)]
@@ -51,6 +52,9 @@ class Reaction:
         self.second = self._sides[1].unknown if reactor.into is not None else None
         self.charge = self._sides[0].one.charge
         self._wire = np.full(reactor.first.size, wire)
+        self._followed = [
+            (sign, side.potential) for sign, side in zip((1.0, -1.0), self._sides, strict=False) if conducts(side.one)
+        ]
         self._other = self._wire if self.second is None else self._sides[1].potential
 
     def set_temperature(self, temperature: Temperature) -> None:
@@ -103,4 +107,6 @@ class Reaction:
                 enter(self._wire, column, -E_C * z * value)
             else:
                 enter(self.second, column, -value)
+            for sign, row in self._followed:
+                enter(row, column, sign * E_C * z * value)
         return rate

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from fem.errors import FemError
 from fem.petsc import PETSc
+from fem.transportconductor import Conductors
 from fem.transportflux import EdgeFlux, Filling, filling
-from fem.transportlayout import Layout
+from fem.transportlayout import Layout, Population
 from fem.transportpoisson import E_C, Poisson
 from fem.transportreaction import Reaction
 from fem.transporttemperature import Temperature
@@ -46,13 +47,15 @@ class Conditions:
 
 @dataclass
 class Balance:
-    """Residual of all equations, and the currents (terminals,) in A that enter the device.
+    """Residual of all equations, and the currents (terminals + conductors,) in A that enter the device.
 
     ``owed`` (potentials,): what is left over of Gauss's law, in C; on terminals their charge.
     ``displacement_A``: rate of the charge on electrodes and metals, without what pays for their ions. ``faradaic_A``:
-    ions that leave electrodes, minus ions that enter metals by reactions. ``total_A``: rate of all charge that the wire
-    has brought, plus the ions that leave electrodes; the reaction of the equations, computed without ``faradaic_A``.
-    ``rate`` (size,) of the unknowns in 1/s; ``electrodes``: (dofs, A) of ions that leave electrodes.
+    ions that leave electrodes, minus ions that enter metals by reactions. ``conduction_A`` (terminals,): what goes on
+    into conductors. ``total_A``: rate of all charge that the wire has brought, plus the ions that leave electrodes and
+    what goes on into conductors; the reaction of the equations, computed without the ions that enter metals of
+    terminals. Of a conductor it is what it takes from terminals. ``rate`` (size,) of the unknowns in 1/s;
+    ``electrodes``: (dofs, A) of ions that leave electrodes, and of electrons that follow ions into conductors.
     """
 
     residual: Array
@@ -60,12 +63,17 @@ class Balance:
     total_A: Array
     displacement_A: Array
     faradaic_A: Array
+    conduction_A: Array
     rate: Array
     electrodes: list[tuple[Nodes, Array]]
 
 
 class System:
     """Unknowns u (size,): potentials in V, then filled fractions. Rows: charge in C, then ions per s.
+
+    At a node of a conductor: the charge that conduction has to bring to its surface and to the ions that reactions
+    bring, over ``leading``, which makes it a charge. Ions and electrons inside move as neutral pairs, which is no
+    current, so that ions feel no field there.
 
     The matrix is assembled edge by edge into a pattern that is made once, and factored by MUMPS, which analyses it
     once: 25 ms against the 57 ms of SciPy's SuperLU for 10,800 unknowns on a square, 1.2 against 2.5 ms for 1,200 on a
@@ -84,8 +92,9 @@ class System:
             EdgeFlux(one, sites, [ones[k] for k in near], layout.potential)
             for one, sites, near in zip(ones, self.sites, mates, strict=True)
         ]
+        self.conductors = Conductors(layout)
         self.reactions = [
-            Reaction(reactor, ones, mates, layout.potential, layout.first_terminal + reactor.terminal)
+            Reaction(reactor, ones, mates, layout.potential, layout.first_terminal + reactor.terminal, self._conducts)
             for reactor in layout.reactors
         ]
         self.storage = np.zeros(layout.size)
@@ -101,6 +110,10 @@ class System:
         self.held = self.bath >= 0
         self._pattern_made = False
         self.set_temperature(temperature)
+
+    def _conducts(self, one: Population) -> bool:
+        """Whether a population lives in a conductor."""
+        return one.metal >= len(self.layout.terminals)
 
     def set_temperature(self, temperature: Temperature) -> None:
         """From now on ``temperature`` holds."""
@@ -128,9 +141,9 @@ class System:
         return np.concatenate([np.empty(0), *(reaction.affinity_eV(u, phases) for reaction in self.reactions)])
 
     def dissipation_W(self, u: Array, free: Mapping[str, Array]) -> Array:
-        """Heat (dofs,) in W of ions along edges and of reactions, halves at both ends."""
+        """Heat (dofs,) in W of ions and electrons along edges and of reactions, halves at both ends."""
         phases, count = self.fillings(u, free), self.layout.halo.local
-        heat = np.zeros(count)
+        heat = self.conductors.dissipation_W(u)
         for flux in self.fluxes:
             one = flux.one
             ends, power = (one.tail, one.head), E_C * flux.power_eV(u, phases[one.phase])
@@ -190,17 +203,30 @@ class System:
         injected += np.bincount(self.bath[bath], into, self.terminals.size)
         electrodes.append((self.dof[bath], into))
         gained[bath] += row[bath]
-        entering = self._into_metal(gained)
-        displacement, electrons = self.poisson.wires(rate)
+        nodes, wires = slice(0, layout.first_terminal - layout.first_conductor), slice(-self.terminals.size, None)
+        followed = np.zeros(layout.potentials)  # by electrons, A: ions that reactions bring into conductors
+        for one in self.populations:
+            if self._conducts(one):
+                electrons = -E_C * one.charge * gained[one.unknown[one.nodes]]
+                followed += np.bincount(layout.potential[one.nodes], electrons, followed.size)
+                electrodes.append((one.nodes, electrons))
+        follow = followed[layout.first_conductor :]
+        leaves = self.conductors.leaving(u)[layout.first_conductor :]
+        surface, bound = self.poisson.wires(rate)
+        needed = surface + bound + follow  # A, of electrons at each node, and terminal
         balance = Balance(
-            np.empty(layout.size), owed + self.poisson.moved(moved), (displacement + electrons) + injected,
-            displacement, injected - entering, rate, electrodes,
+            np.empty(layout.size), owed + self.poisson.moved(moved),
+            np.concatenate([needed[wires] + injected + leaves[wires], self._by_conductor(-leaves[nodes])]),
+            np.concatenate([surface[wires], self._by_conductor(surface[nodes])]),
+            np.concatenate([injected + follow[wires] - self._into_metal(gained), self._by_conductor(follow[nodes])]),
+            leaves[wires], rate, electrodes,
         )  # fmt: skip
         residual = balance.residual
         residual[: layout.potentials] = balance.owed
+        residual[layout.first_conductor : layout.first_terminal] = (needed + leaves)[nodes] / rates.leading
         residual[layout.potentials :] = np.where(bath, 0.0, row)[layout.potentials :]  # a bath's node does not move
-        wires = conditions.weight * balance.total_A + conditions.held * u[self.terminals]
-        residual[self.terminals] = wires - conditions.value
+        current = balance.total_A[: self.terminals.size]
+        residual[self.terminals] = conditions.weight * current + conditions.held * u[self.terminals] - conditions.value
         if jacobian:
             self._rates, self._conditions = rates, conditions
         return balance
@@ -209,9 +235,13 @@ class System:
         """Current (terminals,) in A that reactions bring into each terminal's metal."""
         total = np.zeros(self.terminals.size)
         for one in self.populations:
-            if one.metal >= 0:
+            if one.metal >= 0 and not self._conducts(one):
                 total[one.metal] += E_C * one.charge * float(gained[one.unknown[one.nodes]].sum())
         return total
+
+    def _by_conductor(self, values: Array) -> Array:
+        """Sums (conductors,) of values at the potentials of conductors."""
+        return np.bincount(self.layout.conductor, values, len(self.layout.conductors))
 
     def _enter(self, rows: Nodes, columns: Nodes, values: Array) -> None:
         if not self._pattern_made:
@@ -230,7 +260,9 @@ class System:
         held = self._raw_held
         extra = size[held] * self._held_charge * by_wire[self._held_wire]
         size[self._at_wire] *= by_wire[self._wire_of]
-        data = np.concatenate([size, linear, extra, np.ones(self._ones), self._conditions.held])
+        size[self._at_node] /= leading
+        conduction = self.conductors.entries(by_wire, 1.0 / leading)
+        data = np.concatenate([size, linear, extra, np.ones(self._ones), self._conditions.held, conduction])
         self._matrix.setValuesCOO(data)
         self._solver.setOperators(self._matrix)
         return self.correction(residual)
@@ -250,14 +282,16 @@ class System:
         first = int(self.terminals[0]) if self.terminals.size else self.layout.size
         self._at_wire = np.flatnonzero((row >= first) & (row < self.layout.potentials))
         self._wire_of = row[self._at_wire] - first
+        self._at_node = np.flatnonzero((row >= self.layout.first_conductor) & (row < first))
         self._raw_held = np.flatnonzero(self.held[row] & (row >= 0))
         rows_held = row[self._raw_held]
         self._held_charge, self._held_wire = E_C * self.charge[rows_held], self.bath[rows_held]
         used = np.where(self.held[row], -1, row)
         held = np.flatnonzero(self.held)
         self._ones = held.size
-        rows = [used, self.poisson.linear[0], first + self._held_wire, held, self.terminals]
-        columns = [column, self.poisson.linear[1], column[self._raw_held], held, self.terminals]
+        along = self.conductors
+        rows = [used, self.poisson.linear[0], first + self._held_wire, held, self.terminals, along.rows]
+        columns = [column, self.poisson.linear[1], column[self._raw_held], held, self.terminals, along.columns]
         every = np.concatenate(rows), np.concatenate(columns)
         drop = (every[0] < 0) | (every[1] < 0)
         size = self.layout.size

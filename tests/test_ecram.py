@@ -171,12 +171,63 @@ def test_a_plane_takes_up_what_a_stack_does():
     assert two == pytest.approx(one, rel=0.02)
 
 
+def test_the_middle_of_a_poor_channel_follows_late():
+    found = {}
+    for mobility in (1.9e-6, 1.9e-2):
+        for equipotential in ("true", "false"):
+            keys = (f"channel.mobility_m2_per_Vs={mobility}", f"channel.equipotential={equipotential}")
+            cell = started(plane(*keys))
+            found[mobility, equipotential] = pulse(cell, 8.45).inserted_C, cell.largest_drop_V
+    poor, one = found[1.9e-6, "false"], found[1.9e-6, "true"]
+    assert 0.5 * one[0] < poor[0] < 0.8 * one[0]
+    assert 1.0 < poor[1] < 2.0
+    good, one = found[1.9e-2, "false"], found[1.9e-2, "true"]
+    assert good[0] == pytest.approx(one[0], rel=1e-3)
+    assert good[1] < 2e-3
+
+
 def test_a_finer_mesh_and_shorter_steps_change_a_pulse_little():
     usual = pulse(started(stack("channel.initial=0.15")), 9.5).inserted_C
     fine = ("steps.first_s=1e-10", "steps.potential_V=0.3"), ("geometry.size_nm=0.2", "geometry.largest_nm=1")
     steps, mesh = (pulse(started(stack("channel.initial=0.15", *keys)), 9.5).inserted_C for keys in fine)
     assert usual == pytest.approx(steps, rel=0.05)
     assert usual == pytest.approx(mesh, rel=0.05)
+
+
+def test_heat_is_what_the_gate_puts_in():
+    keys = ("channel.initial=0.15", "heat.coupled=true", "steps.growth=1.5", "steps.first_s=1e-10")
+    cell = started(plane(*keys))
+    assert cell.cell.heat is not None
+    before = cell.transport.amount("inserted")
+    rise_K, out_J = 0.0, 0.0
+    for seconds, gate_V in ((1e-9, 9.0), *((1e-9, 9.0),) * 5):
+        hold(cell, seconds, gate_V, 0.5 * seconds)
+        row = cell.observe()
+        rise_K = max(rise_K, row["temperature_peak_K"] - 300.0)
+        out_J += sum(cell.cell.heat.out_W().values()) * cell.cell.scale * seconds
+    assert cell.transport.amount("inserted") > before
+    assert 0.2 < rise_K < 20.0
+    held_J = cell.cell.heat.stored_J() * cell.cell.scale
+    assert out_J + held_J < cell.energy_J  # the rest is free energy of layers and ions
+    assert out_J + held_J > 0.2 * cell.energy_J
+    hold(cell, 1e-6, -0.2, 1e-9)
+    assert cell.observe()["temperature_peak_K"] > 300.0
+    hold(cell, 1e-6, -0.2, 1e-9)
+    assert cell.cell.heat.temperature_K.max() == pytest.approx(300.0, abs=1e-3)
+
+
+def test_a_cell_in_3d_is_that_in_a_plane():
+    """Electrolyte, gate and channel of one width: nothing changes across it."""
+    keys = {"kind": "ecram_vertical_3d", "half": True, "lateral_nm": 25.0, "edge_nm": 12.0, "size_nm": 0.6}
+    text = ", ".join(f'{name}={value!r}'.replace("'", '"').replace("True", "true") for name, value in keys.items())
+    flat = text.replace("_3d", "").replace(", half=true", "")
+    grown = "growth=1.6, largest_nm=2.5"
+    three, two = (
+        started(load("psg_wo3_pulse_train", [f"geometry={{{shape}, {grown}}}", "channel.initial=0.15"]))
+        for shape in (text, flat)
+    )
+    assert three.read().state_S == pytest.approx(two.read().state_S, rel=1e-3)
+    assert pulse(three, 9.5, rest_s=1e-8).inserted_C == pytest.approx(pulse(two, 9.5, rest_s=1e-8).inserted_C, rel=5e-3)
 
 
 def test_an_open_gate_keeps_what_a_shorted_one_loses():
@@ -197,13 +248,14 @@ def test_a_current_inserts_its_charge():
     assert cell.device_V == pytest.approx(cell.cell.open_circuit_V(x), abs=1e-3)
 
 
-def test_a_checkpoint_goes_on_as_if_nothing_had_happened():
-    cell = started(stack("channel.initial=0.15"))
+@pytest.mark.parametrize("shape", [stack, plane])
+def test_a_checkpoint_goes_on_as_if_nothing_had_happened(shape):
+    cell = started(shape("channel.initial=0.15"))
     hold(cell, 6e-9, 9.0, 1e-9)
     saved = cell.checkpoint()
     hold(cell, 1e-6, -0.2, 1e-9)
     first = cell.observe()
-    other = started(stack("channel.initial=0.15"))
+    other = started(shape("channel.initial=0.15"))
     other.restore(saved)
     hold(other, 1e-6, -0.2, 1e-9)
     assert other.observe() == first

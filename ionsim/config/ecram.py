@@ -7,7 +7,7 @@ from ionsim import materials as database
 from ionsim.config.base import Problem, Problems, Section, setting
 from ionsim.config.device import Device
 from ionsim.config.ecram_geometry import EcramGeometryConfig
-from ionsim.config.ecram_parts import Channel, EcramSteps, Electrolyte, Interfaces, Reservoir
+from ionsim.config.ecram_parts import Channel, EcramHeat, EcramSteps, Electrolyte, Interfaces, Reservoir
 from ionsim.config.waveforms import GateConfig
 from ionsim.errors import nearest
 
@@ -27,6 +27,7 @@ class EcramDevice(Device):
     electrolyte: Electrolyte = setting(..., "what lets ions pass and no electrons")
     channel: Channel = setting(..., "what conducts between source and drain")
     interfaces: Interfaces = setting(Interfaces(), "reactions and double layers on both sides of the electrolyte")
+    heat: EcramHeat = setting(EcramHeat(), "heat, if it is coupled")
     drive: GateConfig = setting(  # type: ignore[assignment]
         ..., "what is applied to the gate, against the channel", discriminator="kind"
     )

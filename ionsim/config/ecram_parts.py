@@ -41,6 +41,9 @@ class Channel(Section):
     field_effect: float = number(
         1.0, "", "mobility of electrons that a field draws to the surface over that of the bulk", ge=0, le=100
     )
+    equipotential: bool = setting(
+        False, "in planes: the gate's current meets no resistance on its way through the channel (else Ohm's law holds)"
+    )
     sites_per_m3: float | None = _own("1/m^3", "density of sites for ions", ge=1e20, le=1e30)
     diffusivity_m2_per_s: float | None = _own("m^2/s", "diffusivity D of the mobility D/kT, few ions", gt=0, le=1e-3)
     dense_diffusivity_m2_per_s: float | None = _own("m^2/s", "that at dense_at and above", gt=0, le=1e-3)
@@ -72,6 +75,20 @@ class Interfaces(Section):
 
     gate: Interface = setting(Interface(), "reservoir and electrolyte")
     channel: Interface = setting(Interface(), "electrolyte and channel")
+
+
+class EcramHeat(Section):
+    """Heat of ions and reactions, in the device and out of it through what is not meshed."""
+
+    coupled: bool = setting(False, "whether it raises the temperature that ions and electrons feel")
+    channel_W_per_mK: float = number(1.63, "W/(m K)", "thermal conductivity of the channel", gt=0, le=1e4)
+    channel_J_per_m3K: float = number(2.29e6, "J/(m^3 K)", "heat capacity of the channel", gt=0, le=1e8)
+    electrolyte_W_per_mK: float = number(1.38, "W/(m K)", "thermal conductivity of the electrolyte", gt=0, le=1e4)
+    electrolyte_J_per_m3K: float = number(1.55e6, "J/(m^3 K)", "heat capacity of the electrolyte", gt=0, le=1e8)
+    contact_W_per_mK: float = number(35.0, "W/(m K)", "thermal conductivity of source and drain", gt=0, le=1e4)
+    contact_J_per_m3K: float = number(2.85e6, "J/(m^3 K)", "heat capacity of source and drain", gt=0, le=1e8)
+    gate_W_per_m2K: float = number(1e8, "W/(m^2 K)", "conductance from the electrolyte through the gate", gt=0, le=1e12)
+    substrate_W_per_m2K: float = number(1.38e7, "W/(m^2 K)", "conductance through the substrate", gt=0, le=1e12)
 
 
 class EcramSteps(Section):

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import fem
 from ionsim.config.ecram import EcramDevice
-from ionsim.devices.ecram_cell import CHANNEL, GATE, INSERTED, ION, build_cell
-from ionsim.devices.ecram_channel import PARTS, Reading
+from ionsim.devices.ecram_cell import GATE, INSERTED, ION, build_cell
+from ionsim.devices.ecram_channel import ENDS, PARTS, ConductingChannel, Reading
 from ionsim.devices.ecram_view import View
 from ionsim.drive import Circuit
 
@@ -51,21 +51,24 @@ class Ecram:
         self._source_V: float | None = None  # None: the gate was open, or a current was forced
         self._dt_s, self._slope = device.steps.first_s, np.nan
         self._last_dt_s = 0.0
+        self._hottest_K = device.ambient_K
         self.n_steps = self.n_rejected = self.n_newton = 0
         self._state: fem.TransportState | None = None
         self._reading: Reading | None = None
-        self._parts = {f"{end}_{part}_A": 0.0 for end in ("source", "drain") for part in PARTS}
+        self._parts = {f"{end}_A": 0.0 for end in ENDS} | {f"{end}_{part}_A": 0.0 for end in ENDS for part in PARTS}
 
     # -- running ----------------------------------------------------------------------------------------------
 
     def initialise(self) -> None:
         """Rest at open circuit: double layers form, and ions spread evenly. Charges are counted from then on."""
-        state = self.transport.steady({CHANNEL: 0.0}, {GATE: 0.0})
+        state = self.transport.steady(self._rest, {GATE: 0.0})
+        self._follow()
         self.device_V = self.applied_V = state.voltages_V[GATE] + self.cell.offset_V
 
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
         """Go on to ``until_s``; voltage, or the current that the circuit forces, changes linearly to its new value."""
         begun = time.monotonic()
+        self._hottest_K = float(np.max(self.temperature_K))
         steps = self.device.steps
         begin_s, length_s = self.time_s, until_s - self.time_s
         forced = circuit.forced_A is not None
@@ -94,6 +97,9 @@ class Ecram:
             self._dt_s = control.dt_s if not control.finished else max(grown, step.dt_s)
             self.time_s = begin_s + min(control.time_s, length_s)
         self.time_s = until_s
+        if self._state is not None:
+            parts = self.cell.channel.split(self._state)
+            self._parts = {name: value * self.cell.scale for name, value in parts.items()}
         self._source_V = None if forced else applied_V
         self.applied_V = self.device_V if forced else applied_V
         self._reading = None
@@ -102,7 +108,7 @@ class Ecram:
     def _attempt(self, dt_s: float, value: float, forced: bool, circuit: Circuit) -> fem.Attempt:
         if dt_s > _STABLE_GROWTH * self._last_dt_s:
             self.transport.restart()
-        voltages: dict[str, float] = {CHANNEL: 0.0}
+        voltages = dict(self._rest)
         currents: dict[str, float] = {}
         (currents if forced else voltages)[GATE] = value if forced else value - self.cell.offset_V
         resistance = circuit.series_resistance_ohm * self.cell.scale
@@ -115,8 +121,29 @@ class Ecram:
         gate_V = state.voltages_V[GATE] + self.cell.offset_V
         self.energy_J += 0.5 * (self.device_V + gate_V) * self._passed(GATE) * self.cell.scale
         self.device_V, self._state, self._last_dt_s = gate_V, state, dt_s
-        self._parts = {name: value * self.cell.scale for name, value in self.cell.channel.split(state).items()}
         self.n_newton += state.newton_iterations
+        if isinstance(self.cell.channel, ConductingChannel):
+            self.largest_drop_V = max(self.largest_drop_V, self.cell.channel.drop_V(state))
+        if self.cell.heat is not None:
+            temperature_K = self.cell.heat.step(dt_s, self.transport.dissipation_W())
+            self.transport.temperature_K = temperature_K
+            self._hottest_K = max(self._hottest_K, float(temperature_K.max()))
+        self._follow()
+
+    @property
+    def temperature_K(self) -> float | Floats:
+        """That of the device, or (local dofs,) where heat is coupled."""
+        return self.device.ambient_K if self.cell.heat is None else self.cell.heat.temperature_K
+
+    def _follow(self) -> None:
+        """The channel conducts in the next step as it does now."""
+        if isinstance(self.cell.channel, ConductingChannel):
+            self.cell.channel.follow(self.filled, self.transport.metal_charge_C, self.temperature_K)
+
+    @property
+    def _rest(self) -> dict[str, float]:
+        """Voltages of the terminals that are not driven."""
+        return dict.fromkeys(self.cell.grounded, 0.0)
 
     _counted_C = 0.0
 
@@ -136,15 +163,19 @@ class Ecram:
     @property
     def inserted_C(self) -> float:
         """Charge of the ions that have entered the channel since the start, C."""
-        return -self.transport.faradaic_C[CHANNEL] * self.cell.scale
+        return -self._channel_faradaic_C() * self.cell.scale
+
+    def _channel_faradaic_C(self) -> float:
+        """Charge that followed ions into the channel, of all metal but the gate."""
+        return sum(charge for name, charge in self.transport.faradaic_C.items() if name != GATE)
 
     def read(self) -> Reading:
         """The channel as it is now, for the whole width."""
         if self._reading is None:
-            found = self.cell.channel.read(self.filled, self.transport.metal_charge_C, self.device.ambient_K)
+            found = self.cell.channel.read(self.filled, self.transport.metal_charge_C, self.temperature_K)
             scale = self.cell.scale
             self._reading = Reading(found.conductance_S * scale, found.state_S * scale, found.sheet_C_per_m2)
-            if self._state is not None:
+            if self._state is not None and not isinstance(self.cell.channel, ConductingChannel):
                 self.largest_drop_V = max(self.largest_drop_V, self.cell.channel.drop_V(self._state))
         return self._reading
 
@@ -158,7 +189,6 @@ class Ecram:
         x = self.filled
         surface = self.cell.channel
         read_A = reading.conductance_S * self.device.channel.read_V
-        ends = {end: sum(self._parts[f"{end}_{part}_A"] for part in PARTS) for end in ("source", "drain")}
         return {
             "time_s": self.time_s,
             "voltage_V": self.applied_V,
@@ -167,16 +197,16 @@ class Ecram:
             "conductance_S": reading.conductance_S,
             "state_S": reading.state_S,
             "power_W": self.device_V * current,
-            "temperature_peak_K": self.device.ambient_K,
+            "temperature_peak_K": self._hottest_K,
             "limited": 0.0,
             "gate_displacement_A": displacement,
             "gate_faradaic_A": faradaic,
             "gate_charge_C": charge.charge_C[GATE] * scale,
             "gate_faradaic_C": charge.faradaic_C[GATE] * scale,
-            "channel_faradaic_C": charge.faradaic_C[CHANNEL] * scale,
+            "channel_faradaic_C": self._channel_faradaic_C() * scale,
             **self._parts,
-            "source_A": ends["source"] - read_A,
-            "drain_A": ends["drain"] + read_A,
+            "source_A": self._parts["source_A"] - read_A,
+            "drain_A": self._parts["drain_A"] + read_A,
             "read_A": read_A,
             "sheet_C_per_m2": reading.sheet_C_per_m2,
             "x_mean": float(x[surface.nodes] @ volume / volume.sum()),
@@ -205,6 +235,7 @@ class Ecram:
             "previous": saved.u[:0] if saved.previous is None else saved.previous,
             "charges": saved.charges, "last_charges": saved.last_charges, "parts": dict(self._parts),
             "scalars": np.array(scalars, dtype=np.float64),
+            "temperature_K": np.empty(0) if self.cell.heat is None else self.cell.heat.temperature_K,
         }  # fmt: skip
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -222,10 +253,15 @@ class Ecram:
         for name, value in zip(_SCALARS, rest, strict=True):
             setattr(self, name, type(getattr(self, name))(value))
         self._parts = {name: float(value) for name, value in saved["parts"].items()}
+        if self.cell.heat is not None:
+            self.cell.heat.temperature_K = np.array(saved["temperature_K"])
+            self.transport.temperature_K = self.cell.heat.temperature_K
         self._reading, self._state = None, None
+        self._follow()
+        self._follow()
 
     def summary(self) -> dict[str, Any]:
-        """Steps, and how fair it is to take the channel for one potential."""
+        """Steps, and the largest voltage in the channel: of a channel with one potential, that which is left out."""
         return {
             "n_steps": self.n_steps,
             "n_steps_rejected": self.n_rejected,
@@ -254,5 +290,5 @@ class Ecram:
 #: Numbers of a checkpoint, in this order.
 _SCALARS = (
     "time_s", "applied_V", "device_V", "energy_J", "largest_drop_V", "_dt_s", "_slope", "_last_dt_s",
-    "_counted_C", "n_steps", "n_rejected", "n_newton",
+    "_counted_C", "_hottest_K", "n_steps", "n_rejected", "n_newton",
 )  # fmt: skip

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 import fem
 import meshes
 from ionsim.config.ecram import EcramDevice
-from ionsim.config.ecram_geometry import EcramStack
-from ionsim.devices.ecram_channel import PlaneChannel, StackChannel
+from ionsim.config.ecram_geometry import EcramStack, EcramVertical3d
+from ionsim.devices.ecram_channel import ENDS, ConductingChannel, PlaneChannel, StackChannel
+from ionsim.devices.ecram_heat import heat_network
 from ionsim.materials.intercalation import (
     FallingDiffusivity,
     FittedVoltage,
@@ -26,7 +27,8 @@ from ionsim.materials.intercalation import (
 
 Floats = NDArray[np.float64]
 
-#: Names of the ion in the electrolyte and in the channel; of the terminals.
+#: Names of the ion in the electrolyte and in the channel; of the gate's terminal; of the channel, which is a terminal
+#: with its contacts if it has one potential, else a conductor between their terminals.
 ION, INSERTED = "ion", "inserted"
 GATE, CHANNEL = "gate", "channel"
 
@@ -40,15 +42,19 @@ _NM = 1e-9
 class EcramCell:
     """A device ready to be stepped.
 
-    ``scale``: what makes a current or charge of the mesh that of the device, m in a plane, m^2 on a line.
+    ``scale``: what makes a current or charge of the mesh that of the device, m in a plane, m^2 on a line,
+    how often it makes up the device in 3D.
     ``open_circuit_V``: of the gate against the channel, at a filled share of the channel. ``offset_V``: what is added
     to the gate's potential in ``transport`` to give its voltage against the channel. It makes both interfaces free of
-    charge at open circuit when half of the channel's sites are filled (chosen: no data).
+    charge at open circuit when half of the channel's sites are filled (chosen: no data). ``grounded``: the terminals
+    at 0 V. ``heat``: None where it is not coupled.
     """
 
     mesh: meshes.LabelledMesh
     transport: fem.Transport
     channel: PlaneChannel | StackChannel
+    grounded: tuple[str, ...]
+    heat: fem.HeatNetwork | None
     open_circuit_V: Callable[[float], float]
     scale: float
     offset_V: float
@@ -61,23 +67,27 @@ def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
     line = isinstance(geometry, EcramStack)
     width_m = geometry.width_nm * _NM
     scale = width_m * geometry.channel_length_nm * _NM if isinstance(geometry, EcramStack) else width_m
-    metals: list[str] = [name for name in ("channel", "source", "drain") if name in mesh.regions]
+    if isinstance(geometry, EcramVertical3d):
+        scale = 2.0 if geometry.half else 1.0
+    equipotential = line or device.channel.equipotential
     law = open_circuit(device.word("channel", "open_circuit"), lambda key: device.number(f"channel.{key}"))
-    transport = _transport(device, mesh, metals, law)
     conductor = HoppingMetal(
         device.number("channel.sites_per_m3"), device.number("channel.mobility_m2_per_Vs"),
         device.number("channel.hopping_eV"), device.number("channel.critical"),
         device.number("channel.critical_width"),
         device.word("channel", "carriers") == "holes",
     )  # fmt: skip
-    make = StackChannel if line else PlaneChannel
+    transport = _transport(device, mesh, equipotential, law, conductor)
+    make = StackChannel if line else PlaneChannel if equipotential else ConductingChannel
     channel = make(device, mesh, transport, conductor)
+    grounded = (CHANNEL,) if equipotential else ENDS
     kT_eV, reservoir_V = _K_EV_PER_K * device.ambient_K, device.number("reservoir.potential_V")
 
     def rest_V(x: float) -> float:
         return reservoir_V - float(law.voltage_V(np.array(x), kT_eV))
 
-    return EcramCell(mesh, transport, channel, rest_V, scale, reservoir_V - _half_filled_V(law))
+    heat = heat_network(device, mesh)
+    return EcramCell(mesh, transport, channel, grounded, heat, rest_V, scale, reservoir_V - _half_filled_V(law))
 
 
 def _half_filled_V(law: RegularSolution | FittedVoltage) -> float:
@@ -85,8 +95,9 @@ def _half_filled_V(law: RegularSolution | FittedVoltage) -> float:
 
 
 def _transport(
-    device: EcramDevice, mesh: meshes.LabelledMesh, metals: list[str], law: RegularSolution | FittedVoltage
-) -> fem.Transport:
+    device: EcramDevice, mesh: meshes.LabelledMesh, equipotential: bool, law: RegularSolution | FittedVoltage,
+    conductor: HoppingMetal,
+) -> fem.Transport:  # fmt: skip
     number = device.number
     density, sites = number("electrolyte.density_per_m3"), number("electrolyte.sites_per_m3")
     kT_eV = _K_EV_PER_K * _REFERENCE_K
@@ -116,6 +127,7 @@ def _transport(
         ),
     }  # fmt: skip
     layer = number("interfaces.channel.capacitance_F_per_m2")
+    terminals, conductors = _metals(device, mesh, equipotential, conductor)
     at_gate, at_channel = _reaction(device, "gate", None, reservoir_eV), _reaction(device, "channel", INSERTED, 0.0)
     return fem.Transport(
         mesh, {"electrolyte": number("electrolyte.relative_permittivity")}, phases, species,
@@ -123,14 +135,29 @@ def _transport(
             GATE: fem.Terminal(
                 ["gate"], reactions=[at_gate], capacitance_F_per_m2=number("interfaces.gate.capacitance_F_per_m2")
             ),
-            CHANNEL: fem.Terminal(regions=metals),
+            **terminals,
         },
         {
             name: fem.Junction([at_channel] if name == "electrolyte/channel" else [], layer)
             for name in mesh.interfaces  # on contacts under the electrolyte ions stop
         },
         temperature_K=device.ambient_K, reference_K=_REFERENCE_K, rtol=max(device.numerics.field_rtol, 1e-8),
+        conductors=conductors,
     )  # fmt: skip
+
+
+def _metals(
+    device: EcramDevice, mesh: meshes.LabelledMesh, equipotential: bool, conductor: HoppingMetal
+) -> tuple[dict[str, fem.Terminal], dict[str, fem.Conductor]]:
+    """The channel and its contacts: terminals, and conductors between them."""
+    if equipotential:
+        regions = [name for name in (CHANNEL, *ENDS) if name in mesh.regions]
+        return {CHANNEL: fem.Terminal(regions=regions)}, {}
+    begin = conductor.conductivity(np.array([device.channel.initial]), device.ambient_K)
+    body = fem.Conductor(
+        [CHANNEL], float(begin[0]), "electrolyte/channel", device.channel.contact_ohm_m2 or None
+    )
+    return {end: fem.Terminal(regions=[end]) for end in ENDS}, {CHANNEL: body}
 
 
 def _reaction(device: EcramDevice, side: str, into: str | None, reservoir_eV: float) -> fem.ChargeTransfer:

@@ -3,7 +3,8 @@
 Electrons that a gate draws to the channel's surface conduct beside those that came with ions: a sheet conductance,
 their charge times their mobility, which is gone with the charge (the volatile part). Currents into the channel are
 those of its electrons; a node's come from source and drain in the shares of the potential there when a voltage lies
-between the two, which is what the conduction problem returns at its contacts.
+between the two (reciprocity). What that takes of voltage along the channel is part of the equations in a plane, with
+the conductivity of the beginning of each step; on a line it is left out.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ Nodes = NDArray[np.int64]
 _E_C = scipy.constants.elementary_charge
 _NM = 1e-9
 
-#: Parts of a contact's current.
+#: Both contacts, and the parts of their currents.
+ENDS = ("source", "drain")
 PARTS = ("displacement", "field_effect", "faradaic")
 
 
@@ -55,6 +57,7 @@ class _Channel:
         self.surface: Nodes = np.where(inside[:, 0], pairs[:, 0], pairs[:, 1])
         self.area: Floats = area
         self.size = transport.fraction("inserted").size
+        self._whole = _whole_area(mesh, transport, self.size)[self.surface]
 
     def sigma(self, x: Floats, temperature_K: float | Floats) -> Floats:
         """Conductivity (local dofs,) in S/m, 0 outside the channel."""
@@ -68,12 +71,22 @@ class _Channel:
 
         Holes that conduct are filled by electrons: then the sign turns.
         """
-        density = charge_C[self.surface] / self.area
+        density = charge_C[self.surface] / self._whole
         at = temperature_K if np.ndim(temperature_K) == 0 else np.asarray(temperature_K)[self.surface]
         mobility = self._effect * self.conductor.mobility(x[self.surface], at)
         result = np.zeros(self.size)
         result[self.surface] = (density if self.conductor.holes else -density) * mobility
         return result, float(density @ self.area / self.area.sum())
+
+
+def _whole_area(mesh: meshes.LabelledMesh, transport: fem.Transport, size: int) -> Floats:
+    """Area (local dofs,) of all split surfaces at a node: one in a corner has the charge of all that meet there."""
+    total = np.zeros(size)
+    for name in mesh.interfaces:
+        pairs, area = transport.interface(name)
+        for side in pairs.T:
+            total += np.bincount(side, area, size)
+    return total
 
 
 class StackChannel(_Channel):
@@ -104,12 +117,13 @@ class StackChannel(_Channel):
         return value / (1.0 + value * self._area_m2 * self._contact_ohm)
 
     def split(self, state: fem.TransportState) -> dict[str, float]:
-        """Parts of the currents of source and drain in A, by names such as ``source_field_effect_A``."""
+        """Currents of source and drain in A, and their parts by names such as ``source_field_effect_A``."""
         values = {
             "displacement": 0.0, "field_effect": state.displacement_A["channel"],
             "faradaic": state.faradaic_A["channel"],
         }  # fmt: skip
-        return {f"{end}_{part}_A": 0.5 * values[part] for end in ("source", "drain") for part in PARTS}
+        parts = {f"{end}_{part}_A": 0.5 * values[part] for end in ENDS for part in PARTS}
+        return parts | {f"{end}_A": 0.5 * state.currents_A["channel"] for end in ENDS}
 
     def drop_V(self, state: fem.TransportState) -> float:
         """Largest voltage in the channel that the gate's current makes on its way, in V: I R/8, fed from both ends."""
@@ -117,7 +131,7 @@ class StackChannel(_Channel):
 
 
 class PlaneChannel(_Channel):
-    """A channel between source and drain in a plane."""
+    """A channel between source and drain in a plane, all at one potential."""
 
     def __init__(
         self, device: EcramDevice, mesh: meshes.LabelledMesh, transport: fem.Transport, conductor: HoppingMetal
@@ -127,11 +141,8 @@ class PlaneChannel(_Channel):
         self._conduction = fem.ChannelConduction(
             mesh, "channel", "source", "drain", "electrolyte/channel", contact_ohm_m2=contact
         )
-        self._ends = {end: transport.region_nodes(end) for end in ("source", "drain")}
-        self._surface_only = np.zeros(self.size, dtype=bool)
-        self._surface_only[self.nodes] = True
-        for nodes in self._ends.values():
-            self._surface_only[nodes] = False
+        self._ends = {end: transport.region_nodes(end) for end in ENDS}
+        self.own: Nodes = np.setdiff1d(self.nodes, np.concatenate([*self._ends.values()]))
         self._share = np.full(self.size, 0.5)
 
     def read(self, x: Floats, charge_C: Floats, temperature_K: float | Floats) -> Reading:
@@ -141,24 +152,56 @@ class PlaneChannel(_Channel):
         bare = self._conduction.solve(sigma)
         found = self._conduction.solve(sigma, sheet)
         self._share = found.source_share
-        self._state = found
         return Reading(found.conductance_S, bare.conductance_S, mean)
 
     def split(self, state: fem.TransportState) -> dict[str, float]:
-        """Parts of the currents of source and drain in A, by names such as ``source_field_effect_A``."""
-        surface = np.where(self._surface_only, state.metal_displacement_A, 0.0)
-        ions = np.zeros(self.size)
-        ions[self.nodes] = state.metal_ions_A[self.nodes]
+        """Currents of source and drain in A, and their parts by names such as ``source_field_effect_A``."""
         result: dict[str, float] = {}
-        for end, share in (("source", self._share), ("drain", 1.0 - self._share)):
-            nodes = self._ends[end]
+        for end, share in zip(ENDS, (self._share, 1.0 - self._share), strict=True):
             values = {
-                "displacement": float(state.metal_displacement_A[nodes].sum()),
-                "field_effect": float(surface @ share), "faradaic": float(ions @ share),
+                "displacement": float(state.metal_displacement_A[self._ends[end]].sum()),
+                "field_effect": float(state.metal_displacement_A[self.own] @ share[self.own]),
+                "faradaic": float(state.metal_ions_A[self.nodes] @ share[self.nodes]),
             }  # fmt: skip
-            result |= {f"{end}_{part}_A": values[part] for part in PARTS}
+            result |= {f"{end}_{part}_A": values[part] for part in PARTS} | {f"{end}_A": sum(values.values())}
         return result
 
     def drop_V(self, state: fem.TransportState) -> float:
         """Largest voltage in the channel that the gate's current makes on its way, in V."""
         return self._conduction.drop_V(state.metal_displacement_A + state.metal_ions_A)
+
+
+class ConductingChannel(PlaneChannel):
+    """A channel between source and drain in a plane, in which the potential follows Ohm's law."""
+
+    def __init__(
+        self, device: EcramDevice, mesh: meshes.LabelledMesh, transport: fem.Transport, conductor: HoppingMetal
+    ) -> None:
+        super().__init__(device, mesh, transport, conductor)
+        self._transport = transport
+        if device.channel.contact_ohm_m2:
+            self.own = self.nodes
+        self._used = self._next = self.sigma(transport.fraction("inserted"), device.ambient_K), np.zeros(self.size)
+
+    def follow(self, x: Floats, charge_C: Floats, temperature_K: float | Floats) -> None:
+        """From the next step on the channel conducts as at filled share ``x`` and surface charge (local dofs,)."""
+        self._used = self._next
+        self._next = self.sigma(x, temperature_K), self.sheet(x, charge_C, temperature_K)[0]
+        self._transport.set_conductivity("channel", *self._next)
+
+    def split(self, state: fem.TransportState) -> dict[str, float]:
+        """Currents of source and drain in A, which the equations give, and their parts, by the shares of all nodes."""
+        share = self._conduction.solve(*self._used).source_share[self.own]
+        result: dict[str, float] = {}
+        for end, here in zip(ENDS, (share, 1.0 - share), strict=True):
+            values = {
+                "displacement": state.displacement_A[end],
+                "field_effect": float(state.metal_displacement_A[self.own] @ here),
+                "faradaic": state.faradaic_A[end] + float(state.metal_ions_A[self.own] @ here),
+            }
+            result |= {f"{end}_{part}_A": values[part] for part in PARTS} | {f"{end}_A": state.currents_A[end]}
+        return result
+
+    def drop_V(self, state: fem.TransportState) -> float:
+        """Largest voltage between the channel and its contacts, in V."""
+        return float(np.abs(self._transport.potential_V[self.nodes]).max())
