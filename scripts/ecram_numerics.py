@@ -31,6 +31,7 @@ VARIANTS = {
     "steps up to 0.02 of the sites": (_STACK, ("steps.fraction=0.02",)),
     "all steps fine": (_STACK, ("steps.first_s=1e-11", "steps.growth=1.3", "steps.potential_V=0.1",
                                 "steps.fraction=0.01")),
+    "plane, channel at one potential": (_PLANE, ("channel.equipotential=true",)),
     "plane": (_PLANE, ()),
     "plane, finer along x": (_PLANE, ("geometry.lateral_nm=5", "geometry.edge_nm=0.5")),
 }  # fmt: skip

@@ -2,7 +2,8 @@
 
 The step asked for is 0.1 % of the range, the filled share from 0.025 to 0.25. Layers are scaled in a stack, devices in
 the plane, flush (the electrolyte ends with gate and channel) and with an electrolyte that reaches over the contacts,
-where the field of the gate's ends spreads; beside the plane stands the stack. A train goes up and down again.
+where the field of the gate's ends spreads. In the plane the gate's current makes a voltage in the channel on its way;
+beside it stands the stack, without. A train goes up and down again.
 
 python scripts/ecram_scaling.py --part electrolyte --part channel --part devices --out ecram_scaling
 """

@@ -23,6 +23,17 @@ def stack(*changes):
     return load("ecram_retention", ["channel.initial=0.15", *changes])
 
 
+def plane(*changes):
+    return load("psg_wo3_pulse_train", ["channel.initial=0.15", *changes])
+
+
+def sized(length_nm, width_nm):
+    return (
+        f"geometry.channel_length_nm={length_nm}", f"geometry.gate_length_nm={length_nm}",
+        f"geometry.width_nm={width_nm}",
+    )  # fmt: skip
+
+
 # -- threshold ------------------------------------------------------------------------------------------------
 
 
@@ -134,10 +145,10 @@ def test_updates_go_with_the_area_down_to_30_nm_but_for_fringes():
     sizes = {}
     for length, width in ((150, 50), (30, 30)):
         one = pulse(started(stack(f"geometry.channel_length_nm={length}", f"geometry.width_nm={width}")), 8.45)
-        keys = ["channel.initial=0.15", f"geometry.channel_length_nm={length}", f"geometry.gate_length_nm={length}",
-                f"geometry.width_nm={width}"]  # fmt: skip
+        keys = sized(length, width)
         flush, over = (
-            pulse(started(load("psg_wo3_pulse_train", [*keys, f"geometry.overlap_nm={o}"])), 8.45) for o in (0, 10)
+            pulse(started(plane(*keys, "channel.equipotential=true", f"geometry.overlap_nm={reach}")), 8.45)
+            for reach in (0, 10)
         )
         assert flush.inserted_C == pytest.approx(one.inserted_C, rel=1e-4)
         sizes[length] = (one.inserted_C / (length * width), one.energy_J / (length * width), over, one)
@@ -147,3 +158,22 @@ def test_updates_go_with_the_area_down_to_30_nm_but_for_fringes():
     losses = {length: 1.0 - over.inserted_C / one.inserted_C for length, (_, _, over, one) in sizes.items()}
     assert losses[30] == pytest.approx(0.11, abs=0.02)
     assert losses[150] == pytest.approx(losses[30] / 5.0, rel=0.1)
+
+
+@pytest.mark.slow
+def test_the_current_along_the_channel_costs_a_long_device_more():
+    losses = {}
+    for length, width in ((150, 50), (30, 30)):
+        free, real = (
+            pulse(started(plane(*sized(length, width), f"channel.equipotential={word}")), 8.45).inserted_C
+            for word in ("true", "false")
+        )
+        losses[length] = 1.0 - real / free
+    assert losses[150] == pytest.approx(0.09, abs=0.02)
+    assert 0.0 < losses[30] < 0.015
+    # where few protons conduct it costs most of an extraction
+    free, real = (
+        pulse(started(plane("channel.initial=0.025", f"channel.equipotential={word}")), -8.95).inserted_C
+        for word in ("true", "false")
+    )
+    assert 0.0 < real / free < 0.2
