@@ -230,6 +230,20 @@ def test_a_cell_in_3d_is_that_in_a_plane():
     assert pulse(three, 9.5, rest_s=1e-8).inserted_C == pytest.approx(pulse(two, 9.5, rest_s=1e-8).inserted_C, rel=5e-3)
 
 
+def test_a_gate_beside_the_channel_reaches_it_slowly(tmp_path):
+    geometry = (
+        'geometry={kind="ecram_lateral", gap_nm=20, gate_length_nm=40, edge_nm=8, lateral_nm=20, size_nm=0.6, '
+        "growth=1.8}"
+    )
+    cell = started(load("psg_wo3_pulse_train", [geometry, "channel.initial=0.15"]))
+    short, long = pulse(cell, 9.0, rest_s=1e-6), pulse(cell, 9.0, width_s=2e-7, rest_s=1e-6)
+    assert abs(short.inserted_C) < 1e-3 * long.inserted_C
+    view = cell.state()
+    hole = view["cut/inside"] == 0.0  # the gate, and below it nothing; source and drain
+    assert 0.02 < hole.mean() < 0.5
+    assert np.all(view["cut/fraction"][view["cut/inside"] == 1.0] > 0.1)
+
+
 def test_a_depleted_surface_does_not_block():
     """Electrons that the field takes away leave the layer below the surface: the reaction must not notice."""
     taken = []
