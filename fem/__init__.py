@@ -24,7 +24,7 @@ from fem.latent import HeatStep, LatentHeat, LatentStep, heat_step
 from fem.nucleation import Nucleation, Nucleus
 from fem.output import VtxSeries, as_function, write_vtx
 from fem.properties import Property
-from fem.sites import SiteOperator
+from fem.sites import SiteOperator, inside_mesh
 from fem.timecontrol import Attempt, Step, TimeControl
 from fem.transient import Balance, Saved, Transient, TransientSettings, TransientState
 from fem.transport import SavedTransport, Transport, TransportState
@@ -80,6 +80,7 @@ __all__ = [
     "exp",
     "heat_step",
     "insertion_exchange",
+    "inside_mesh",
     "lattice_gas",
     "log",
     "maximum",

@@ -159,6 +159,7 @@ class ChannelConduction:
             raise FemError(f"sigma_S_per_m must be positive and finite in the channel, got {np.min(inside)!r}")
         sigma = np.zeros(self._halo.local)
         sigma[self.nodes] = inside
+        bare = sigma.copy()
         sheet = nodal_array(sheet_S, self._halo, "sheet_S")
         if sheet is not None:
             if self._sheet is None:
@@ -167,11 +168,15 @@ class ChannelConduction:
             if not np.all(np.isfinite(on)):
                 raise FemError("sheet_S must be finite on the interface")
             self._sheet.add(sigma, on)
-        return self._solve(sigma)
+        return self._solve(bare, sigma)
 
-    def _solve(self, sigma: Array) -> ChannelState:
+    def _solve(self, bare: Array, sigma: Array) -> ChannelState:
         network = self.network
-        self._edge = edge_conductance(sigma, network.tail, network.head, network.weight)
+        ends = network.tail, network.head, network.weight
+        if self._sheet is None:
+            self._edge = edge_conductance(sigma, *ends)
+        else:
+            self._edge = self._sheet.conductance(bare, sigma, *ends)
         values = np.bincount(self._slot, self._entry_sign * self._edge[self._entry_edge], self._rows.size)
         contact = self._contact_S_per_m2
         if contact is not None:

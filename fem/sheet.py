@@ -39,8 +39,22 @@ class Sheet:
         distance, nearest = map(np.asarray, scipy.spatial.KDTree(x_nm[self.surface]).query(x_nm[nodes]))
         order = np.lexsort((distance, nearest))
         self._column, self._below = nearest[order], nodes[order]
+        self._column_of = np.full(len(x_nm), -1, dtype=np.int64)
+        self._column_of[nodes] = nearest
         self._thickness = volume[self._below] / self.area[self._column]
         self._first = np.searchsorted(self._column, np.arange(self.surface.size))
+
+    def conductance(self, bare: Array, with_sheet: Array, tail: Nodes, head: Nodes, weight: Array) -> Array:
+        """Conductance (edges,) in S by conductivities (local dofs,) without the sheet and with it.
+
+        The sheet counts along the interface. Edges between nodes of one column, towards the interface, keep the bare
+        value: electrons that a field draws to the surface or takes away are there by a displacement across a layer
+        that the mesh does not resolve, whose voltage (about 0.1 V) is left out, and no depleted layer blocks them.
+        """
+        inward = self._column_of[tail] == self._column_of[head]
+        return np.where(
+            inward, edge_conductance(bare, tail, head, weight), edge_conductance(with_sheet, tail, head, weight)
+        )
 
     def add(self, sigma: Array, sheet_S: Array) -> None:
         """Put sheet conductances (surface nodes,) in S into conductivities (local dofs,) in S/m.

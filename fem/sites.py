@@ -24,6 +24,15 @@ class HasSpace(Protocol):
     def space(self) -> dolfinx.fem.FunctionSpace: ...
 
 
+def inside_mesh(space: dolfinx.fem.FunctionSpace, points_nm: ArrayLike) -> NDArray[np.bool_]:
+    """Which of the points (n, dim) in nm lie in the mesh; the same on every rank, collective."""
+    points = np.asarray(points_nm, dtype=np.float64)
+    hits = np.bincount(containing_cells(space, points)[0], minlength=points.shape[0])
+    if space.mesh.comm.size > 1:
+        space.mesh.comm.Allreduce(MPI.IN_PLACE, hits)
+    return np.asarray(hits > 0)
+
+
 class SiteOperator:
     """A fixed sparse operator P (sites, dofs) between nodal arrays and points (sites, dim) in nm.
 

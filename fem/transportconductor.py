@@ -105,7 +105,9 @@ class Conductors:
             raise FemError(f"conductor {name!r}: sigma_S_per_m must be positive and finite, got {np.min(inside)!r}")
         sigma = np.ones(halo.local)
         sigma[part.nodes] = inside
+        bare = sigma
         if sheet_S is not None:
+            sigma = bare.copy()
             if part.sheet is None:
                 raise FemError(f"conductor {name!r}: a sheet_S needs an interface to lie on")
             sheet = nodal_array(np.asarray(sheet_S, dtype=np.float64), halo, f"conductor {name!r}: sheet_S")
@@ -113,9 +115,12 @@ class Conductors:
             if not np.all(np.isfinite(sheet[part.sheet.surface])):
                 raise FemError(f"conductor {name!r}: sheet_S must be finite on the interface")
             part.sheet.add(sigma, sheet[part.sheet.surface])
-        self.conductance[part.edges] = np.concatenate([
-            edge_conductance(sigma, network.tail, network.head, network.weight) for network in part.networks
-        ])  # fmt: skip
+        ends = [(network.tail, network.head, network.weight) for network in part.networks]
+        if part.sheet is None:
+            values = [edge_conductance(sigma, *end) for end in ends]
+        else:
+            values = [part.sheet.conductance(bare, sigma, *end) for end in ends]
+        self.conductance[part.edges] = np.concatenate(values)
 
     def current(self, u: Array) -> Array:
         """Current (edges,) in A from ``first`` to ``second``."""

@@ -100,7 +100,7 @@ def test_the_conductance_of_a_uniform_channel():
     for device in (stack("channel.initial=0.1"), plane("channel.initial=0.1")):
         cell = started(device)
         sigma = constants.e * 1.86e28 * 0.1 * 1.9e-6 * np.exp(-0.1 / KT_EV / (1 + np.exp((0.1 - 0.32) / 0.02)))
-        assert cell.read().state_S == pytest.approx(sigma * 50.0 * 20.0 / 150.0 * 1e-9, rel=2e-3)
+        assert cell.read().state_S == pytest.approx(sigma * 50.0 * 20.0 / 100.0 * 1e-9, rel=2e-3)
 
 
 def test_contacts_are_in_series():
@@ -180,7 +180,7 @@ def test_the_middle_of_a_poor_channel_follows_late():
             found[mobility, equipotential] = pulse(cell, 8.45).inserted_C, cell.largest_drop_V
     poor, one = found[1.9e-6, "false"], found[1.9e-6, "true"]
     assert 0.5 * one[0] < poor[0] < 0.8 * one[0]
-    assert 1.0 < poor[1] < 2.0
+    assert 0.5 < poor[1] < 1.5
     good, one = found[1.9e-2, "false"], found[1.9e-2, "true"]
     assert good[0] == pytest.approx(one[0], rel=1e-3)
     assert good[1] < 2e-3
@@ -228,6 +228,29 @@ def test_a_cell_in_3d_is_that_in_a_plane():
     )
     assert three.read().state_S == pytest.approx(two.read().state_S, rel=1e-3)
     assert pulse(three, 9.5, rest_s=1e-8).inserted_C == pytest.approx(pulse(two, 9.5, rest_s=1e-8).inserted_C, rel=5e-3)
+
+
+def test_a_gate_beside_the_channel_reaches_it_slowly(tmp_path):
+    geometry = (
+        'geometry={kind="ecram_lateral", gap_nm=20, gate_length_nm=40, edge_nm=8, lateral_nm=20, size_nm=0.6, '
+        "growth=1.8}"
+    )
+    cell = started(load("psg_wo3_pulse_train", [geometry, "channel.initial=0.15"]))
+    short, long = pulse(cell, 9.0, rest_s=1e-6), pulse(cell, 9.0, width_s=2e-7, rest_s=1e-6)
+    assert abs(short.inserted_C) < 1e-3 * long.inserted_C
+    view = cell.state()
+    hole = view["cut/inside"] == 0.0  # the gate, and below it nothing; source and drain
+    assert 0.02 < hole.mean() < 0.5
+    assert np.all(view["cut/fraction"][view["cut/inside"] == 1.0] > 0.1)
+
+
+def test_a_depleted_surface_does_not_block():
+    """Electrons that the field takes away leave the layer below the surface: the reaction must not notice."""
+    taken = []
+    for share in (0.0, 1.0):
+        cell = started(plane("channel.initial=0.03", f"channel.field_effect={share}"))
+        taken.append(pulse(cell, -9.5, rest_s=1e-6).inserted_C)
+    assert taken[1] == pytest.approx(taken[0], rel=0.05)
 
 
 def test_an_open_gate_keeps_what_a_shorted_one_loses():
@@ -311,7 +334,7 @@ BAD = {
     "unknown electrolyte": ('"PSG"', '"PSGG"', "electrolyte.material", "did you mean 'PSG'"),
     "another ion": ('"PdHx"', '"Li"', "reservoir.material", "holds Li+, but the electrolyte PSG H+"),
     "compliance": ("[drive]", "[drive]\ncompliance_A = 1e-6", "drive.compliance_A", "not with the family ecram"),
-    "gate beyond the electrolyte": ("gate_length_nm = 150.0", "gate_length_nm = 200.0", "geometry.gate_length_nm",
+    "gate beyond the electrolyte": ("gate_length_nm = 100.0", "gate_length_nm = 200.0", "geometry.gate_length_nm",
                                     "must be at most"),
     "more ions than sites": ('"PSG"', '"PSG"\ndensity_per_m3 = 5e27', "electrolyte.density_per_m3", "must be below"),
     "no set for an interface": ('material = "PSG"', 'material = "LiPON"', "channel.material", "holds H+"),

@@ -81,7 +81,8 @@ def pulse_levels(series: Mapping[str, Floats], drive: AnyDrive) -> dict[str, Flo
 
     conductance = np.asarray(series["conductance_S"])
     levels = conductance[at]
-    start = conductance[0] if len(conductance) else np.nan
+    # the first sample lies on the first edge, where the field effect has begun and nothing has entered yet
+    start = series["state_S"][0] if len(conductance) else np.nan
     return {
         "second": kinds.astype(float),
         "level_S": levels,

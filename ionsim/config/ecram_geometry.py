@@ -33,7 +33,7 @@ class EcramStack(EcramGeometry):
     """Reservoir, electrolyte and channel one over the other in 1D: no ends, no fringes; for fast fits."""
 
     kind: Literal["ecram_stack"]
-    channel_length_nm: float = _length(150.0, "length of the channel from source to drain")
+    channel_length_nm: float = _length(100.0, "length of the channel from source to drain")
 
     def arguments(self) -> dict[str, Any]:
         """Without the length, which only scales."""
@@ -43,11 +43,11 @@ class EcramStack(EcramGeometry):
 class EcramPlane(EcramGeometry):
     """The plane (x, z) from source to drain."""
 
-    channel_length_nm: float = _length(150.0, "length of the channel from source to drain")
+    channel_length_nm: float = _length(100.0, "length of the channel from source to drain")
     contact_length_nm: float = _length(20.0, "length of source and drain")
     contact_nm: float = _length(20.0, "thickness of source and drain")
-    lateral_nm: float = _length(10.0, "largest mesh size along the channel")
-    edge_nm: float = number(1.5, "nm", "mesh size along the channel at its ends and those of the gate",
+    lateral_nm: float = _length(15.0, "largest mesh size along the channel")
+    edge_nm: float = number(2.0, "nm", "mesh size along the channel at its ends and those of the gate",
                             gt=1e-2, le=1e4)  # fmt: skip
 
 
@@ -55,7 +55,7 @@ class EcramVertical(EcramPlane):
     """The gate above electrolyte and channel."""
 
     kind: Literal["ecram_vertical"]
-    gate_length_nm: float = _length(150.0, "length of the gate, centred over the channel")
+    gate_length_nm: float = _length(100.0, "length of the gate, centred over the channel")
     overlap_nm: float = number(0.0, "nm", "how far the electrolyte reaches over source and drain", ge=0, le=1e6)
 
     def cross_checks(self) -> Problems:

@@ -41,19 +41,24 @@ class View:
         if dim > 1:
             grid[..., 0] = self.x_nm
         self._inside = np.zeros(grid.shape[:2])
-        operator = fem.SiteOperator(transport.space, grid.reshape(-1, dim))
-        self._operator = operator
+        points = grid.reshape(-1, dim)
+        self._meshed = fem.inside_mesh(transport.space, points)
+        self._operator = fem.SiteOperator(transport.space, points[self._meshed])
         for number, nodes in enumerate(parts.values(), start=1):
             here = np.zeros(transport.potential_V.size)
             here[nodes] = 1.0
-            self._inside[operator.sample(here).reshape(self._inside.shape) > 1.0 - 1e-9] = number
+            self._inside[self._on_grid(here) > 1.0 - 1e-9] = number
 
     def cut(self, fields: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
         """Fields (local dofs,) on the grid."""
-        found = {
-            f"cut/{name}": self._operator.sample(values).reshape(self._inside.shape) for name, values in fields.items()
-        }
+        found = {f"cut/{name}": self._on_grid(values) for name, values in fields.items()}
         return {"cut/x_nm": self.x_nm, "cut/z_nm": self.z_nm, "cut/inside": self._inside, **found}
+
+    def _on_grid(self, values: Floats) -> Floats:
+        """0 where nothing is meshed, as in a gate beside the channel."""
+        result = np.zeros(self._meshed.size)
+        result[self._meshed] = self._operator.sample(values)
+        return result.reshape(self._inside.shape)
 
 
 def _middles(begin: float, end: float, count: int) -> Floats:
