@@ -18,6 +18,9 @@ console = Console()
 
 _STACK, _PLANE = "ecram_retention", "psg_wo3_pulse_train"
 
+#: Length of channel and gate.
+_LONG, _GATE = "geometry.channel_length_nm=150", "geometry.gate_length_nm=150"
+
 #: What is changed, by the name of its row: example and keys. The last of the steps is the reference for steps.
 VARIANTS = {
     "default": (_STACK, ()),
@@ -31,15 +34,15 @@ VARIANTS = {
     "steps up to 0.02 of the sites": (_STACK, ("steps.fraction=0.02",)),
     "all steps fine": (_STACK, ("steps.first_s=1e-11", "steps.growth=1.3", "steps.potential_V=0.1",
                                 "steps.fraction=0.01")),
-    "plane, channel at one potential": (_PLANE, ("channel.equipotential=true",)),
-    "plane": (_PLANE, ()),
-    "plane, finer along x": (_PLANE, ("geometry.lateral_nm=5", "geometry.edge_nm=0.5")),
+    "plane, channel at one potential": (_PLANE, (_GATE, "channel.equipotential=true")),
+    "plane": (_PLANE, (_GATE,)),
+    "plane, finer along x": (_PLANE, (_GATE, "geometry.lateral_nm=5", "geometry.edge_nm=0.5")),
 }  # fmt: skip
 
 
 def update(name: str, changes: tuple[str, ...], initial: float, amplitude_V: float) -> tuple[Update, EcramDevice, int]:
     """A 5 ns pulse from rest, its device and its steps."""
-    base = load(name, [f"channel.initial={initial:g}", *changes])
+    base = load(name, [f"channel.initial={initial:g}", _LONG, *changes])
     if not isinstance(base, EcramDevice):
         raise DeviceFileError(f"family: {base.family!r}; this needs a device of the family 'ecram'")
     cell = started(base)

@@ -35,6 +35,9 @@ Floats = NDArray[np.float64]
 #: Examples of a stack and of a plane with the same layers.
 _STACK, _PLANE = "ecram_retention", "psg_wo3_pulse_train"
 
+#: Length of the stack whose layers are changed.
+_LONG = "geometry.channel_length_nm=150"
+
 #: The step asked for, as a change of the filled share: a thousandth of the range.
 _STEP = 1e-3 * (0.25 - 0.025)
 
@@ -109,7 +112,7 @@ def electrolytes(
     table = Table("electrolyte (nm)", *HEAD, "5 ns: V for 0.1 %", title="thickness of the electrolyte")
     needed = []
     for thickness in thick_nm:
-        base = device(_STACK, f"channel.initial={initial:g}", f"geometry.electrolyte_nm={thickness:g}")
+        base = device(_STACK, f"channel.initial={initial:g}", _LONG, f"geometry.electrolyte_nm={thickness:g}")
         volts = amplitude_for_step(base, (2.0, 2.0 + 1.0 * thickness))
         needed.append((thickness, volts))
         table.add_row(f"{thickness:g}", *row(base, fixed_V), f"{volts:.2f}")
@@ -121,7 +124,7 @@ def channels(initial: float, thick_nm: Sequence[float], fixed_V: float) -> Table
     """Against the channel's thickness."""
     table = Table("channel (nm)", *HEAD, "5 ns: V for 0.1 %", title="thickness of the channel")
     for thickness in thick_nm:
-        base = device(_STACK, f"channel.initial={initial:g}", f"geometry.channel_nm={thickness:g}")
+        base = device(_STACK, f"channel.initial={initial:g}", _LONG, f"geometry.channel_nm={thickness:g}")
         table.add_row(f"{thickness:g}", *row(base, fixed_V), f"{amplitude_for_step(base, (5.0, 11.0)):.2f}")
     return table
 
