@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import constants
 
+import fem
 import ionsim
 from ionsim.analysis.ecram_gate import hold, pulse, started
 from ionsim.analysis.ecram_pulses import asymmetry, distinguishable, linearity, pulse_levels, update_figures
@@ -242,6 +243,14 @@ def test_a_gate_beside_the_channel_reaches_it_slowly(tmp_path):
     hole = view["cut/inside"] == 0.0  # the gate, and below it nothing; source and drain
     assert 0.02 < hole.mean() < 0.5
     assert np.all(view["cut/fraction"][view["cut/inside"] == 1.0] > 0.1)
+
+
+@pytest.mark.slow
+def test_a_surface_that_is_full_ends_the_run_with_an_error():
+    cell = started(stack("channel.initial=0.15", "geometry.channel_length_nm=150"))
+    with pytest.raises(fem.FemError, match="surface is filled to"):
+        for _ in range(20):
+            pulse(cell, 10.0, width_s=5e-8, rest_s=1e-6)
 
 
 def test_a_depleted_surface_does_not_block():

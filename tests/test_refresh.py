@@ -66,6 +66,7 @@ def test_the_gain_stays_in_its_range_and_comes_back_from_a_checkpoint():
     assert (again.gain, again.errors_V) == (control.gain, control.errors_V)
 
 
+@pytest.mark.slow
 def test_the_script_shows_what_the_setting_does(tmp_path):
     device, picture = tmp_path / "small.toml", tmp_path / "error.png"
     device.write_text(small_device().to_toml())

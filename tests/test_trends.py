@@ -116,6 +116,7 @@ def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_script_runs_a_trend_and_writes_its_table(tmp_path):
     device = tmp_path / "small.toml"
     device.write_text(small_device().to_toml())

@@ -32,6 +32,9 @@ _CORNER = 1e-3
 #: BDF2 is stable while steps grow by less than 1 + sqrt 2; longer ones are backward Euler.
 _STABLE_GROWTH = 2.4
 
+#: A run ends with an error after so many steps in a row that are shorter than this share of ``steps.first_s``.
+_MOST_SHORT, _SHORT = 300, 1e-3
+
 
 class Ecram:
     """An ECRAM device; see :class:`ionsim.devices.protocol.Family` for the methods.
@@ -87,12 +90,19 @@ class Ecram:
             0.0, length_s, first_s, dt_min_s=min(steps.shortest_s, first_s), growth=steps.growth,
             limits={"potential_V": steps.potential_V, INSERTED: steps.fraction, ION: steps.fraction},
         )  # fmt: skip
+        short = 0
         while not control.finished:
             grown = control.dt_s
             step = control.advance(
                 lambda dt_s: self._attempt(dt_s, begin + slope * (control.time_s + dt_s), forced, circuit)
             )
             self._accept(step.attempt.result, step.dt_s)
+            short = short + 1 if step.dt_s < _SHORT * steps.first_s else 0
+            if short > _MOST_SHORT:
+                raise fem.FemError(
+                    f"at {self.time_s!r} s the steps stay at {step.dt_s:.2g} s: the channel's surface is filled to "
+                    f"{float(np.nanmax(self.filled)):.6g}; a lower amplitude or a shorter pulse leaves room in it"
+                )
             self.n_steps, self.n_rejected = self.n_steps + 1, self.n_rejected + step.rejected
             self._dt_s = control.dt_s if not control.finished else max(grown, step.dt_s)
             self.time_s = begin_s + min(control.time_s, length_s)
