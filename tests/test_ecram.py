@@ -248,9 +248,13 @@ def test_a_gate_beside_the_channel_reaches_it_slowly(tmp_path):
 @pytest.mark.slow
 def test_a_surface_that_is_full_ends_the_run_with_an_error():
     cell = started(stack("channel.initial=0.15", "geometry.channel_length_nm=150"))
-    with pytest.raises(fem.FemError, match="surface is filled to"):
+
+    def fill():
         for _ in range(20):
             pulse(cell, 10.0, width_s=5e-8, rest_s=1e-6)
+
+    with pytest.raises(fem.FemError, match="surface is filled to"):
+        fill()
 
 
 def test_a_depleted_surface_does_not_block():
