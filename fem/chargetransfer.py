@@ -128,7 +128,8 @@ def insertion_exchange(j_A_per_m2: float, alpha: float = 0.5) -> Exchange:
     """j0 = j (x_ion (1 - x_into))^(1 - alpha) x_into^alpha of mass action between a solution and vacant sites.
 
     With it the rate of insertion is proportional to x_ion (1 - x_into), that of the way back to x_into (Doyle, Fuller
-    and Newman, J. Electrochem. Soc. 140, 1526 (1993), doi 10.1149/1.2221597).
+    and Newman, J. Electrochem. Soc. 140, 1526 (1993), doi 10.1149/1.2221597). That is for an ideal solution: where its
+    ions crowd (``lattice_gas``) insertion goes with x_ion / (1 - x_ion)^alpha, the way back with (1 - x_ion)^(1-alpha).
     """
 
     def exchange(x_ion: Array, x_into: Array) -> tuple[Array, Array, Array]:
