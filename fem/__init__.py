@@ -28,6 +28,8 @@ from fem.sites import SiteOperator
 from fem.timecontrol import Attempt, Step, TimeControl
 from fem.transient import Balance, Saved, Transient, TransientSettings, TransientState
 from fem.transport import SavedTransport, Transport, TransportState
+from fem.vacancies import SavedVacancies, VacancyState, VacancyTransport
+from fem.vacanciesparts import FastLayer, VacancyElectrode, VacancyRegion
 
 __all__ = [
     "ONE_MOLAR_PER_M3",
@@ -47,6 +49,7 @@ __all__ = [
     "ElectroThermalState",
     "Excess",
     "Extension",
+    "FastLayer",
     "FemError",
     "FrontStep",
     "Heat",
@@ -62,6 +65,7 @@ __all__ = [
     "Property",
     "Saved",
     "SavedTransport",
+    "SavedVacancies",
     "SiteOperator",
     "SolverSettings",
     "Species",
@@ -73,6 +77,10 @@ __all__ = [
     "TransientState",
     "Transport",
     "TransportState",
+    "VacancyElectrode",
+    "VacancyRegion",
+    "VacancyState",
+    "VacancyTransport",
     "VtxSeries",
     "as_function",
     "cosh",
