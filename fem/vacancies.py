@@ -32,6 +32,7 @@ class SavedVacancies:
     """All that a VacancyTransport needs to go on from a moment."""
 
     density: Array
+    free: Array
     amounts: Array
     previous: Array | None
     previous_dt_s: float
@@ -126,7 +127,7 @@ class VacancyTransport:
         names = [one.name for one in self.parts.all]
         if part not in names:
             raise unknown_name("region or layer", part, names)
-        nodes, value = self._system.density_of(names.index(part), self._n)
+        nodes, value = self._system.density_of(names.index(part), self._n, self._free)
         result = np.full(self.halo.local, np.nan)
         result[self.nodes[nodes]] = value
         return result
@@ -147,7 +148,8 @@ class VacancyTransport:
             self._T = self._nodal(temperature_K, "temperature_K")
             self._system.set_conditions(self._phi, self._T)
         self._n = np.where(self._system.held, self._system.held_value, n)
-        self._amounts = self._system.amounts(self._n)
+        self._free = self._system.free_of(self._n)
+        self._amounts = self._system.amounts(self._n, self._free)
         self._previous_dt = 0.0
         self.restart()
 
@@ -181,13 +183,13 @@ class VacancyTransport:
         """Everything that changes from step to step, as it is now."""
         previous = None if self._previous is None else self._previous.copy()
         return SavedVacancies(
-            self._n.copy(), self._amounts.copy(), previous, self._previous_dt, self._phi.copy(), self._T.copy(),
-            self._entered.copy(), self._last_entered.copy(),
+            self._n.copy(), self._free.copy(), self._amounts.copy(), previous, self._previous_dt, self._phi.copy(),
+            self._T.copy(), self._entered.copy(), self._last_entered.copy(),
         )  # fmt: skip
 
     def restore(self, saved: SavedVacancies) -> None:
         """Go back to what ``save`` returned."""
-        self._n, self._amounts = saved.density.copy(), saved.amounts.copy()
+        self._n, self._free, self._amounts = saved.density.copy(), saved.free.copy(), saved.amounts.copy()
         self._previous = None if saved.previous is None else saved.previous.copy()
         self._previous_dt = saved.previous_dt_s
         self._phi, self._T = saved.potential_V.copy(), saved.temperature_K.copy()
@@ -202,32 +204,30 @@ class VacancyTransport:
         potential_V: float | ArrayLike,
         temperature_K: float | ArrayLike,
         source_per_s: ArrayLike | None = None,
-        guess_per_m3: ArrayLike | None = None,
     ) -> VacancyState:
         """The state ``dt_s`` seconds later, in the potential and at the temperature (local dofs,) of that moment.
 
-        ``source_per_s`` (local dofs,): vacancies per s that appear at each node. ``guess_per_m3``: where Newton's
-        method starts, else the present state. Raises FemError when no solution is found, and leaves all as it was.
+        ``source_per_s`` (local dofs,): vacancies per s that appear at each node. Raises FemError when no solution is
+        found, and leaves all as it was.
         """
         if not (math.isfinite(dt_s) and dt_s > 0.0):
             raise FemError(f"dt_s must be a positive time in s, got {dt_s!r}")
         conditions = self._nodal(potential_V, "potential_V"), self._nodal(temperature_K, "temperature_K")
         source = np.zeros(self._system.size) if source_per_s is None else self._nodal(source_per_s, "source_per_s")
-        start = self._n if guess_per_m3 is None else self._nodal(guess_per_m3, "guess_per_m3")
         saved = self.save()
         try:
             try:
-                return self._step(dt_s, conditions, source, start)
+                return self._step(dt_s, conditions, source)
             except FemError:
                 if self._previous is None or self.order == 1:
                     raise
                 self.restart()
-                return self._step(dt_s, conditions, source, self._n)
+                return self._step(dt_s, conditions, source)
         except FemError:
             self.restore(saved)
             raise
 
-    def _step(self, dt_s: float, conditions: tuple[Array, Array], source: Array, start: Array) -> VacancyState:
+    def _step(self, dt_s: float, conditions: tuple[Array, Array], source: Array) -> VacancyState:
         system = self._system
         leading, back = 1.0 / dt_s, 0.0
         if self._previous is not None and self.order == 2:
@@ -238,17 +238,21 @@ class VacancyTransport:
         moved = np.zeros_like(before) if self._previous is None else before - self._previous
         rates = Rates(leading, before, -back * moved)
         system.set_conditions(*conditions)
-        n, iterations, held = system.solve(start, rates, source, self.rtol, self.max_iterations)
-        n = system.balanced(n, rates, source)
-        amounts = system.amounts(n)
-        stored = leading * float((amounts - before).sum()) + float(rates.history.sum()) - float(source.sum())
-        entering = system.rates_in(n, held, stored)
+        found = system.solve(self._n, self._free, rates, source, self.rtol, self.max_iterations)
+        n, free, iterations, held = found
+        n = system.balanced(n, free, rates, source)
+        amounts = system.amounts(n, free)
+        entering, busiest = system.rates_in(n, free, held)
         change = float(np.abs(n - self._n).max(initial=0.0)) / max(float(n.max(initial=0.0)), 1e-300)
         rate = np.array([entering[name] for name in self.electrodes])
         gained = (rate + back * self._last_entered) / leading
+        if busiest:  # the rounding of flows to and fro, which adds up over a long rest
+            shift = float(source.sum()) - float(rates.history.sum()) - back * float(self._last_entered.sum())
+            missing = float((amounts - before).sum()) - shift / leading - float(gained.sum())
+            gained[self.electrodes.index(busiest)] += missing
         self._entered, self._last_entered = self._entered + gained, gained
         self._previous, self._previous_dt = before, dt_s
-        self._n, self._amounts = n, amounts
+        self._n, self._free, self._amounts = n, free, amounts
         self._phi, self._T = conditions
         return VacancyState(entering, change, iterations)
 
@@ -263,19 +267,18 @@ class VacancyTransport:
             raise FemError("no electrode lets vacancies out: the steady state has any number of them")
         try:
             none = np.zeros(system.size)
-            n, iterations, held = system.solve(self._n, None, none, self.rtol, 10 * self.max_iterations)
+            found = system.solve(self._n, self._free, None, none, self.rtol, 10 * self.max_iterations)
         except FemError:
             self.restore(saved)
             raise
-        entering = system.rates_in(n, held, None)
-        self._n, self._amounts = n, system.amounts(n)
+        n, free, iterations, held = found
+        entering, _ = system.rates_in(n, free, held)
+        self._n, self._free, self._amounts = n, free, system.amounts(n, free)
         self._phi, self._T = conditions
         self.restart()
         return VacancyState(entering, float(np.abs(n - old).max()) / float(n.max()), iterations)
 
-    def attempt(
-        self, dt_s: float, potential_V: float | ArrayLike, temperature_K: float | ArrayLike
-    ) -> Attempt:
+    def attempt(self, dt_s: float, potential_V: float | ArrayLike, temperature_K: float | ArrayLike) -> Attempt:
         """``step`` for fem.TimeControl; ``changes["density"]`` is the largest change over the largest density."""
         saved = self.save()
         try:

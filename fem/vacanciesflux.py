@@ -16,7 +16,9 @@ from fem.vacanciesparts import Parts, VacancyElectrode
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
 K_EV_PER_K = scipy.constants.k / scipy.constants.elementary_charge
-_KEPT = 0.1  # an iteration leaves this of a density, and of the free sites, at least
+_KEPT = 0.1  # an iteration leaves this of a density, and of the free sites where there are many, at least
+_SCARCE = 0.1  # free fraction below which Newton's method goes by its logarithm
+_LARGEST_POWER = 20.0  # of e, that an iteration changes scarce free sites by
 _NEGLIGIBLE = 1e-12  # of the largest density: what is below need not be resolved by Newton's method
 _ROUNDING = 1e-6  # a total that is farther off than this is not rounding
 
@@ -45,7 +47,8 @@ class System:
 
     Where parts of different energy meet, a node has a density for each: they are in equilibrium, x / (1 - x) goes with
     exp(-energy / kT). The unknown is that of the part with the highest energy, which is the lowest density. Arrays
-    (nodes,) are those of ``parts.nodes``.
+    (nodes,) are those of ``parts.nodes``; ``free`` fractions (nodes,) go along with densities, since 1 - n / sites has
+    no digits left where sites are full (1 without crowding).
     """
 
     def __init__(self, parts: Parts, species: Species, electrodes: Mapping[str, VacancyElectrode], local: int) -> None:
@@ -120,50 +123,54 @@ class System:
 
     # -- densities --------------------------------------------------------------------------------------------
 
-    def sides(self, n: Array, more: Array) -> tuple[Array, Array, Array, Array]:
+    def free_of(self, n: Array) -> Array:
+        """Free fractions (nodes,) of densities that leave some."""
+        return 1.0 - n / self.species.sites_per_m3 if self.species.sites_per_m3 else np.ones_like(n)
+
+    def sides(self, n: Array, free: Array, more: Array) -> tuple[Array, Array, Array, Array]:
         """Density where x / (1 - x) is ``more`` times as much, its derivative, -ln(free fraction), and that one's."""
         if not self.species.sites_per_m3:
             zero = np.zeros_like(n)
             return more * n, more, zero, zero
-        x = n / self.species.sites_per_m3
-        below = 1.0 - x + more * x
-        by_x = (1.0 / (1.0 - x) + (more - 1.0) / below) / self.species.sites_per_m3
-        return more * n / below, more / below**2, np.log(below / (1.0 - x)), by_x
+        below = free + more * (n / self.species.sites_per_m3)
+        by_x = (1.0 / free + (more - 1.0) / below) / self.species.sites_per_m3
+        return more * n / below, more / below**2, np.log(below / free), by_x
 
-    def amounts(self, n: Array) -> Array:
+    def amounts(self, n: Array, free: Array) -> Array:
         """Vacancies (nodes,) at each node."""
-        density = self.sides(n[self.holder], self.more)[0]
+        density = self.sides(n[self.holder], free[self.holder], self.more)[0]
         return np.bincount(self.holder, self.volume * density, self.size)
 
-    def density_of(self, index: int, n: Array) -> tuple[Nodes, Array]:
+    def density_of(self, index: int, n: Array, free: Array) -> tuple[Nodes, Array]:
         """Nodes (k,) of a part, and its density there."""
         holders = self._holders[index]
         nodes = self.holder[holders]
-        return nodes, self.sides(n[nodes], self.more[holders])[0]
+        return nodes, self.sides(n[nodes], free[nodes], self.more[holders])[0]
 
     # -- equations --------------------------------------------------------------------------------------------
 
-    def residual(self, n: Array, rates: Rates | None, source: Array, jacobian: bool) -> Array:
+    def residual(self, n: Array, free: Array, rates: Rates | None, source: Array, jacobian: bool) -> Array:
         """What each node loses (nodes,) in 1/s beyond what it may; held nodes included. None: steady."""
         tail, head, blocked = self.tail, self.head, self.species.blocked
         density, slope, log, log_slope = self.sides(
-            np.concatenate([n[tail], n[head]]), np.concatenate([self.more_tail, self.more_head])
-        )
+            np.concatenate([n[tail], n[head]]), np.concatenate([free[tail], free[head]]),
+            np.concatenate([self.more_tail, self.more_head]),
+        )  # fmt: skip
         count = tail.size
         exponent = self.rise + log[count:] - log[:count]
-        conductance, free = self.conductance, np.ones(count)
+        conductance, open_ = self.conductance, np.ones(count)
         if blocked:
-            free = np.maximum(1.0 - 0.5 * (density[:count] + density[count:]) / self.species.sites_per_m3, 0.0)
-            conductance = conductance * free
+            open_ = 0.5 * (np.exp(-log[:count]) + np.exp(-log[count:]))
+            conductance = conductance * open_
         flux = scharfetter_gummel(conductance, density[:count], density[count:], exponent)
         row = np.bincount(tail, flux.flow, self.size) - np.bincount(head, flux.flow, self.size) - source
         by_n = np.zeros(self.size)
         if rates is not None:
-            held, held_slope, _, _ = self.sides(n[self.holder], self.more)
+            held, held_slope, _, _ = self.sides(n[self.holder], free[self.holder], self.more)
             amount = np.bincount(self.holder, self.volume * held, self.size)
             row += rates.leading * (amount - rates.before) + rates.history
             by_n += rates.leading * np.bincount(self.holder, self.volume * held_slope, self.size)
-        for name, entered, slope_in in self.entering(n):
+        for name, entered, slope_in in self.entering(n, free):
             nodes = self.faces[name][0]
             row -= np.bincount(nodes, entered, self.size)
             by_n -= np.bincount(nodes, slope_in, self.size)
@@ -171,73 +178,83 @@ class System:
             by_tail = flux.by_tail * slope[:count] - flux.by_exponent * log_slope[:count]
             by_head = flux.by_head * slope[count:] + flux.by_exponent * log_slope[count:]
             if blocked:
-                per = -0.5 / self.species.sites_per_m3 * np.divide(flux.flow, free, out=np.zeros(count), where=free > 0)
+                per = -0.5 / self.species.sites_per_m3 * flux.flow / open_
                 by_tail, by_head = by_tail + per * slope[:count], by_head + per * slope[count:]
             self._values = np.concatenate([by_tail, by_head, -by_tail, -by_head, by_n])
         return np.asarray(row)
 
-    def entering(self, n: Array) -> list[tuple[str, Array, Array]]:
+    def entering(self, n: Array, free: Array) -> list[tuple[str, Array, Array]]:
         """Name, vacancies per s (k,) that enter at each node, and its derivative; electrodes that hold have none."""
         found = []
         sites = self.species.sites_per_m3
         for name, one in self.electrodes.items():
             if one.density_per_m3 is None:
                 nodes = self.faces[name][0]
-                free, slope = (1.0 - n[nodes] / sites, -1.0 / sites) if sites else (1.0, 0.0)
+                slope = -1.0 / sites if sites else 0.0
                 coming, going = self.coming[name], self.going[name]
-                found.append((name, coming * free - going * n[nodes], coming * slope - going))
+                found.append((name, coming * free[nodes] - going * n[nodes], coming * slope - going))
         return found
 
     # -- Newton -----------------------------------------------------------------------------------------------
 
     def solve(
-        self, start: Array, rates: Rates | None, source: Array, rtol: float, most: int
-    ) -> tuple[Array, int, Array]:
-        """Densities (nodes,), the number of iterations, and vacancies per s (nodes,) that enter at held nodes."""
+        self, start: Array, free: Array, rates: Rates | None, source: Array, rtol: float, most: int
+    ) -> tuple[Array, Array, int, Array]:
+        """Densities and free fractions (nodes,), iterations, and vacancies per s (nodes,) that enter at held nodes."""
         n = np.where(self.held, self.held_value, start)
-        sites = self.species.sites_per_m3
+        free = np.where(self.held, self.free_of(n), free)
         last = np.inf
         for iteration in range(1, most + 1):
-            row = self.residual(n, rates, source, jacobian=True)
+            row = self.residual(n, free, rates, source, jacobian=True)
             change = self._direction(row)
             if not np.all(np.isfinite(change)):
                 raise FemError("Newton's method for the vacancies did not converge: its step is not finite")
             size = float((np.abs(change) / (n + _NEGLIGIBLE * n.max(initial=1e-300))).max(initial=0.0))
-            low = (_KEPT - 1.0) * n
-            change = np.maximum(change, low)
-            if sites:
-                free = sites - n
-                size = max(size, float((np.abs(change) / free).max(initial=0.0)))
-                change = np.minimum(change, (1.0 - _KEPT) * free)
-            n = n + change
+            if self.species.sites_per_m3:
+                size = max(size, float((np.abs(change) / free).max(initial=0.0)) / self.species.sites_per_m3)
+            n, free = self._moved(n, free, change)
             if size <= rtol or (size <= 1e3 * rtol and size > 0.5 * last):
-                row = self.residual(n, rates, source, jacobian=False)
-                return n, iteration, np.where(self.held, row, 0.0)
+                row = self.residual(n, free, rates, source, jacobian=False)
+                return n, free, iteration, np.where(self.held, row, 0.0)
             last = size
         raise FemError(f"Newton's method for the vacancies did not converge: its last step was {size:.3g} of a density "
                        f"after {most} iterations")  # fmt: skip
 
-    def balanced(self, n: Array, rates: Rates, source: Array) -> Array:
+    def _moved(self, n: Array, free: Array, change: Array) -> tuple[Array, Array]:
+        """Densities and free fractions after a step, which leaves some of each.
+
+        The chemical potential goes with the logarithm of what is free: where that is scarce, Newton's step is taken
+        as one of the logarithm, so that sites fill up to any exponent in a few iterations.
+        """
+        change = np.maximum(change, (_KEPT - 1.0) * n)
+        sites = self.species.sites_per_m3
+        if not sites:
+            return n + change, free
+        roomy = np.minimum(n + change, n + (1.0 - _KEPT) * free * sites)
+        power = np.clip(-change / (free * sites), -_LARGEST_POWER, _LARGEST_POWER)
+        left = free * np.exp(np.minimum(power, np.log(5.0 * _SCARCE / free)))
+        scarce = free < _SCARCE
+        moved = np.where(scarce, sites * (1.0 - left), roomy)
+        return moved, np.where(scarce, left, 1.0 - moved / sites)
+
+    def balanced(self, n: Array, free: Array, rates: Rates, source: Array) -> Array:
         """``n`` with the rounding of large flows taken out of the total of a closed body, which only sources change."""
         if self.electrodes:
             return n
         wanted = float(rates.before.sum()) + (float(source.sum()) - float(rates.history.sum())) / rates.leading
-        total = float(self.amounts(n).sum())
+        total = float(self.amounts(n, free).sum())
         excess = (wanted - total) / total if total > 0.0 else 0.0
         if abs(excess) > _ROUNDING:
             raise FemError(f"vacancies are not conserved: {excess:.3g} of them are missing")
-        sites = self.species.sites_per_m3
-        return n + excess * n * (1.0 - n / sites if sites else 1.0)
+        return np.asarray(n + excess * n * free)
 
-    def rates_in(self, n: Array, held: Array, stored: float | None) -> dict[str, float]:
-        """Vacancies per s that enter at each electrode; ``held`` (nodes,): at those that hold a density.
+    def rates_in(self, n: Array, free: Array, held: Array) -> tuple[dict[str, float], str]:
+        """Vacancies per s that enter at each electrode, and the one with the largest flows to and fro.
 
-        ``stored``: the rate at which the body gains vacancies by its electrodes. What the rates miss of it is rounding
-        of flows to and fro, and goes to the electrode where these are largest. A node of two electrodes that hold
-        counts for the first.
+        ``held`` (nodes,): what enters at nodes that hold a density; one of two such electrodes counts for the first.
         """
-        found, largest = {}, {}
-        for name, entered, _ in self.entering(n):
+        found, largest = {}, {"": 0.0}
+        for name, entered, _ in self.entering(n, free):
             found[name] = float(entered.sum())
             largest[name] = float((self.going[name] * n[self.faces[name][0]]).sum())
         taken = np.zeros(self.size, dtype=bool)
@@ -248,9 +265,7 @@ class System:
                 found[name] = float(held[own & ~taken].sum())
                 largest[name] = np.inf
                 taken |= own
-        if stored is not None and found:
-            found[max(largest, key=lambda name: largest[name])] += stored - sum(found.values())
-        return found
+        return found, max(largest, key=lambda name: largest[name])
 
     def _direction(self, row: Array) -> Array:
         data = np.where(self._dropped, 0.0, self._values)

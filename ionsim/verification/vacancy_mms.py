@@ -131,7 +131,7 @@ def order_in_time(order: int, unequal: bool, steps: int = 40) -> float:
 
 @case("vacancy-mms")
 def vacancy_mms() -> list[Record]:
-    """Vacancies with crowding, fast hops, thermodiffusion and D(T): order 2 in space and in time, positive throughout."""
+    """Vacancies with crowding, fast hops, Soret effect and D(T): order 2 in space and in time, positive throughout."""
     records = []
     for name, dim, sizes, turned, steps in (
         ("line", 1, (16, 32), False, 400), ("plane", 2, (12, 24), False, 100), ("(r, z)", 2, (12, 24), True, 100),
