@@ -29,6 +29,7 @@ from fem.timecontrol import Attempt, Step, TimeControl
 from fem.transient import Balance, Saved, Transient, TransientSettings, TransientState
 from fem.transport import SavedTransport, Transport, TransportState
 from fem.vacancies import SavedVacancies, VacancyState, VacancyTransport
+from fem.vacanciescell import SavedVacancyCell, VacancyCell, VacancyCellState
 from fem.vacanciesparts import FastLayer, VacancyElectrode, VacancyRegion
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "Saved",
     "SavedTransport",
     "SavedVacancies",
+    "SavedVacancyCell",
     "SiteOperator",
     "SolverSettings",
     "Species",
@@ -77,6 +79,8 @@ __all__ = [
     "TransientState",
     "Transport",
     "TransportState",
+    "VacancyCell",
+    "VacancyCellState",
     "VacancyElectrode",
     "VacancyRegion",
     "VacancyState",
