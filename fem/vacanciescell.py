@@ -12,6 +12,7 @@ from fem.transient import Saved, Transient, TransientState
 from fem.vacancies import SavedVacancies, VacancyState, VacancyTransport
 
 Array = NDArray[np.float64]
+_DEPTH = 6  # results that are mixed, chosen
 
 
 @dataclass(frozen=True)
@@ -100,17 +101,16 @@ class VacancyCell:
     ) -> tuple[VacancyCellState, dict[str, float]]:
         begin, begin_K = self.vacancies.density_per_m3, self.electrical.temperature_K
         begin_V = self.electrical.potential_V
-        guess = np.clip(begin + dt_s * self._rate, 0.5 * begin, 2.0 * begin)
+        mixing = _Anderson(self._logarithm(np.clip(begin + dt_s * self._rate, 0.5 * begin, 2.0 * begin)))
         for count in range(1, self.max_rounds + 1):
-            self.electrical.set_state(self.state, guess)
+            self.electrical.set_state(self.state, self._density(mixing.guess))
             electrical = self.electrical.step(dt_s, applied_V, series_ohm, compliance_A)
             kelvin, volt = self.electrical.temperature_K, self.electrical.potential_V
             moved = self.vacancies.step(dt_s, volt, kelvin)
             density = self.vacancies.density_per_m3
-            off = self._relative(density - guess, density)
+            off = mixing.add(self._logarithm(density))
             if off <= self.rtol:
                 break
-            guess = density
             self.electrical.restore(saved.electrical)
             self.vacancies.restore(saved.vacancies)
         else:
@@ -126,5 +126,40 @@ class VacancyCell:
         }
         return VacancyCellState(electrical, moved, count), changes
 
+    def _logarithm(self, density: Array) -> Array:
+        """ln(1 + n / floor) (nodes,): its changes are relative where there are many vacancies, else little."""
+        return np.log1p(density[self.vacancies.nodes] / self.floor_per_m3)
+
+    def _density(self, logarithm: Array) -> Array:
+        result = np.zeros(self.vacancies.halo.local)
+        result[self.vacancies.nodes] = self.floor_per_m3 * np.expm1(np.maximum(logarithm, 0.0))
+        return result
+
     def _relative(self, change: Array, density: Array) -> float:
         return float((np.abs(change) / (density + self.floor_per_m3)).max(initial=0.0))
+
+
+class _Anderson:
+    """Fixed point of x -> g(x) by Anderson's mixing of the last results (D. G. Anderson, J. ACM 12, 547 (1965)).
+
+    ``guess`` (n,) is where to evaluate next. Where things settle faster than a step lasts, the plain iteration does not
+    converge: each round overshoots.
+    """
+
+    def __init__(self, guess: Array) -> None:
+        self.guess = guess
+        self._results: list[Array] = []
+        self._errors: list[Array] = []
+
+    def add(self, result: Array) -> float:
+        """Take g(guess); the largest difference from the guess."""
+        error = result - self.guess
+        self._results = [*self._results, result][-_DEPTH:]
+        self._errors = [*self._errors, error][-_DEPTH:]
+        if len(self._errors) == 1:
+            self.guess = result
+        else:
+            steps = np.diff(np.stack(self._errors, axis=1), axis=1)
+            share, *_ = np.linalg.lstsq(steps, error, rcond=1e-8)
+            self.guess = result - np.diff(np.stack(self._results, axis=1), axis=1) @ share
+        return float(np.abs(error).max(initial=0.0))
