@@ -37,10 +37,10 @@ class VacancyCell:
     """A fem.Transient whose coefficients take the density of vacancies, and the fem.VacancyTransport that moves them.
 
     Both on the same mesh. In a step, potential, temperature and circuit are solved at the densities of its end, and
-    vacancies in the potential and temperature of its end, in turn until the densities change by less than ``rtol`` of
-    themselves and ``floor_per_m3`` (what tells on the conductivity) together: all backward Euler or BDF2, nothing
-    lags. The first round starts from densities extrapolated with the rate of the last step. ``state``: name of the
-    nodal state of the Transient that is the density in 1/m^3, 0 where none live.
+    vacancies in the potential and temperature of its end, in turn (by Anderson's mixing) until the densities change by
+    less than ``rtol`` of themselves and ``floor_per_m3`` (what tells on the conductivity) together: nothing lags.
+    The first round starts from densities extrapolated with the rate of the last step. ``state``: name of the nodal
+    state of the Transient that is the density in 1/m^3, 0 where none live.
 
     ``limits`` of fem.TimeControl may name "temperature_K", "potential_V" (largest change at a node in the oxide) and
     "density" (largest change, relative to density and floor together).
@@ -102,7 +102,7 @@ class VacancyCell:
         begin, begin_K = self.vacancies.density_per_m3, self.electrical.temperature_K
         begin_V = self.electrical.potential_V
         mixing = _Anderson(self._logarithm(np.clip(begin + dt_s * self._rate, 0.5 * begin, 2.0 * begin)))
-        for count in range(1, self.max_rounds + 1):
+        for _ in range(self.max_rounds):
             self.electrical.set_state(self.state, self._density(mixing.guess))
             electrical = self.electrical.step(dt_s, applied_V, series_ohm, compliance_A)
             kelvin, volt = self.electrical.temperature_K, self.electrical.potential_V
@@ -124,7 +124,7 @@ class VacancyCell:
             "potential_V": float(np.abs(volt - begin_V)[inside].max(initial=0.0)),
             "density": self._relative(density - begin, density),
         }
-        return VacancyCellState(electrical, moved, count), changes
+        return VacancyCellState(electrical, moved, mixing.rounds), changes
 
     def _logarithm(self, density: Array) -> Array:
         """ln(1 + n / floor) (nodes,): its changes are relative where there are many vacancies, else little."""
@@ -142,17 +142,18 @@ class VacancyCell:
 class _Anderson:
     """Fixed point of x -> g(x) by Anderson's mixing of the last results (D. G. Anderson, J. ACM 12, 547 (1965)).
 
-    ``guess`` (n,) is where to evaluate next. Where things settle faster than a step lasts, the plain iteration does not
-    converge: each round overshoots.
+    ``guess`` (n,) is where to evaluate next, ``rounds`` the number of results. Where things settle
+    faster than a step lasts, the plain iteration does not converge: each round overshoots.
     """
 
     def __init__(self, guess: Array) -> None:
-        self.guess = guess
+        self.guess, self.rounds = guess, 0
         self._results: list[Array] = []
         self._errors: list[Array] = []
 
     def add(self, result: Array) -> float:
         """Take g(guess); the largest difference from the guess."""
+        self.rounds += 1
         error = result - self.guess
         self._results = [*self._results, result][-_DEPTH:]
         self._errors = [*self._errors, error][-_DEPTH:]
