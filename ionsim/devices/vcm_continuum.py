@@ -130,11 +130,16 @@ class VcmContinuum:
         return
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """A cut (r, z) around the oxide: ``cut/r_nm`` (n,), ``cut/z_nm`` (nz,) and fields as ``cut/NAME`` (nz, n)."""
-        r, z, operator = self._cut
-        fields = {f"cut/{name}": operator.sample(values).reshape(len(z), len(r))
-                  for name, values in self.mesh_fields().items()}  # fmt: skip
-        return {"cut/r_nm": r, "cut/z_nm": z, **fields}
+        """A cut (r, z) around the oxide: ``cut/r_nm`` (n,), ``cut/z_nm`` (nz,) and fields as ``cut/NAME`` (nz, n).
+
+        Vacancies are 0 outside of oxide and reservoir.
+        """
+        r, z, operator, share = self._cut
+        fields = {name: operator.sample(values) for name, values in self.mesh_fields().items()}
+        fields[DENSITY] = np.where(share > 0.5, fields[DENSITY] / np.maximum(share, 0.5), 0.0)
+        return {"cut/r_nm": r, "cut/z_nm": z} | {
+            f"cut/{name}": values.reshape(len(z), len(r)) for name, values in fields.items()
+        }
 
     def mesh_fields(self) -> dict[str, NDArray[np.float64]]:
         """Potential, temperature and density of vacancies at the nodes of the mesh."""
@@ -203,7 +208,7 @@ class VcmContinuum:
 
     # -- places -----------------------------------------------------------------------------------------------
 
-    def _grid(self) -> tuple[Floats, Floats, fem.SiteOperator]:
+    def _grid(self) -> tuple[Floats, Floats, fem.SiteOperator, Floats]:
         keys, oxide_nm = self.device.continuum, self.device.layers.oxide.thickness_nm
         x = self.problem.space.tabulate_dof_coordinates()
         inside = np.zeros(len(x), dtype=bool)
@@ -215,7 +220,8 @@ class VcmContinuum:
         r, z = (begin + (np.arange(round(length / spacing)) + 0.5) * spacing for begin, length in
                 ((0.0, width), (low, high - low)))  # fmt: skip
         points = np.stack(np.meshgrid(r, z), axis=-1).reshape(-1, 2)
-        return r, z, fem.SiteOperator(self.problem.space, points)
+        operator = fem.SiteOperator(self.problem.space, points)
+        return r, z, operator, operator.sample(inside.astype(np.float64))
 
 
 #: Numbers of a checkpoint, in this order.
