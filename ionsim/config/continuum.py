@@ -1,23 +1,28 @@
-"""The table ``[continuum]`` of a VCM device file: vacancies as a density in (r, z) around a filament."""
+"""The table ``[continuum]`` of a VCM device file: vacancies as a density around a filament or a grain boundary."""
+
+from typing import Literal
 
 from ionsim.config.base import Problem, Problems, Section, number, setting
 
 
 class Continuum(Section):
-    """Vacancies as a density: geometry around the axis, transport, conduction and heat.
+    """Vacancies as a density: geometry, transport, conduction and heat.
 
     Numbers of the oxide are those of Kim, Choi and Lu where nothing else is said. The oxide's vacancies outside the
     filament are vacancy.initial_fraction of the sites.
     """
 
-    radius_nm: float = number(15.0, "nm", "radius of the oxide and the reservoir", gt=0.5, le=1000)
-    outer_radius_nm: float = number(60.0, "nm", "radius of electrodes and dielectric", gt=0.5, le=10_000)
+    geometry: Literal["axisymmetric", "plane"] = setting("axisymmetric", "around an axis, or mirrored at x = 0")
+    depth_nm: float = number(30.0, "nm", "extent along y of a plane", gt=0.1, le=10_000)
+    radius_nm: float = number(15.0, "nm", "radius (of a plane: half width) of oxide and reservoir", gt=0.5, le=1000)
+    outer_radius_nm: float = number(60.0, "nm", "the same of electrodes and dielectric", gt=0.5, le=10_000)
     dielectric: str = setting("SiO2", "material around the oxide")
     reservoir_nm: float = number(15.0, "nm", "thickness of vacancy-rich oxide between oxide and cap", gt=0.2, le=1000)
     reservoir_per_m3: float = number(7e26, "1/m^3", "vacancies in it at the start", gt=0, le=1e29)
-    filament_radius_nm: float = number(5.0, "nm", "radius of the filament at the start", gt=0, le=1000)
+    filament_radius_nm: float = number(5.0, "nm", "radius of the filament at the start, 0 for none", ge=0, le=1000)
     filament_per_m3: float = number(9e26, "1/m^3", "vacancies in it", gt=0, le=1e29)
     gap_nm: float = number(1.0, "nm", "oxide between the filament and the bottom electrode", ge=0, le=1000)
+    edge_nm: float = number(0.6, "nm", "width of the edges of filament and reservoir at the start", gt=0.01, le=100)
     sites_per_m3: float = number(1.2e27, "1/m^3", "largest density of vacancies", gt=0, le=1e29)
     charge_e: float = number(1.0, "e", "effective charge of a vacancy", ge=0, le=2)
     attempt_Hz: float = number(1e13, "Hz", "attempt frequency of hops", ge=1e9, le=1e16)
@@ -30,6 +35,11 @@ class Continuum(Section):
         ge=-10,
         le=10,
     )
+    boundary_nm: float | None = number(
+        None, "nm", "width of a grain boundary (around an axis: of a pipe) through the oxide; else none", gt=0, le=20
+    )
+    boundary_barrier_eV: float = number(1.2, "eV", "barrier of a hop in it", ge=0, le=10)
+    boundary_energy_eV: float = number(0.0, "eV", "energy of a vacancy in it, negative where it attracts", ge=-5, le=5)
     insulating_S_per_m: float = number(1e3, "S/m", "prefactor of the conductivity without vacancies", gt=0, le=1e8)
     conducting_S_per_m: float = number(9.4e4, "S/m", "prefactor at full_per_m3, linear between", gt=0, le=1e8)
     full_per_m3: float = number(1e27, "1/m^3", "vacancies from which on conduction grows no more", gt=0, le=1e29)
@@ -46,8 +56,8 @@ class Continuum(Section):
     removal_m_per_s: float = number(0.0, "m/s", "speed at which it takes vacancies up, prefactor", ge=0)
     removal_eV: float = number(1.5, "eV", "barrier of that", ge=0, le=15)
     electrode_nm: float = number(0.3, "nm", "distance over which the field helps them", ge=0, le=5)
-    size_nm: float = number(0.5, "nm", "radial size of elements at the filament", gt=0.02, le=20)
-    height_nm: float = number(0.3, "nm", "height of elements at the bottom electrode and the gap", gt=0.02, le=20)
+    size_nm: float = number(0.35, "nm", "radial size of elements at the filament", gt=0.02, le=20)
+    height_nm: float = number(0.2, "nm", "height of elements at the bottom electrode and the gap", gt=0.02, le=20)
     density_step: float = number(0.15, "", "largest relative change of a density in a step", gt=0, le=1)
     temperature_step_K: float = number(40.0, "K", "largest change of a temperature in a step", gt=0, le=1e3)
     voltage_step_V: float = number(0.05, "V", "largest change of a potential in a step", gt=0, le=10)
@@ -61,6 +71,8 @@ class Continuum(Section):
         if self.filament_radius_nm >= self.radius_nm:
             message = f"must be below radius_nm = {self.radius_nm:g}"
             yield Problem("filament_radius_nm", message, self.filament_radius_nm)
+        if self.boundary_nm is not None and self.boundary_nm >= 2.0 * self.radius_nm:
+            yield Problem("boundary_nm", f"must be below twice radius_nm = {self.radius_nm:g}", self.boundary_nm)
         if self.gap_nm >= oxide_nm:
             yield Problem("gap_nm", f"must be below layers.oxide.thickness_nm = {oxide_nm:g}", self.gap_nm)
         for key in ("reservoir_per_m3", "filament_per_m3"):

@@ -1,4 +1,4 @@
-"""Valence-change memory as a continuum: vacancies of a density that drift, diffuse and thermodiffuse in (r, z).
+"""Valence-change memory as a continuum: vacancies as a density that drift, diffuse and thermodiffuse.
 
 One step: potential, temperature and the circuit together (:class:`fem.Transient`), and the vacancies
 (:class:`fem.VacancyTransport`), in turn until both agree (:class:`fem.VacancyCell`).
@@ -77,9 +77,12 @@ class VcmContinuum:
         )  # fmt: skip
         self._hottest_K = self._balance_error = 0.0
 
+        share = self.cell.share
+        compliance = None if circuit.compliance_A is None else circuit.compliance_A / share
+
         def attempt(dt_s: float) -> fem.Attempt:
             volts = begin_V + slope * (control.time_s + dt_s)
-            return self.cell.coupled.attempt(dt_s, volts, circuit.series_resistance_ohm, circuit.compliance_A)
+            return self.cell.coupled.attempt(dt_s, volts, circuit.series_resistance_ohm * share, compliance)
 
         while not control.finished:
             grown = control.dt_s
@@ -92,7 +95,12 @@ class VcmContinuum:
 
     def _accept(self, state: fem.VacancyCellState, dt_s: float) -> None:
         electrical, balance = state.electrical, state.electrical.balance
-        self.device_V, self.current_A, self.limited = electrical.cell_V, electrical.current_A, electrical.limited
+        share = self.cell.share
+        self.device_V, self.current_A, self.limited = (
+            electrical.cell_V,
+            electrical.current_A * share,
+            electrical.limited,
+        )
         if abs(self.device_V) > _SMALL_V:
             self.conductance_S = self.current_A / self.device_V
         self._hottest_K = max(self._hottest_K, float(self.problem.temperature_K.max()))
@@ -101,9 +109,9 @@ class VcmContinuum:
         self.balance = balance
         flows = max(abs(balance.electrical_W), abs(balance.out_W), abs(balance.stored_W))
         self._balance_error = max(self._balance_error, abs(balance.residual_W) / flows if flows else 0.0)
-        self.electrical_J += balance.electrical_W * dt_s
-        self.out_J += balance.out_W * dt_s
-        self.residual_J += abs(balance.residual_W) * dt_s
+        self.electrical_J += balance.electrical_W * share * dt_s
+        self.out_J += balance.out_W * share * dt_s
+        self.residual_J += abs(balance.residual_W) * share * dt_s
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -117,7 +125,7 @@ class VcmContinuum:
             "conductance_S": self.conductance_S,
             "power_W": self.device_V * self.current_A,
             "temperature_peak_K": self._hottest_K,
-            "heat_out_W": self.balance.out_W,
+            "heat_out_W": self.balance.out_W * self.cell.share,
             "balance_error": self._balance_error,
             "limited": float(self.limited),
             "vacancy_share": self.cell.vacancies.total / self._at_start,
@@ -130,7 +138,7 @@ class VcmContinuum:
         return
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """A cut (r, z) around the oxide: ``cut/r_nm`` (n,), ``cut/z_nm`` (nz,) and fields as ``cut/NAME`` (nz, n).
+        """A cut around the oxide: ``cut/r_nm`` (n,) (x of a plane), ``cut/z_nm`` (nz,), fields as ``cut/NAME`` (nz, n).
 
         Vacancies are 0 outside of oxide and reservoir.
         """
