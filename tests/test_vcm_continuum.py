@@ -165,7 +165,7 @@ def test_any_vcm_file_can_be_run_as_a_continuum():
 
 @pytest.mark.slow
 def test_set_is_abrupt_reset_gradual_and_the_cycle_closes(tmp_path):
-    """The example: in under two minutes on a core; vacancies conserved to 1e-10, energy to 1e-6."""
+    """The example: in under two minutes on a core; vacancies conserved to 1e-10, energy to 1e-8."""
     run = ionsim.Simulation(ionsim.load("hfo2_continuum")).run(tmp_path / "run")
     series, summary = run.series, run.summary
     parts = [series["stage"] == k for k in range(3)]
@@ -183,5 +183,5 @@ def test_set_is_abrupt_reset_gradual_and_the_cycle_closes(tmp_path):
     assert np.abs(down[out])[0] > 2.0 * np.abs(down[out])[-1]
     assert summary["on_off_ratio"] > 10.0
     assert abs(summary["vacancy_share"] - 1.0) < 1e-10
-    assert max(series["balance_error"]) < 1e-6
+    assert summary["E_residual_J"] < 1e-8 * summary["E_electrical_J"]
     assert summary["wall_time_s"] < 120.0
