@@ -185,3 +185,27 @@ def test_set_is_abrupt_reset_gradual_and_the_cycle_closes(tmp_path):
     assert abs(summary["vacancy_share"] - 1.0) < 1e-10
     assert summary["E_residual_J"] < 1e-8 * summary["E_electrical_J"]
     assert summary["wall_time_s"] < 120.0
+
+
+@pytest.mark.slow
+def test_retention_goes_with_the_barrier_of_hops(tmp_path):
+    """A RESET filament closes by itself: 1.5 times the conductance after a time that is Arrhenius with 1.2 eV.
+
+    At equal D t the states differ only by the conductivity's own activation: 1.1757 eV between 400 and 600 K.
+    """
+    kT, times = 8.617333262e-5 * np.array([400.0, 600.0]), []
+    for T_K, energy in zip((400.0, 600.0), kT, strict=True):
+        unit_s = 0.2 * 1e-18 / (1e13 * 0.15e-9**2 * np.exp(-1.2 / energy))
+        one = ionsim.load("hfo2_continuum").replace({
+            "ambient_K": T_K, "continuum.first_s": 0.01 * unit_s, "continuum.size_nm": 0.5, "continuum.height_nm": 0.3,
+            "drive": {"kind": "read", "voltage_V": 0.05, "repeats": 14, "interval_s": unit_s},
+        })  # fmt: skip
+        series = ionsim.Simulation(one).run(tmp_path / f"{T_K:g}").series
+        volts, time_s = np.asarray(series["voltage_V"]), np.asarray(series["time_s"])
+        read = np.abs(volts - 0.05) < 1e-9
+        _, first = np.unique(np.floor(time_s[read] / unit_s), return_index=True)
+        grown = (np.asarray(series["current_A"])[read] / 0.05)[first]
+        assert np.all(np.diff(grown) > 0.0)
+        times.append(np.interp(np.log(1.5), np.log(grown / grown[0]), time_s[read][first]))
+    barrier = np.log(times[0] / times[1]) / (1.0 / kT[0] - 1.0 / kT[1])
+    assert barrier == pytest.approx(1.2, abs=0.03)

@@ -19,6 +19,7 @@ class Continuum(Section):
     dielectric: str = setting("SiO2", "material around the oxide")
     reservoir_nm: float = number(15.0, "nm", "thickness of vacancy-rich oxide between oxide and cap", gt=0.2, le=1000)
     reservoir_per_m3: float = number(7e26, "1/m^3", "vacancies in it at the start", gt=0, le=1e29)
+    reservoir_energy_eV: float = number(0.0, "eV", "energy of a vacancy in it, negative where it attracts", ge=-5, le=5)
     filament_radius_nm: float = number(5.0, "nm", "radius of the filament at the start, 0 for none", ge=0, le=1000)
     filament_per_m3: float = number(9e26, "1/m^3", "vacancies in it", gt=0, le=1e29)
     gap_nm: float = number(1.0, "nm", "oxide between the filament and the bottom electrode", ge=0, le=1000)
@@ -61,7 +62,7 @@ class Continuum(Section):
     density_step: float = number(0.15, "", "largest relative change of a density in a step", gt=0, le=1)
     temperature_step_K: float = number(40.0, "K", "largest change of a temperature in a step", gt=0, le=1e3)
     voltage_step_V: float = number(0.05, "V", "largest change of a potential in a step", gt=0, le=10)
-    first_s: float = number(1e-6, "s", "step after a corner of the drive", gt=0, le=1)
+    first_s: float = number(1e-6, "s", "step after a corner of the drive", gt=0, le=1e6)
     shortest_s: float = number(1e-16, "s", "step below which a run is given up", gt=0, le=1)
 
     def checks(self, oxide_nm: float, initial_fraction: float) -> Problems:

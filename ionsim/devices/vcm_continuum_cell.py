@@ -73,7 +73,8 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     prefactor = keys.attempt_Hz * (keys.hop_nm * 1e-9) ** 2
     law = fem.VacancyRegion(prefactor, keys.barrier_eV, soret_eV=keys.soret_eV)
     fast = fem.VacancyRegion(prefactor, keys.boundary_barrier_eV, keys.boundary_energy_eV, keys.soret_eV)
-    laws = {name: fast if name == "boundary" else law for name in living}
+    sink = fem.VacancyRegion(prefactor, keys.barrier_eV, keys.reservoir_energy_eV, keys.soret_eV)
+    laws = {name: {"boundary": fast, "reservoir": sink}.get(name, law) for name in living}
     electrode = fem.VacancyElectrode(
         keys.generation_per_m2s, keys.generation_eV, keys.removal_m_per_s, keys.removal_eV, keys.electrode_nm
     )
