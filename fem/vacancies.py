@@ -240,7 +240,6 @@ class VacancyTransport:
         system.set_conditions(*conditions)
         found = system.solve(self._n, self._free, rates, source, self.rtol, self.max_iterations)
         n, free, iterations, held = found
-        n = system.balanced(n, free, rates, source)
         amounts = system.amounts(n, free)
         entering, busiest = system.rates_in(n, free, held)
         change = float(np.abs(n - self._n).max(initial=0.0)) / max(float(n.max(initial=0.0)), 1e-300)

@@ -20,7 +20,6 @@ _KEPT = 0.1  # an iteration leaves this of a density, and of the free sites wher
 _SCARCE = 0.1  # free fraction below which Newton's method goes by its logarithm
 _LARGEST_POWER = 20.0  # of e, that an iteration changes scarce free sites by
 _NEGLIGIBLE = 1e-12  # of the largest density: what is below need not be resolved by Newton's method
-_ROUNDING = 1e-6  # a total that is farther off than this is not rounding
 
 
 @dataclass(frozen=True)
@@ -236,17 +235,6 @@ class System:
         scarce = free < _SCARCE
         moved = np.where(scarce, sites * (1.0 - left), roomy)
         return moved, np.where(scarce, left, 1.0 - moved / sites)
-
-    def balanced(self, n: Array, free: Array, rates: Rates, source: Array) -> Array:
-        """``n`` with the rounding of large flows taken out of the total of a closed body, which only sources change."""
-        if self.electrodes:
-            return n
-        wanted = float(rates.before.sum()) + (float(source.sum()) - float(rates.history.sum())) / rates.leading
-        total = float(self.amounts(n, free).sum())
-        excess = (wanted - total) / total if total > 0.0 else 0.0
-        if abs(excess) > _ROUNDING:
-            raise FemError(f"vacancies are not conserved: {excess:.3g} of them are missing")
-        return np.asarray(n + excess * n * free)
 
     def rates_in(self, n: Array, free: Array, held: Array) -> tuple[dict[str, float], str]:
         """Vacancies per s that enter at each electrode, and the one with the largest flows to and fro.

@@ -145,5 +145,5 @@ def vacancy_mms() -> list[Record]:
         ]
     records.append(Record.above("BDF2: order in time, equal steps", order_in_time(2, False), 1.9))
     records.append(Record.above("BDF2: order in time, unequal steps", order_in_time(2, True), 1.9))
-    records.append(Record.above("backward Euler: order in time", order_in_time(1, False), 0.95))
+    records.append(Record.above("backward Euler: order in time", order_in_time(1, False, 80), 0.95))
     return records
