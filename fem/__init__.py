@@ -28,6 +28,9 @@ from fem.sites import SiteOperator, inside_mesh
 from fem.timecontrol import Attempt, Step, TimeControl
 from fem.transient import Balance, Saved, Transient, TransientSettings, TransientState
 from fem.transport import SavedTransport, Transport, TransportState
+from fem.vacancies import SavedVacancies, VacancyState, VacancyTransport
+from fem.vacanciescell import SavedVacancyCell, VacancyCell, VacancyCellState
+from fem.vacanciesparts import FastLayer, VacancyElectrode, VacancyRegion
 
 __all__ = [
     "ONE_MOLAR_PER_M3",
@@ -47,6 +50,7 @@ __all__ = [
     "ElectroThermalState",
     "Excess",
     "Extension",
+    "FastLayer",
     "FemError",
     "FrontStep",
     "Heat",
@@ -62,6 +66,8 @@ __all__ = [
     "Property",
     "Saved",
     "SavedTransport",
+    "SavedVacancies",
+    "SavedVacancyCell",
     "SiteOperator",
     "SolverSettings",
     "Species",
@@ -73,6 +79,12 @@ __all__ = [
     "TransientState",
     "Transport",
     "TransportState",
+    "VacancyCell",
+    "VacancyCellState",
+    "VacancyElectrode",
+    "VacancyRegion",
+    "VacancyState",
+    "VacancyTransport",
     "VtxSeries",
     "as_function",
     "cosh",

@@ -7,6 +7,7 @@ from pydantic import Field
 from scipy.constants import physical_constants
 
 from ionsim.config.base import FilePath, Pair, Problem, Problems, Section, number, setting
+from ionsim.config.continuum import Continuum
 from ionsim.config.device import Device
 from ionsim.config.filament import Layer, Mesh, Spot, domain_checks, spot_checks
 
@@ -135,6 +136,7 @@ class VcmDevice(Device):
     """A device of the family ``vcm``."""
 
     family: Literal["vcm"]
+    model: Literal["lattice", "continuum"] = setting("lattice", "vacancies on lattice sites, or as a density")
     lattice: Lattice = setting(Lattice(), "box of the lattice")
     structure: Structure | None = setting(None, "explicit atoms in place of a crystal")
     layers: Layers = setting(..., "the stack")
@@ -145,15 +147,20 @@ class VcmDevice(Device):
     conduction: Conduction = setting(Conduction(), "electrical network")
     heat: Heat = setting(Heat(), "Joule heat")
     mesh: Mesh = setting(Mesh(), "finite elements")
+    continuum: Continuum = setting(Continuum(), "vacancies as a density; for model = \"continuum\"")
 
     def material_keys(self) -> Iterator[tuple[str, str]]:
         """Key path and name of every material that the stack uses."""
         for layer in Layers.model_fields:
             yield f"layers.{layer}.material", getattr(self.layers, layer).material
+        if self.model == "continuum":
+            yield "continuum.dielectric", self.continuum.dielectric
 
     def cross_checks(self) -> Problems:
         """What single keys cannot say: sizes that fit into each other, and a cap that can scavenge."""
         yield from super().cross_checks()
+        if self.model == "continuum":
+            yield from self._continuum_checks()
         yield from self._size_checks()
         if self.structure is not None:
             yield from _structure_checks(self.structure)
@@ -165,6 +172,19 @@ class VcmDevice(Device):
                 yield Problem("layers.cap.material", message, cap)
         if self.exchange is not None:
             yield from _exchange_checks(self.exchange)
+
+    def _continuum_checks(self) -> Problems:
+        for problem in self.continuum.checks(self.layers.oxide.thickness_nm, self.vacancy.initial_fraction):
+            yield Problem(f"continuum.{problem.key}", problem.message, problem.value)
+        if self.drive.transistor is not None:
+            message = 'not with model = "continuum" yet; use series_resistance_ohm or compliance_A'
+            yield Problem("drive.transistor", message)
+        if self.structure is not None:
+            yield Problem("structure", 'not with model = "continuum", which has no atoms')
+        for key in ("distributed_lattice", "superbasin_states"):
+            if getattr(self.numerics, key):
+                message = 'not with model = "continuum", which has no lattice'
+                yield Problem(f"numerics.{key}", message, getattr(self.numerics, key))
 
     def _kind_checks(self) -> Problems:
         """Tables that belong to a crystal, and tables that belong to explicit atoms."""

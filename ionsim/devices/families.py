@@ -13,12 +13,15 @@ from ionsim.devices.ecram import Ecram
 from ionsim.devices.pcm import Pcm
 from ionsim.devices.protocol import Family
 from ionsim.devices.vcm import Vcm
+from ionsim.devices.vcm_continuum import VcmContinuum
 from ionsim.errors import DeviceFileError
 
 
 def build(device: Device, seed: np.random.SeedSequence, comm: MPI.Comm) -> Family:
     """Build the simulation of a device. Raises DeviceFileError for a family without one."""
     if isinstance(device, VcmDevice):
+        if device.model == "continuum":
+            return VcmContinuum(device, comm)
         return Vcm(device, seed, comm)
     if isinstance(device, EcmDevice):
         return Ecm(device, seed, comm)

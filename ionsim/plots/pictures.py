@@ -18,9 +18,11 @@ from ionsim.plots.ecram import ecram_figures
 from ionsim.plots.filament import Metal, filament_figure
 from ionsim.plots.phases import axisymmetric, chosen, frame, phase_figure, resistance_figure
 from ionsim.plots.style import save
+from ionsim.plots.vacancies import chosen as with_vacancies
+from ionsim.plots.vacancies import vacancy_figure
 from ionsim.results.model import PICTURES
 
-IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT, PHASES, RESISTANCE, *_ = PICTURES
+IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT, PHASES, RESISTANCE, *_, VACANCIES = PICTURES
 
 #: States of the main job in the order in which they are drawn.
 STATES = ("virgin", "formed", "reset", "set")
@@ -86,6 +88,10 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
             across="r (nm)" if mirrored else "x (nm)", title=run.name,
         )  # fmt: skip
         written.append(save(figure, folder / PHASES))
+    filled = with_vacancies(run.snapshots)
+    if filled:
+        figure = vacancy_figure(filled, edges_nm=_oxide_edges(run.input_toml), title=run.name)
+        written.append(save(figure, folder / VACANCIES))
     names = layer_names(run.input_toml)
     if run.sites is not None:
         labels = _labels(run)
@@ -141,6 +147,12 @@ def layer_names(input_toml: str) -> tuple[str, str, str]:
         return str(found[0]) if found else keys[-1]
 
     return material("bottom"), material("electrolyte", "oxide"), material("cap", "active", "top")
+
+
+def _oxide_edges(input_toml: str) -> tuple[float, ...]:
+    """Heights (nm) of the oxide's lower and upper side."""
+    oxide = tomllib.loads(input_toml).get("layers", {}).get("oxide", {})
+    return (0.0, float(oxide["thickness_nm"])) if "thickness_nm" in oxide else ()
 
 
 def substrate(input_toml: str) -> str | None:

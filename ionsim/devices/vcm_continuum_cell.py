@@ -1,0 +1,175 @@
+"""From a VCM device file to the continuum: mesh in (r, z) or (x, z), laws of the oxide, equations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.constants
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+import fem
+import meshes
+from ionsim.config.continuum import Continuum
+from ionsim.config.vcm import VcmDevice
+from meshes.grids import graded_lines, mesh_grid
+from meshes.shapes import plane
+
+Floats = NDArray[np.float64]
+_K = scipy.constants.k / scipy.constants.elementary_charge
+
+#: Name of the density among the states of the equations; where vacancies live.
+DENSITY = "vacancies_per_m3"
+OXIDE = ("oxide", "reservoir", "boundary")
+
+#: Largest element in nm, and the ratio of neighbouring ones; chosen: currents within 1 % of twice as fine meshes.
+_LARGEST_NM, _GROWTH = 12.0, 1.3
+
+#: Conductivities below this (S/m) are those of insulators, in which no current is solved for.
+_INSULATOR_S_PER_M = 1e-9
+
+#: What tells on the conductivity: 2 % of full_per_m3 raise it by a fifth of a decade.
+_FLOOR = 0.02
+
+
+@dataclass(frozen=True)
+class ContinuumCell:
+    """A cell ready to be stepped: mesh, potential and heat, vacancies, and the three together.
+
+    ``share``: what multiplies a current, power or amount of the mesh to give that of the cell.
+    """
+
+    share: float
+    mesh: meshes.LabelledMesh
+    electrical: fem.Transient
+    vacancies: fem.VacancyTransport
+    coupled: fem.VacancyCell
+
+
+def build_cell(device: VcmDevice) -> ContinuumCell:
+    """Mesh a device and set up its equations, on this rank alone."""
+    keys, mesh = device.continuum, mesh_of(device)
+    living = [name for name in OXIDE if name in mesh.regions]
+    materials = {name: device.material(material) for name, material in _surroundings(device).items()}
+
+    def by_region(quantity: str, oxide: Any) -> dict[str, Any]:
+        values: dict[str, Any] = {name: material.value(quantity) for name, material in materials.items()}
+        if quantity == "electrical_S_per_m":
+            values = {name: value if value > _INSULATOR_S_PER_M else 0.0 for name, value in values.items()}
+        return values | dict.fromkeys(living, oxide)
+
+    electrical = fem.Transient(
+        mesh,
+        by_region("electrical_S_per_m", conductivity(keys)),
+        by_region("thermal_W_per_mK", thermal_conductivity(keys)),
+        by_region("capacity_J_per_m3K", device.material(device.layers.oxide.material).value("capacity_J_per_m3K")),
+        {"bottom": device.ambient_K, "top": device.ambient_K},
+        states={DENSITY: 0.0},
+        settings=fem.TransientSettings(rtol=device.numerics.field_rtol),
+    )
+    prefactor = keys.attempt_Hz * (keys.hop_nm * 1e-9) ** 2
+    law = fem.VacancyRegion(prefactor, keys.barrier_eV, soret_eV=keys.soret_eV)
+    fast = fem.VacancyRegion(prefactor, keys.boundary_barrier_eV, keys.boundary_energy_eV, keys.soret_eV)
+    sink = fem.VacancyRegion(prefactor, keys.barrier_eV, keys.reservoir_energy_eV, keys.soret_eV)
+    laws = {name: {"boundary": fast, "reservoir": sink}.get(name, law) for name in living}
+    electrode = fem.VacancyElectrode(
+        keys.generation_per_m2s, keys.generation_eV, keys.removal_m_per_s, keys.removal_eV, keys.electrode_nm
+    )
+    electrodes = {f"{name}/bottom": electrode for name in living if name != "reservoir"}
+    vacancies = fem.VacancyTransport(
+        mesh, laws, keys.sites_per_m3 * device.vacancy.initial_fraction, keys.charge_e,
+        sites_per_m3=keys.sites_per_m3, hop_nm=keys.hop_nm, electrodes=electrodes,
+        temperature_K=device.ambient_K,
+    )  # fmt: skip
+    vacancies.set_density(initial_density(device, vacancies.space.tabulate_dof_coordinates()))
+    electrical.temperature_K = np.full(electrical.halo.local, device.ambient_K)
+    coupled = fem.VacancyCell(electrical, vacancies, _FLOOR * keys.full_per_m3, DENSITY)
+    share = 1.0 if mesh.axisymmetric else 2.0 * keys.depth_nm * 1e-9
+    return ContinuumCell(share, mesh, electrical, vacancies, coupled)
+
+
+def _surroundings(device: VcmDevice) -> Mapping[str, str]:
+    """Material of each region that has no vacancies."""
+    layers = device.layers
+    return {"bottom": layers.bottom.material, "cap": layers.cap.material, "top": layers.top.material,
+            "dielectric": device.continuum.dielectric}  # fmt: skip
+
+
+def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
+    """Right-angled triangles in (r, z), or in (x, z) of one half; z = 0 is the top of the bottom electrode.
+
+    Regions "bottom", "oxide", "reservoir", "dielectric", "cap", "top", and "boundary" in the oxide at the axis where
+    there is one; surfaces "bottom", "top".
+    """
+    keys, layers = device.continuum, device.layers
+    oxide = layers.oxide.thickness_nm
+    film = oxide + keys.reservoir_nm
+    cap = film + layers.cap.thickness_nm
+    top, base = cap + layers.top.thickness_nm, -layers.bottom.thickness_nm
+    inner, outer, fine = keys.radius_nm, keys.outer_radius_nm, keys.size_nm
+    half = 0.5 * (keys.boundary_nm or 0.0)
+    across = {0.0: fine, half: min(fine, half or fine), keys.filament_radius_nm: fine, inner: 4.0 * fine,
+              outer: _LARGEST_NM}  # fmt: skip
+    r = graded_lines(across, _GROWTH, _LARGEST_NM)
+    low = keys.height_nm
+    sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low, film: 5.0 * low, cap: 10.0 * low,
+             top: 20.0 * low}  # fmt: skip
+    z = graded_lines(sizes, _GROWTH, _LARGEST_NM)
+    painted = [
+        ("bottom", [(0.0, outer), (base, 0.0)]), ("dielectric", [(inner, outer), (0.0, film)]),
+        ("oxide", [(0.0, inner), (0.0, oxide)]), ("reservoir", [(0.0, inner), (oxide, film)]),
+        ("cap", [(0.0, outer), (film, cap)]), ("top", [(0.0, outer), (cap, top)]),
+    ]  # fmt: skip
+    if half:
+        painted.append(("boundary", [(0.0, half), (0.0, oxide)]))
+    surfaces = {"bottom": plane(1, base), "top": plane(1, top)}
+    flat = mesh_grid([r, z], painted, surfaces, comm=MPI.COMM_SELF)
+    return replace(flat, axisymmetric=keys.geometry == "axisymmetric")
+
+
+def initial_density(device: VcmDevice, points_nm: Floats) -> Floats:
+    """Density (n,) in 1/m^3 at points (n, >= 2) in nm: background, filament above the gap, reservoir.
+
+    Edges of filament and reservoir are linear over ``edge_nm``, so that what they conduct does not depend on the mesh.
+    """
+    keys = device.continuum
+    r, z = points_nm[:, 0], points_nm[:, 1]
+    background = keys.sites_per_m3 * device.vacancy.initial_fraction
+
+    def share(inside_nm: Floats) -> Floats:
+        return np.clip(0.5 + inside_nm / keys.edge_nm, 0.0, 1.0)
+
+    wide = keys.filament_radius_nm
+    filament = share(np.minimum(wide - r, z - keys.gap_nm)) if wide else np.zeros_like(r)
+    reservoir = share(z - device.layers.oxide.thickness_nm)
+    found = background + (keys.filament_per_m3 - background) * filament
+    return np.asarray(found + (keys.reservoir_per_m3 - found) * reservoir)
+
+
+def conductivity(keys: Continuum) -> Any:
+    """sigma(T, n) of the oxide: sigma0(n) exp(-Ea(n)/kT), prefactor and activation energy linear up to their ends."""
+    low, rise, full = keys.insulating_S_per_m, keys.conducting_S_per_m - keys.insulating_S_per_m, keys.full_per_m3
+    activation, metallic = keys.insulating_activation_eV, keys.metallic_per_m3
+    fall = activation - keys.conducting_activation_eV
+
+    def sigma(T_K: Any, vacancies_per_m3: Any) -> Any:
+        barrier = activation - fall * fem.minimum(vacancies_per_m3 / metallic, 1.0)
+        return (low + rise * fem.minimum(vacancies_per_m3 / full, 1.0)) * fem.exp(-barrier / (_K * T_K))
+
+    return sigma
+
+
+def thermal_conductivity(keys: Continuum) -> Any:
+    """kappa(T, n) of the oxide: from kappa0 (1 + c (T - 300 K)) without vacancies to that of full_per_m3, linear."""
+    low, slope, high, full = (
+        keys.insulating_W_per_mK, keys.insulating_per_K, keys.conducting_W_per_mK, keys.full_per_m3
+    )  # fmt: skip
+
+    def kappa(T_K: Any, vacancies_per_m3: Any) -> Any:
+        bare = low * (1.0 + slope * fem.maximum(T_K - 300.0, -5.0))
+        return bare + (high - bare) * fem.minimum(vacancies_per_m3 / full, 1.0)
+
+    return kappa
