@@ -95,7 +95,9 @@ class Polycrystal:
         places, turns = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
         periodic = (True, True, False)[:dim]
         cells = single(size, periodic) if grains == 1 else grow(size, periodic, int(grains), spread, steps, places)
-        return _textured(cls, cells, _size(size_nm), width_nm, texture, texture_spread_deg, crystal, high_fraction, turns)
+        return _textured(
+            cls, cells, _size(size_nm), width_nm, texture, texture_spread_deg, crystal, high_fraction, turns
+        )
 
     @classmethod
     def boundary(
@@ -189,7 +191,7 @@ class Polycrystal:
         check_lengths({"unit_nm": unit_nm})
         check_crystal(crystal)
         cells, turned = read_tess(path, unit_nm)
-        if (cells.dim == 2) != (thickness_nm is not None):
+        if (cells.size_nm.size == 2) != (thickness_nm is not None):
             raise MeshError("thickness_nm belongs to a tessellation in two dimensions, and only there")
         size = np.append(cells.size_nm, thickness_nm) if thickness_nm is not None else cells.size_nm
         turns = np.random.default_rng(np.random.SeedSequence(seed).spawn(2)[1])

@@ -31,10 +31,25 @@ class Located(NamedTuple):
 class Tessellation(Protocol):
     """What a polycrystal is made of, whatever it was made from."""
 
-    size_nm: Floats
-    periodic: tuple[bool, ...]
-    pairs: Integers
-    volume: Floats
+    @property
+    def size_nm(self) -> Floats:
+        """Lengths (dim,) of the box; two for columns."""
+        ...
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """Axes along which the box repeats."""
+        ...
+
+    @property
+    def pairs(self) -> Integers:
+        """Grains (b, 2) on both sides of each boundary."""
+        ...
+
+    @property
+    def volume(self) -> Floats:
+        """Area or volume (g,) of each grain, nm^dim."""
+        ...
 
     def locate(self, points_nm: Floats, reach_nm: float = 0.0) -> Located:
         """Where points (n, dim) are; triple lines are looked for within ``reach_nm``."""
@@ -85,7 +100,7 @@ class ConvexGrains:
         )  # fmt: skip
         images, tree = self._images
         left = np.arange(count)
-        left = left[~self._try(points, left, tree.query(points)[1], result, reach_nm)]
+        left = left[~self._try(points, left, np.asarray(tree.query(points)[1]), result, reach_nm)]
         for tried in (min(_TRIED, len(images)), len(images)):
             if not left.size:
                 break
@@ -97,7 +112,7 @@ class ConvexGrains:
                 found = self._try(points, left, near[:, rank], result, reach_nm)
                 left, near = left[~found], near[~found]
         if left.size:  # gaps between the planes of a file: the grain whose centre is nearest
-            self._try(points, left, tree.query(points[left])[1], result, reach_nm, slack=np.inf)
+            self._try(points, left, np.asarray(tree.query(points[left])[1]), result, reach_nm, slack=np.inf)
         return result
 
     @cached_property

@@ -42,7 +42,7 @@ class ImageGrains:
     @cached_property
     def volume(self) -> Floats:
         """Volumes (g,) of the grains in nm^dim."""
-        return np.bincount(self.labels.ravel()) * self.spacing_nm**self.labels.ndim
+        return np.asarray(np.bincount(self.labels.ravel()) * self.spacing_nm**self.labels.ndim, dtype=float)
 
     @cached_property
     def pairs(self) -> Integers:
@@ -111,8 +111,9 @@ class ImageGrains:
                   for count, wraps in zip(shape, self.periodic, strict=True)]  # fmt: skip
         wide = np.pad(self.labels, margin, mode="wrap")
         inner = tuple(slice(low, low + count) for (low, _), count in zip(margin, shape, strict=True))
-        for number, box in enumerate(find_objects(wide + 1)):
-            box = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in box)
+        for number, tight in enumerate(find_objects(wide + 1)):
+            assert tight is not None  # labels have no gaps
+            box = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in tight)
             here = np.zeros(wide.shape, dtype=bool)
             here[inner] = self.labels == number
             mine = wide[box] == number
@@ -124,8 +125,7 @@ class ImageGrains:
             where = tuple(axis + piece.start - low for axis, piece, (low, _) in
                           zip(np.nonzero(part), box, margin, strict=True))  # fmt: skip
             distance[where] = away[part] - 0.5 * self.spacing_nm
-            low, high = np.minimum(other[part], number), np.maximum(other[part], number)
-            key = low * self._count + high
+            key = np.minimum(other[part], number) * self._count + np.maximum(other[part], number)
             place = np.minimum(np.searchsorted(self._keys, key), self._keys.size - 1)
             boundary[where] = np.where(self._keys[place] == key, place, boundary[where])
         return self._named(distance, boundary)
@@ -153,9 +153,9 @@ class ImageGrains:
         corners = np.argwhere(meets) * self.spacing_nm
         if not len(corners):
             return None
-        for axis in np.flatnonzero(self.periodic):
+        for along in np.flatnonzero(self.periodic):
             step = np.zeros(dim)
-            step[axis] = self.size_nm[axis]
+            step[along] = self.size_nm[along]
             corners = np.concatenate([corners, corners - step, corners + step])
         return cKDTree(corners)
 

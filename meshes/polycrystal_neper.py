@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from meshes.errors import MeshError
-from meshes.polycrystal_cells import ConvexGrains, Floats, Grain, Integers
+from meshes.polycrystal_cells import ConvexGrains, Floats, Grain
 from meshes.polycrystal_voronoi import triple_lines
 
 #: Corners nearer than this share of the box are one: files have twelve digits.
@@ -29,7 +29,8 @@ def read_tess(path: str | Path, unit_nm: float) -> tuple[ConvexGrains, Floats | 
     try:
         return _grains(sections, unit_nm), _orientations(sections)
     except (KeyError, IndexError, ValueError) as error:
-        raise MeshError(f"{path}: no tessellation of Neper can be read from it ({type(error).__name__}: {error})") from error
+        what = f"{type(error).__name__}: {error}"
+        raise MeshError(f"{path}: no tessellation of Neper can be read from it ({what})") from error
 
 
 def _sections(text: str) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,12 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 #: Rotations of a crystal onto itself, by its name: Schoenflies symbol and axis as scipy takes them.
-SYMMETRIES = {"cubic": ("O", "Z"), "tetragonal": ("D4", "Z"), "orthorhombic": ("D2", "Z"), "monoclinic": ("C2", "Y")}
+SYMMETRIES: dict[str, tuple[str, Literal["Y", "Z"]]] = {
+    "cubic": ("O", "Z"),
+    "tetragonal": ("D4", "Z"),
+    "orthorhombic": ("D2", "Z"),
+    "monoclinic": ("C2", "Y"),
+}
 #: Largest deviation (degrees) from the coincidence lattice Sigma 1, which is the single crystal: a boundary of low
 #: angle. For others it is this over the root of Sigma. Source: Brandon, Acta Metall. 14, 1479 (1966),
 #: 10.1016/0001-6160(66)90168-4.
@@ -51,7 +57,7 @@ def orientations(
 
 
 def misorientation_deg(quaternions: Floats, pairs: Integers, crystal: str) -> Floats:
-    """Disorientation (b,) of the grains of each pair (b, 2): the least angle among the crystal's equal ones, degrees."""
+    """Disorientation (b,) in degrees of each pair (b, 2) of grains: the least angle among the crystal's equal ones."""
     group = _group(crystal)
     between = _between(quaternions, pairs)
     least = np.full(len(pairs), np.inf)
@@ -128,7 +134,8 @@ def check_crystal(crystal: str) -> None:
 
 def _group(crystal: str) -> Rotation:
     check_crystal(crystal)
-    return Rotation.create_group(*SYMMETRIES[crystal])
+    group, axis = SYMMETRIES[crystal]
+    return Rotation.create_group(group, axis=axis)
 
 
 def _between(quaternions: Floats, pairs: Integers) -> Rotation:

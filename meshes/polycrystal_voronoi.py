@@ -73,24 +73,24 @@ class Laguerre:
             origin, shift, sign, at = self._with_images(margin)
             weight = self.weights[origin]
             try:
-                corner, first, second = _dual(at / self.spacing, weight / self.spacing**2, len(self.seeds))
+                corner, rows = _dual(at / self.spacing, weight / self.spacing**2, len(self.seeds))
             except QhullError as error:
                 raise MeshError(f"the tessellation failed: {str(error).splitlines()[0]}") from error
             corner = corner * self.spacing
-            if math.isinf(margin) or self._complete(corner, first, at, weight):
+            if math.isinf(margin) or self._complete(corner, rows):
                 break
         count, dim = len(self.seeds), self.size.size
-        if len(np.unique(first[:, 0])) < count:
+        if len(np.unique(rows[:, 0])) < count:
             raise MeshError("a grain is empty")
         # One group of corners for every ordered pair of neighbours.
-        key, group = np.unique(first[:, 0] * len(at) + first[:, 1], return_inverse=True)
+        key, group = np.unique(rows[:, 0] * len(at) + rows[:, 1], return_inverse=True)
         group = group.ravel()
         cell, image = np.divmod(key, len(at))
         relative = at[image] - self.seeds[cell]
         length = np.linalg.norm(relative, axis=1)
         normal = relative / length[:, None]
         height = 0.5 * (length + (self.weights[cell] - weight[image]) / length)
-        corners = _around(corner[second] - self.seeds[cell[group]], group, normal, self.spacing)
+        corners = _around(corner[rows[:, 2]] - self.seeds[cell[group]], group, normal)
         area, middle = _measure(corners, normal)
         mirrored = np.any(sign[image] < 0, axis=1)
         other = np.where(mirrored, -1, origin[image])
@@ -103,8 +103,8 @@ class Laguerre:
         origins, shifts, signs, places = [], [], [], []
         axes = []
         for length, wraps in zip(self.size, self.periodic, strict=True):
-            moved = ((1.0, 0.0), (1.0, -length), (1.0, length)) if wraps else ((1.0, 0.0), (-1.0, 0.0), (-1.0, 2 * length))
-            axes.append(moved)
+            moved = ((1.0, -length), (1.0, length)) if wraps else ((-1.0, 0.0), (-1.0, 2.0 * length))
+            axes.append(((1.0, 0.0), *moved))
         for combination in itertools.product(*axes):
             sign, shift = np.array(combination).T
             if np.count_nonzero(sign < 0) > 1:
@@ -117,10 +117,9 @@ class Laguerre:
             places.append(place[near])
         return np.concatenate(origins), np.concatenate(shifts), np.concatenate(signs), np.concatenate(places)
 
-    def _complete(self, corner: Floats, rows: Integers, at: Floats, weight: Floats) -> bool:
+    def _complete(self, corner: Floats, rows: Integers) -> bool:
         """Whether no image that was left out comes nearer to a corner of a cell than the cell's own seed."""
-        _, _, _, places = self._with_images(math.inf)
-        origin = self._with_images(math.inf)[0]
+        origin, _, _, places = self._with_images(math.inf)
         most = float(self.weights.max())
         lifted = np.column_stack([places, np.sqrt(most - self.weights[origin])])
         used, where = np.unique(rows[:, 2], return_index=True)
@@ -133,8 +132,8 @@ class Laguerre:
         return bool(np.all(least**2 >= power - 1e-6 * self.spacing**2))
 
 
-def _dual(at: Floats, weight: Floats, count: int) -> tuple[Floats, Integers, Integers]:
-    """Corners of the cells (c, dim), and rows (n, 3): cell, other seed, corner; with the corner's number again (n,).
+def _dual(at: Floats, weight: Floats, count: int) -> tuple[Floats, Integers]:
+    """Corners of the cells (c, dim), and rows (n, 3): a cell, another seed, and a corner that both have.
 
     The weighted seeds lie on a paraboloid one dimension up; each lower facet of their hull is a corner, at half the
     gradient of the facet's plane.
@@ -150,11 +149,10 @@ def _dual(at: Floats, weight: Floats, count: int) -> tuple[Floats, Integers, Int
     for a, b in itertools.permutations(range(dim + 1), 2):
         own = np.flatnonzero(simplex[:, a] < count)
         rows.append(np.column_stack([simplex[own, a], simplex[own, b], own]))
-    found = np.concatenate(rows)
-    return corner, found, found[:, 2]
+    return corner, np.concatenate(rows)
 
 
-def _around(points: Floats, group: Integers, normal: Floats, spacing: float) -> Floats:
+def _around(points: Floats, group: Integers, normal: Floats) -> Floats:
     """Corners (f, v, dim) in order around each face, from those of all faces (n, dim) and their face (n,)."""
     dim = points.shape[1]
     order = np.argsort(group, kind="stable")
