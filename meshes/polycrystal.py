@@ -150,8 +150,8 @@ class Polycrystal:
         """Grains from an image of labels, one integer a grain: (nx, ny), a plan view of columns of ``thickness_nm``, or
         (nx, ny, nz), with pixels of ``spacing_nm``; periodic in x and y unless told otherwise.
 
-        Distances are right to about a third of a pixel. Orientations are drawn as by :meth:`voronoi`. Raises MeshError
-        for labels that are no integers, or a length that is wrong.
+        Distances are right to about a quarter of a pixel (root mean square). Orientations are drawn as by
+        :meth:`voronoi`. Raises MeshError for labels that are no integers, or a length that is wrong.
         """
         cells = labelled(labels, spacing_nm, (periodic, periodic, False))
         if (cells.labels.ndim == 2) != (thickness_nm is not None):

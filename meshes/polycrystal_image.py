@@ -26,8 +26,9 @@ class ImageGrains:
     """Grains given by the labels (nx, ny) or (nx, ny, nz), from 0 on, of pixels with edges ``spacing_nm``.
 
     A pixel's middle is half a pixel nearer to its grain's boundary than to the nearest middle of a pixel of another
-    grain; between middles the distance is interpolated, negative in the other grain. Off a straight boundary it is
-    right to about a third of a pixel.
+    grain; between middles the distance is interpolated, negative in the other grain. That is exact for boundaries along
+    the pixels. Measured on images of Voronoi films: 0.2 of a pixel too short on average, 0.26 root mean square, at most
+    0.84. A triple line is a corner of pixels where three grains meet.
     """
 
     labels: Integers

@@ -23,10 +23,11 @@ def read_tess(path: str | Path, unit_nm: float) -> tuple[ConvexGrains, Floats | 
     """
     path = Path(path)
     try:
-        sections = _sections(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MeshError(f"{path}: cannot be read ({error})") from error
     try:
+        sections = _sections(text)
         return _grains(sections, unit_nm), _orientations(sections)
     except (KeyError, IndexError, ValueError) as error:
         what = f"{type(error).__name__}: {error}"
