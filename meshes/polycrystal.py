@@ -70,7 +70,8 @@ class Polycrystal:
         scaled together so that they fill the film, and the tessellation is the Laguerre one whose grains have exactly
         these sizes. ``lloyd`` steps move every seed to the middle of its grain, which makes grains rounder (sizes stay
         if ``spread`` is given, else they become more alike); default 5 with ``spread``, else 0. Seeds with which a
-        grain would touch its own image are drawn anew.
+        grain would touch its own image are drawn anew. Columns are then moved together so that the sides of the film
+        stay clear of their corners, which a mesh needs.
 
         ``texture``, ``texture_spread_deg``: :func:`meshes.polycrystal_texture.orientations`. A boundary is of high
         symmetry by :func:`meshes.polycrystal_texture.high_symmetry` for this ``crystal`` (cubic, tetragonal,
@@ -95,6 +96,8 @@ class Polycrystal:
         places, turns = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
         periodic = (True, True, False)[:dim]
         cells = single(size, periodic) if grains == 1 else grow(size, periodic, int(grains), spread, steps, places)
+        if columnar:
+            cells = cells.clear_of_sides(_width(width_nm))
         return _textured(
             cls, cells, _size(size_nm), width_nm, texture, texture_spread_deg, crystal, high_fraction, turns
         )

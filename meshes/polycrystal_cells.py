@@ -1,7 +1,7 @@
 """Convex grains: half-spaces around a centre, what contains a point, and how far the nearest boundary is."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -14,6 +14,8 @@ Integers = NDArray[np.int64]
 
 #: A point this far (nm) outside a grain is in it: what rounding makes of a point on a boundary.
 _ROUNDING_NM = 1e-9
+#: Places along each axis that are tried for the sides of the box.
+_SIDES = 12
 #: Grains that are tried around a point before all of them are.
 _TRIED = 16
 
@@ -114,6 +116,38 @@ class ConvexGrains:
         if left.size:  # gaps between the planes of a file: the grain whose centre is nearest
             self._try(points, left, np.asarray(tree.query(points[left])[1]), result, reach_nm, slack=np.inf)
         return result
+
+    def clear_of_sides(self, width_nm: float) -> "ConvexGrains":
+        """These grains in two dimensions, moved so that the sides of the box cut off no needles.
+
+        Sides stay clear of the corners of grains and of their interiors, ``width_nm`` / 2 inside, and the box's corner
+        of boundaries' middles and rims: of the middles of the widest gaps, the pair that is the farthest from them.
+        """
+        corners = [np.zeros((0, 2))]
+        for grain in self.grains:
+            for line in grain.lines[:, 0]:
+                # The two planes that meet there, and the point as far inside both.
+                a, b = grain.normal[np.argsort(np.abs(grain.normal @ line - grain.offset))[:2]]
+                inner = line - 0.5 * width_nm * (a + b) / max(1.0 + float(a @ b), 1e-6)
+                corners += [(grain.centre + line)[None], (grain.centre + inner)[None]]
+        points = wrapped(np.concatenate(corners), self.size_nm, self.periodic)
+        if not len(points):
+            return self
+        middles, halves = [], []
+        for axis, length in enumerate(self.size_nm):
+            place = np.sort(points[:, axis])
+            gap = np.diff(place, append=place[0] + length)
+            widest = np.argsort(-gap, kind="stable")[:_SIDES]
+            middles.append(place[widest] + 0.5 * gap[widest])
+            halves.append(0.5 * gap[widest])
+        origins = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1).reshape(-1, 2)
+        clear = np.minimum.outer(*halves).ravel()
+        distance = self.locate(origins).distance_nm
+        clear = np.minimum(clear, np.minimum(distance, np.abs(distance - 0.5 * width_nm)))
+        move = -origins[np.argmax(clear)]
+        moved = [replace(grain, centre=wrapped((grain.centre + move)[None], self.size_nm, self.periodic)[0])
+                 for grain in self.grains]  # fmt: skip
+        return replace(self, grains=tuple(moved))
 
     @cached_property
     def _images(self) -> tuple[Floats, cKDTree]:

@@ -183,7 +183,9 @@ def triangles(
     for name, value in {"InField": distance, "SizeMin": size_nm, "SizeMax": largest_nm, "DistMin": 0.0,
                         "DistMax": max((largest_nm - size_nm) / (growth - 1.0), _SAME_NM)}.items():  # fmt: skip
         fields.setNumber(size, name, value)
-    fields.setAsBackgroundMesh(size)
+    least = fields.add("Min")
+    fields.setNumbers(least, "FieldsList", [size, *_small_at(fields, ends, size_nm, growth, largest_nm)])
+    fields.setAsBackgroundMesh(least)
     for option in ("SizeExtendFromBoundary", "SizeFromPoints", "SizeFromCurvature"):
         gmsh.option.setNumber(f"Mesh.Mesh{option}", 0)
     for axis in np.flatnonzero(periodic):
@@ -194,6 +196,23 @@ def triangles(
     gmsh.option.setNumber("Mesh.Algorithm", 6)  # Frontal-Delaunay: the best triangles
     gmsh.model.mesh.generate(2)
     return collect(gmsh, 2, region_of)
+
+
+def _small_at(fields: Any, ends: Floats, size_nm: float, growth: float, largest_nm: float) -> list[int]:
+    """Fields that make edges next to short ones as short as they are, growing away, so that no needles arise.
+
+    Boundaries between random seeds may be as short as they like.
+    """
+    numbers = []
+    length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+    for edge in np.flatnonzero(length < 0.5 * size_nm):
+        x, y = ends[edge].mean(axis=0).tolist()
+        number, short = int(fields.add("Ball")), float(length[edge])
+        for name, value in {"XCenter": x, "YCenter": y, "Radius": short, "VIn": short, "VOut": largest_nm,
+                            "Thickness": (largest_nm - short) / (growth - 1.0)}.items():  # fmt: skip
+            fields.setNumber(number, name, value)
+        numbers.append(number)
+    return numbers
 
 
 def _fine(parts: Sequence[Figure], drawing: _Drawing) -> list[int]:

@@ -27,7 +27,7 @@ def regions_at(cell: meshes.LabelledMesh, points: Floats) -> NDArray[np.str_]:
     assert whole is not None
     corners = whole.points_nm[whole.cells]
     inverse = np.linalg.inv(np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2))
-    _, near = cKDTree(corners.mean(axis=1)).query(points, k=min(40 if whole.dim == 2 else 300, len(corners)))
+    _, near = cKDTree(corners.mean(axis=1)).query(points, k=min(150 if whole.dim == 2 else 300, len(corners)))
     share = np.einsum("nkij,nkj->nki", inverse[near], points[:, None] - corners[near, 0])
     least = np.minimum(share.min(axis=2), 1.0 - share.sum(axis=2))
     best = np.argmax(least, axis=1)
