@@ -103,7 +103,7 @@ def coincidences() -> tuple[Integers, Floats]:
     """Sigma (n,) and quaternions (n, 4) of the coincidence lattices of cubic crystals up to ``LARGEST_SIGMA``.
 
     They are the integer quaternions without a common factor and with an odd norm, which is Sigma, one of each set that
-    is equal by symmetry (Grimmer, Acta Cryst. A 30, 685 (1974), 10.1107/S056773947400163X).
+    is equal by symmetry (Grimmer, Acta Cryst. A 30, 685 (1974), 10.1107/S0567739474001719).
     """
     most = math.isqrt(LARGEST_SIGMA)
     group = _group("cubic").as_quat()

@@ -27,13 +27,22 @@ def regions_at(cell: meshes.LabelledMesh, points: Floats) -> NDArray[np.str_]:
     assert whole is not None
     corners = whole.points_nm[whole.cells]
     inverse = np.linalg.inv(np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2))
-    _, near = cKDTree(corners.mean(axis=1)).query(points, k=min(150 if whole.dim == 2 else 300, len(corners)))
-    share = np.einsum("nkij,nkj->nki", inverse[near], points[:, None] - corners[near, 0])
-    least = np.minimum(share.min(axis=2), 1.0 - share.sum(axis=2))
-    best = np.argmax(least, axis=1)
-    assert least[np.arange(len(points)), best].min() > -1e-6
+    _, near = cKDTree(corners.mean(axis=1)).query(points, k=min(40, len(corners)))
+
+    def holding(points: Floats, near: NDArray[np.intp]) -> tuple[NDArray[np.intp], Floats]:
+        """Of the cells near each point the one that it is deepest in, and how deep."""
+        share = np.einsum("nkij,nkj->nki", inverse[near], points[:, None] - corners[near, 0])
+        least = np.minimum(share.min(axis=2), 1.0 - share.sum(axis=2))
+        best = np.argmax(least, axis=1)
+        rows = np.arange(len(points))
+        return near[rows, best], least[rows, best]
+
+    cells, depth = holding(points, near)
+    for lost in np.flatnonzero(depth < -1e-9).tolist():  # in a cell that is large among small ones
+        cells[lost], depth[lost] = (part[0] for part in holding(points[[lost]], np.arange(len(corners))[None]))
+    assert depth.min() > -1e-9
     names = {number: name for name, number in cell.regions.items()}
-    return np.array([names[tag] for tag in whole.tags[near[np.arange(len(points)), best]].tolist()])
+    return np.array([names[tag] for tag in whole.tags[cells].tolist()])
 
 
 def names_of(film: Polycrystal, points: Floats, by_class: bool) -> NDArray[np.str_]:

@@ -86,10 +86,11 @@ def _sites(axes: Axes, crystal: Polycrystal, positions: Floats, height: float) -
     found = crystal.locate(layer)
     region, triple = crystal.region(found), np.isfinite(found.triple_nm)
     size = float(np.clip(3.0e4 / len(layer), 1.0, 25.0)) * 0.3
-    axes.scatter(*layer[region == 0, :2].T, s=0.4 * size, color=MUTED, linewidths=0)
+    x, y = layer[:, 0], layer[:, 1]
+    axes.scatter(x[region == 0], y[region == 0], s=0.4 * size, color=MUTED, linewidths=0)
     for number, name in enumerate(crystal.regions()[1:], start=1):
-        axes.scatter(*layer[region == number, :2].T, s=size, color=_CLASSES[name], linewidths=0)
-    axes.scatter(*layer[triple, :2].T, s=2.0 * size, facecolors="none", edgecolors=INK, linewidths=0.5)
+        axes.scatter(x[region == number], y[region == number], s=size, color=_CLASSES[name], linewidths=0)
+    axes.scatter(x[triple], y[triple], s=2.0 * size, facecolors="none", edgecolors=INK, linewidths=0.5)
     return [
         Line2D([], [], marker="o", ls="", ms=3.5, color=MUTED, label="site"),
         Line2D([], [], marker="o", ls="", ms=3.5, color=BLUE, label="boundary site"),
