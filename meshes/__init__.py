@@ -17,32 +17,46 @@ from meshes.line import line_cell, line_cell_3d
 from meshes.msh import msh_path, write_msh
 from meshes.mushroom import mushroom, mushroom_3d
 from meshes.pillar import pillar
+from meshes.polycrystal import CLASSES, Polycrystal
+from meshes.polycrystal_cells import Located
+from meshes.polycrystal_geometries import bicrystal, bicrystal_3d, equiaxed, polycrystal, polycrystal_3d
+from meshes.polycrystal_mesh import boundary_numbers, grain_grid, grain_mesh, label_grains
 from meshes.quality import Quality, RegionQuality, quality
 from meshes.regions import ENDS, Box, label_boxes, label_layers
 from meshes.simplices import Simplices, gather
 from meshes.tensor import tensor_box, tensor_boxes, tensor_rectangle
 
 __all__ = [
+    "CLASSES",
     "ENDS",
     "GEOMETRIES",
     "KINDS",
     "Box",
     "Interface",
     "LabelledMesh",
+    "Located",
     "MeshError",
+    "Polycrystal",
     "Quality",
     "RegionQuality",
     "Simplices",
+    "bicrystal",
+    "bicrystal_3d",
+    "boundary_numbers",
     "build",
     "defaults",
     "ecram_lateral",
     "ecram_stack",
     "ecram_vertical",
     "ecram_vertical_3d",
+    "equiaxed",
     "filament_cell",
     "gather",
     "graded",
+    "grain_grid",
+    "grain_mesh",
     "label_boxes",
+    "label_grains",
     "label_layers",
     "line_cell",
     "line_cell_3d",
@@ -51,6 +65,8 @@ __all__ = [
     "mushroom_3d",
     "pcm_array",
     "pillar",
+    "polycrystal",
+    "polycrystal_3d",
     "quality",
     "split",
     "summary",

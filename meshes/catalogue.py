@@ -15,13 +15,17 @@ from meshes.labelled import LabelledMesh
 from meshes.line import line_cell, line_cell_3d
 from meshes.mushroom import mushroom, mushroom_3d
 from meshes.pillar import pillar
+from meshes.polycrystal_geometries import bicrystal, bicrystal_3d, equiaxed, polycrystal, polycrystal_3d
 
 #: Every geometry of simplices by its name.
 GEOMETRIES: dict[str, Callable[..., LabelledMesh]] = {
+    "bicrystal": bicrystal,
+    "bicrystal_3d": bicrystal_3d,
     "ecram_lateral": ecram_lateral,
     "ecram_stack": ecram_stack,
     "ecram_vertical": ecram_vertical,
     "ecram_vertical_3d": ecram_vertical_3d,
+    "equiaxed": equiaxed,
     "filament": functools.partial(filament_cell, kind="tetrahedra"),
     "line_cell": line_cell,
     "line_cell_3d": line_cell_3d,
@@ -29,6 +33,8 @@ GEOMETRIES: dict[str, Callable[..., LabelledMesh]] = {
     "mushroom_3d": mushroom_3d,
     "pcm_array": pcm_array,
     "pillar": pillar,
+    "polycrystal": polycrystal,
+    "polycrystal_3d": polycrystal_3d,
 }
 
 

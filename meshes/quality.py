@@ -73,6 +73,8 @@ def quality(labelled: LabelledMesh) -> Quality:
     regions = {}
     for name, number in labelled.regions.items():
         own = tags == number
+        if not np.any(own):
+            continue
         regions[name] = RegionQuality(
             int(np.sum(own)), math.fsum(volume[own]), float(shortest[own].min()), float(longest[own].max()),
             tuple(np.quantile(ratio[own], QUANTILES).tolist()), tuple(np.quantile(angle[own], QUANTILES).tolist()),

@@ -172,6 +172,11 @@ def _mesh(gmsh: Any, shapes: Sequence[Painted], size: Size, regions: Mapping[str
     gmsh.option.setNumber("Mesh.Optimize", 1)
     gmsh.model.mesh.generate(dim)
 
+    return collect(gmsh, dim, region_of)
+
+
+def collect(gmsh: Any, dim: int, region_of: Mapping[int, int]) -> Simplices:
+    """The simplices of the model's mesh in the entities whose tags are keys of ``region_of``, tagged by its values."""
     numbers, points, _ = gmsh.model.mesh.getNodes()
     index = np.zeros(int(numbers.max()) + 1, dtype=np.int64)
     index[numbers.astype(np.int64)] = np.arange(numbers.size)

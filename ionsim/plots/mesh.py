@@ -51,7 +51,8 @@ def mesh_figure(labelled: meshes.LabelledMesh, title: str = "") -> Figure | None
         figure = new_figure(8.6, 4.9, "constrained")
         panels = figure.subplots(1, 2)
         if whole.dim == 2:
-            _plane(panels, whole, table, "r" if labelled.axisymmetric else "x")
+            plan = "front" in labelled.surfaces  # an end of y: a film seen from above
+            _plane(panels, whole, table, "r" if labelled.axisymmetric else "x", "y" if plan else "z")
         elif whole.dim == 1:
             _line(panels, whole, table)
         else:
@@ -76,7 +77,7 @@ def _line(panels: NDArray[np.object_], whole: meshes.Simplices, table: NDArray[n
     panels[1].set_ylim(max(centre - reach, ends.min()), min(centre + reach, ends.max()))
 
 
-def _plane(panels: NDArray[np.object_], whole: meshes.Simplices, table: NDArray[np.str_], across: str) -> None:
+def _plane(panels: NDArray[np.object_], whole: meshes.Simplices, table: NDArray[np.str_], across: str, up: str) -> None:
     """The whole mesh on the left, the part with the finest cells on the right."""
     triangles = whole.points_nm[whole.cells]
     (low, left), (high, right) = np.flip(whole.points_nm.min(axis=0)), np.flip(whole.points_nm.max(axis=0))
@@ -90,7 +91,7 @@ def _plane(panels: NDArray[np.object_], whole: meshes.Simplices, table: NDArray[
     for axes, width in zip(panels, (0.15, 0.35), strict=True):
         _polygons(axes, triangles, table[whole.tags], width)
         axes.set_xlabel(f"{across} (nm)")
-    panels[0].set_ylabel("z (nm)")
+    panels[0].set_ylabel(f"{up} (nm)")
     panels[0].add_patch(Rectangle((x - half, z - half), 2 * half, 2 * half, fill=False, edgecolor=INK, linewidth=1.0))
     panels[1].set_xlim(x - half, x + half)
     panels[1].set_ylim(z - half, z + half)
