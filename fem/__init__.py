@@ -22,7 +22,7 @@ from fem.ionphases import ONE_MOLAR_PER_M3, Excess, Phase, Species, lattice_gas,
 from fem.krylov import SolverSettings
 from fem.latent import HeatStep, LatentHeat, LatentStep, heat_step
 from fem.nucleation import Nucleation, Nucleus
-from fem.output import VtxSeries, as_function, write_vtx
+from fem.output import VtxSeries, as_function, write_frames, write_vtx
 from fem.properties import Property
 from fem.sites import SiteOperator, inside_mesh
 from fem.timecontrol import Attempt, Step, TimeControl
@@ -105,5 +105,6 @@ __all__ = [
     "sqrt",
     "tanh",
     "where",
+    "write_frames",
     "write_vtx",
 ]

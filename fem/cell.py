@@ -59,6 +59,12 @@ def midpoints_nm(cell: Cell) -> Array:
     return np.asarray(dolfinx.mesh.compute_midpoints(cell.mesh, tdim, np.arange(count, dtype=np.int32)))
 
 
+def metres_of_area(cell: Cell) -> float:
+    """What turns an area of the mesh into m^2 (m in a plane, 1 in 1D)."""
+    dim = 3 if getattr(cell, "axisymmetric", False) else cell.mesh.topology.dim
+    return float(1e-9 ** (dim - 1))
+
+
 class CellCoefficient:
     """A positive coefficient by region: a number, a function of temperature, or an array per cell.
 

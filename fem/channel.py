@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import dolfinx.mesh
 import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 from numpy.typing import NDArray
 
-from fem.cell import Cell, scalar_space
+from fem.cell import Cell, metres_of_area, scalar_space
 from fem.contacts import pair_dofs
 from fem.errors import FemError, unknown_name
-from fem.faces import common_faces, face_areas, outer_faces
+from fem.faces import common_faces, face_areas, outer_faces, surface_faces
 from fem.halo import Halo, nodal_array
 from fem.scharfetter import region_network
 from fem.sheet import Sheet, edge_conductance
@@ -101,7 +100,7 @@ class ChannelConduction:
             body = simplices(cell, name, self.space, self._halo)
             faces, metal = outer_faces(body), np.flatnonzero(body.volume > 0.0)
         elif name in cell.surfaces:
-            faces = _surface_faces(cell, name, self.space)
+            faces = surface_faces(cell, name, self.space)
         else:
             raise unknown_name(f"{kind}: region or surface", name, [*cell.regions, *cell.surfaces])
         both = common_faces(faces, outer_faces(self._elements))
@@ -115,10 +114,9 @@ class ChannelConduction:
         if name not in known:
             raise unknown_name("interface", name, known)
         pairs = pair_dofs(self.space, self._halo, np.asarray(known[name].nodes, dtype=np.int64), name)
-        dim = cell.mesh.topology.dim
-        metres = 1.0 if dim == 1 else 1e-9 if dim == 2 and not self._elements.axisymmetric else 1e-18
         x_nm = np.asarray(self.space.tabulate_dof_coordinates())
-        return Sheet(name, self.nodes, self.network.volume, x_nm, pairs, np.asarray(known[name].area_nm2) * metres)
+        area = np.asarray(known[name].area_nm2) * metres_of_area(cell)
+        return Sheet(name, self.nodes, self.network.volume, x_nm, pairs, area)
 
     def _pattern(self) -> None:
         """Rows of the unknowns and where each edge goes in the matrix: contacts without resistance are none."""
@@ -247,14 +245,3 @@ class ChannelConduction:
                                 self._halo.local)  # fmt: skip
             result[self.nodes, axis] = -(state.sigma_S_per_m * total)[self.nodes] / parts.volume[self.nodes]
         return result
-
-
-def _surface_faces(cell: Cell, name: str, space: Any) -> Nodes:
-    """Dofs (n, dim), ascending, of the faces of a surface."""
-    mesh, dim = cell.mesh, cell.mesh.topology.dim
-    mesh.topology.create_connectivity(dim - 1, dim)
-    facets = cell.facets.find(cell.surfaces[name])
-    at = np.asarray(dolfinx.mesh.entities_to_geometry(mesh, dim - 1, facets)).reshape(facets.size, dim)
-    dof = np.empty(mesh.geometry.x.shape[0], dtype=np.int64)
-    dof[np.asarray(mesh.geometry.dofmaps[0]).ravel()] = np.asarray(space.dofmap.list).ravel()
-    return np.sort(dof[at], axis=1)

@@ -10,11 +10,12 @@ import scipy.sparse.csgraph
 import scipy.sparse.linalg
 from numpy.typing import ArrayLike, NDArray
 
-from fem.cell import Cell, scalar_space
+from fem.cell import Cell, metres_of_area, scalar_space
 from fem.contacts import Contact, exchanges
 from fem.errors import FemError, unknown_name
+from fem.faces import surface_areas
 from fem.halo import Halo, nodal_array
-from fem.scharfetter import region_network, surface_areas
+from fem.scharfetter import region_network
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
@@ -65,9 +66,7 @@ class HeatNetwork:
             network = region_network(cell, name, self.space, self._halo)
             edges.append((network.tail, network.head, thermal_W_per_mK[name] * network.weight))
             capacity += capacity_J_per_m3K[name] * network.volume
-        plane = cell.mesh.topology.dim == 2 and not getattr(cell, "axisymmetric", False)
-        metres = 1.0 if cell.mesh.topology.dim == 1 else 1e-9 if plane else 1e-18
-        _, between = exchanges(cell, self._halo, self.space, interfaces or {}, metres)
+        _, between = exchanges(cell, self._halo, self.space, interfaces or {}, metres_of_area(cell))
         edges.append((between.first, between.second, between.conductance))
         self._sinks = {}
         for name, value in sinks_W_per_m2K.items():

@@ -24,6 +24,20 @@ def as_function(space: dolfinx.fem.FunctionSpace, values: ArrayLike, name: str) 
     return function
 
 
+def write_frames(
+    path: str | Path, space: dolfinx.fem.FunctionSpace, frames: Sequence[tuple[float, Mapping[str, ArrayLike]]]
+) -> None:
+    """Write nodal arrays (local dofs,) of several times (s), each frame with the same names, to a VTX folder.
+
+    Collective; nothing is written without a frame.
+    """
+    if not frames:
+        return
+    with VtxSeries(path, space, list(frames[0][1])) as series:
+        for time_s, fields in sorted(frames, key=lambda frame: frame[0]):
+            series.write(time_s, fields)
+
+
 def write_vtx(
     path: str | Path, functions: dolfinx.fem.Function | Sequence[dolfinx.fem.Function], time_s: float = 0.0
 ) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fem.cell import Cell
-from fem.errors import unknown_name
 from fem.halo import Halo
 from fem.simplices import simplices
 
@@ -64,32 +63,6 @@ def region_network(cell: Cell, region: str, space: dolfinx.fem.FunctionSpace, ha
         share = weight * length**2 / (2 * parts.dim)
         volume = np.bincount(tail, share, halo.local) + np.bincount(head, share, halo.local)
     return Network(tail, head, weight, length, volume)
-
-
-def surface_areas(cell: Cell, name: str, space: dolfinx.fem.FunctionSpace) -> tuple[Nodes, Array]:
-    """The dofs (n,) of a surface and the area (n,) in m^2 of each: the integral of its linear shape function.
-
-    In metres in a plane and 1 in 1D. Raises FemError for an unknown surface.
-    """
-    if name not in cell.surfaces:
-        raise unknown_name("surface", name, cell.surfaces)
-    mesh = cell.mesh
-    dim = mesh.topology.dim
-    mesh.topology.create_connectivity(dim - 1, dim)
-    facets = cell.facets.find(cell.surfaces[name])
-    at = np.asarray(dolfinx.mesh.entities_to_geometry(mesh, dim - 1, facets)).reshape(facets.size, dim)
-    points = mesh.geometry.x[at]
-    edges = points[:, 1:] - points[:, :1]
-    gram = np.linalg.det(edges @ np.swapaxes(edges, 1, 2)) if dim > 1 else np.ones(facets.size)
-    area = np.sqrt(gram) / (1.0, 1.0, 2.0)[dim - 1] * 1e-9 ** (dim - 1)
-    share = np.full(at.shape, 1.0 / dim)
-    if getattr(cell, "axisymmetric", False):
-        r = points[:, :, 0] * 1e-9
-        share = 2.0 * np.pi * (r.sum(axis=1, keepdims=True) + r) / 6.0
-    dof = np.empty(mesh.geometry.x.shape[0], dtype=np.int64)
-    dof[np.asarray(mesh.geometry.dofmaps[0]).ravel()] = np.asarray(space.dofmap.list).ravel()
-    nodes, index = np.unique(dof[at], return_inverse=True)
-    return nodes, np.bincount(index.ravel(), (area[:, None] * share).ravel(), nodes.size)
 
 
 def bernoulli(u: Array) -> tuple[Array, Array, Array]:

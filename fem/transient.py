@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fem.cell import Cell, surface_dofs
+from fem.cell import Cell, metres_of_area, surface_dofs
 from fem.circuit import Circuit
 from fem.contacts import Contact, Exchange, exchanges
 from fem.coupled import Coupled
@@ -377,7 +377,7 @@ class Transient:
         for name, value in fixed_K.items():
             if not (np.isfinite(value) and value > 0.0):
                 raise FemError(f"fixed_K: surface {name!r} must have a positive temperature in K, got {value!r}")
-        electrical, thermal = exchanges(self.cell, halo, self.space, contacts, form.measure_m())
+        electrical, thermal = exchanges(self.cell, halo, self.space, contacts, metres_of_area(self.cell))
         insulated = form.insulated()
         _leave_out(electrical, insulated, halo)
         marks = {name: surface_dofs(self.space, self.cell, name) for name in (*self._driven, *self._grounded)}

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fem.constants import K_EV_PER_K
 from fem.ionphases import Phase
 from fem.scharfetter import hopping, scharfetter_gummel
 from fem.transportlayout import Population
-from fem.transporttemperature import K_EV_PER_K, Temperature
+from fem.transporttemperature import Temperature
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]

@@ -9,13 +9,14 @@ import scipy.sparse
 import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
-from fem.cell import Cell, scalar_space
+from fem.cell import Cell, metres_of_area, scalar_space
 from fem.chargetransfer import ChargeTransfer, Conductor, Junction, Terminal
 from fem.contacts import pair_dofs
 from fem.errors import FemError, unknown_name
+from fem.faces import surface_areas
 from fem.halo import Halo, nodal_array
 from fem.ionphases import Diffusivity, Phase, Species
-from fem.scharfetter import Network, region_network, surface_areas
+from fem.scharfetter import Network, region_network
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
@@ -104,10 +105,9 @@ class Layout:
         for name in junctions:
             if name not in interfaces:
                 raise unknown_name("junction", name, interfaces)
-        scale = 1e-9 if cell.mesh.topology.dim == 2 and not getattr(cell, "axisymmetric", False) else 1e-18
         self.pairs = {
             name: (pair_dofs(self.space, self.halo, np.asarray(part.nodes, dtype=np.int64), name),
-                   np.asarray(part.area_nm2) * (1.0 if cell.mesh.topology.dim == 1 else scale))
+                   np.asarray(part.area_nm2) * metres_of_area(cell))
             for name, part in interfaces.items()
         }  # fmt: skip
         self.faces = {

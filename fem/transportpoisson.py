@@ -3,17 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import scipy.constants
 import scipy.sparse
 from numpy.typing import NDArray
 
+from fem.constants import E_C, EPS0_F_PER_M
 from fem.errors import FemError
 from fem.transportlayout import Layout
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
-E_C = scipy.constants.elementary_charge
-EPS0_F_PER_M = scipy.constants.epsilon_0
 
 
 class Poisson:

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.constants
 from numpy.typing import NDArray
 
+from fem.constants import E_C, K_EV_PER_K
 from fem.transportflux import Enter, Filling
 from fem.transportlayout import Population, Reactor
-from fem.transporttemperature import K_EV_PER_K, Temperature
+from fem.transporttemperature import Temperature
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
-E_C = scipy.constants.elementary_charge
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fem.constants import E_C
 from fem.errors import FemError
 from fem.petsc import PETSc
 from fem.transportconductor import Conductors
 from fem.transportflux import EdgeFlux, Filling, filling
 from fem.transportlayout import Layout, Population
-from fem.transportpoisson import E_C, Poisson
+from fem.transportpoisson import Poisson
 from fem.transportreaction import Reaction
 from fem.transporttemperature import Temperature
 

@@ -3,15 +3,14 @@
 from typing import Any
 
 import numpy as np
-import scipy.constants
 from numpy.typing import ArrayLike, NDArray
 
+from fem.constants import K_EV_PER_K
 from fem.errors import FemError
 from fem.halo import Halo, nodal_array
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
-K_EV_PER_K = scipy.constants.k / scipy.constants.elementary_charge
 
 
 class Temperature:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.constants
 from numpy.typing import NDArray
 
+from fem.constants import K_EV_PER_K
 from fem.errors import FemError
 from fem.petsc import PETSc
 from fem.scharfetter import hopping, scharfetter_gummel
@@ -15,7 +15,6 @@ from fem.vacanciesparts import Parts, VacancyElectrode
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
-K_EV_PER_K = scipy.constants.k / scipy.constants.elementary_charge
 _KEPT = 0.1  # an iteration leaves this of a density, and of the free sites where there are many, at least
 _SCARCE = 0.1  # free fraction below which Newton's method goes by its logarithm
 _LARGEST_POWER = 20.0  # of e, that an iteration changes scarce free sites by

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fem.cell import Cell
 from fem.errors import FemError, unknown_name
-from fem.faces import common_faces, face_areas, outer_faces
+from fem.faces import common_faces, face_areas, outer_faces, surface_areas
 from fem.halo import Halo
 from fem.ionphases import check_activation
-from fem.scharfetter import region_network, surface_areas
+from fem.scharfetter import region_network
 from fem.simplices import Simplices, simplices
 
 Array = NDArray[np.float64]

@@ -176,10 +176,6 @@ class WeakForm:
         """Temperature (K) and states by name, (local dofs,): the arguments of a capacity."""
         return {TEMPERATURE: self.temperature_K()} | {name: state.x.array for name, state in self.states.items()}
 
-    def measure_m(self) -> float:
-        """What turns an area of the mesh into m^2 (m in a plane, 1 in 1D)."""
-        return float(1e-9 ** (self.dimension - 1))
-
     def insulated(self) -> NDArray[np.int32]:
         """Local dofs (n,) that no cell with a conductivity above zero touches."""
         conducting = (self.electrical.numbers > 0.0).astype(np.float64)

@@ -184,9 +184,12 @@ def test_currents_come_apart_and_add_up(contact):
     nodes = {**ends, "channel": np.setdiff1d(channel.nodes, np.concatenate([*ends.values()]))}
     gate_V = rested(problem)
     begin = {name: problem.amount(name) for name in problem.names}
+    most = 0.0
     for state in pulse(problem, gate_V):
         largest = max(map(abs, (*state.displacement_A.values(), *state.faradaic_A.values())))
-        assert abs(sum(state.currents_A.values())) < 1e-12 * largest
+        # Charges round as the largest of the pulse: after it the gate is open, and currents are 3,000 times smaller.
+        most = max(most, largest)
+        assert abs(sum(state.currents_A.values())) < min(2e-14 * most, 1e-11 * largest)
         for name, current in state.currents_A.items():
             parts = state.displacement_A[name] + state.faradaic_A[name] + state.conduction_A[name]
             assert abs(current - parts) < 1e-11 * largest

@@ -26,11 +26,11 @@ from ionsim.config.ecram import EcramDevice
 from ionsim.config.ecram_geometry import EcramStack
 from ionsim.devices.ecram import Ecram
 from ionsim.devices.ecram_cell import ION
-from ionsim.materials.intercalation import FallingDiffusivity, RegularSolution, open_circuit
+from ionsim.materials.constants import K_EV_PER_K
+from ionsim.materials.intercalation import RegularSolution
 
 Floats = NDArray[np.float64]
 
-_K_EV_PER_K = constants.k / constants.e
 _REFERENCE_K = 300.0
 _NM = 1e-9
 
@@ -67,7 +67,7 @@ class Theory:
 def balance(device: EcramDevice, gate_V: float = 0.0) -> float:
     """Filled share of the channel at which the open-circuit voltage is ``gate_V``."""
     wanted_V = device.number("reservoir.potential_V") - gate_V
-    law, kT_eV = _law(device), _K_EV_PER_K * device.ambient_K
+    law, kT_eV = _law(device), K_EV_PER_K * device.ambient_K
     return float(brentq(lambda x: float(law.voltage_V(np.array(x), kT_eV)) - wanted_V, 1e-9, 1.0 - 1e-9, xtol=1e-14))
 
 
@@ -76,7 +76,7 @@ def expected(device: EcramDevice, gate_V: float = 0.0) -> Theory:
     geometry, number = device.geometry, device.number
     if not isinstance(geometry, EcramStack):
         raise ValueError("expected: needs the geometry ecram_stack")
-    kT_V = _K_EV_PER_K * device.ambient_K
+    kT_V = K_EV_PER_K * device.ambient_K
     x, step = balance(device, gate_V), 1e-6
     law = _law(device)
     slope_V = float(law.voltage_V(np.array(x - step), kT_V) - law.voltage_V(np.array(x + step), kT_V)) / (2.0 * step)
@@ -94,10 +94,7 @@ def expected(device: EcramDevice, gate_V: float = 0.0) -> Theory:
     # D is what is activated, so sigma = e^2 n D/kT falls with 1/T besides
     sigma = number("electrolyte.conductivity_S_per_m") * _arrhenius(device, "electrolyte.activation_eV")
     sigma *= _REFERENCE_K / device.ambient_K
-    falling = FallingDiffusivity(
-        number("channel.diffusivity_m2_per_s"), number("channel.dense_diffusivity_m2_per_s"), number("channel.dense_at")
-    )
-    diffusivity = float(falling(np.array(x))[0]) * _arrhenius(device, "channel.activation_eV")
+    diffusivity = float(device.diffusivity()(np.array(x))[0]) * _arrhenius(device, "channel.activation_eV")
     volume_C = constants.e * number("channel.sites_per_m3")  # charge per m^3 of a full channel
     depth_m = geometry.channel_nm * _NM
     resistance = {
@@ -117,7 +114,7 @@ def expected_half_s(device: EcramDevice, gate_V: float = 0.0) -> float:
     Electrolyte and layers are then in balance with the gate, so that the whole difference of the open-circuit voltage
     from ``gate_V`` is the affinity of the reaction.
     """
-    theory, law, kT_V = expected(device, gate_V), _law(device), _K_EV_PER_K * device.ambient_K
+    theory, law, kT_V = expected(device, gate_V), _law(device), K_EV_PER_K * device.ambient_K
     alpha, begin = device.number("interfaces.channel.transfer"), filled(started(device))
     balance_V = float(law.voltage_V(np.array(theory.x), kT_V))
 
@@ -162,7 +159,7 @@ def half_time(device: EcramDevice, gate_V: float = 0.0) -> float:
 
 def activation_eV(kelvins: Floats, rates: Floats) -> float:
     """Slope of ln(rate) (n,) against -1/kT, eV, by least squares."""
-    return float(np.polyfit(-1.0 / (_K_EV_PER_K * kelvins), np.log(rates), 1)[0])
+    return float(np.polyfit(-1.0 / (K_EV_PER_K * kelvins), np.log(rates), 1)[0])
 
 
 def filled(cell: Ecram) -> float:
@@ -181,7 +178,7 @@ def with_initial(device: EcramDevice, x: float) -> EcramDevice:
 
 
 def _law(device: EcramDevice) -> RegularSolution:
-    law = open_circuit(device.word("channel", "open_circuit"), lambda key: device.number(f"channel.{key}"))
+    law = device.open_circuit()
     if not isinstance(law, RegularSolution):
         raise ValueError(f"channel.material: {device.channel.material!r} is no regular solution")
     return law
@@ -189,4 +186,4 @@ def _law(device: EcramDevice) -> RegularSolution:
 
 def _arrhenius(device: EcramDevice, key: str) -> float:
     inverse = 1.0 / device.ambient_K - 1.0 / _REFERENCE_K
-    return float(np.exp(-device.number(key) / _K_EV_PER_K * inverse))
+    return float(np.exp(-device.number(key) / K_EV_PER_K * inverse))

@@ -10,6 +10,9 @@ from ionsim.config.ecram_geometry import EcramGeometryConfig
 from ionsim.config.ecram_parts import Channel, EcramHeat, EcramSteps, Electrolyte, Interfaces, Reservoir
 from ionsim.config.waveforms import GateConfig
 from ionsim.errors import nearest
+from ionsim.materials.intercalation import FallingDiffusivity, FittedVoltage, RegularSolution, open_circuit
+
+_PARTS: tuple[database.Part, ...] = ("reservoir", "electrolyte", "channel")
 
 #: Numbers that an interface needs for each law of its rate.
 _RATE_KEYS = {
@@ -44,25 +47,26 @@ class EcramDevice(Device):
     def number(self, key: str) -> float:
         """A number by its key path (``electrolyte.hop_nm``, ``interfaces.gate.transfer``): the file's own or the set's.
         """
-        section: Section = self
-        *path, name = key.split(".")
-        for part in path:
-            section = getattr(section, part)
-        own = getattr(section, name)
-        return float(self._of_set(key).value if own is None else own)
+        own = self._own(key)
+        return float(self._sets()[key].value if own is None else own)
+
+    def open_circuit(self) -> RegularSolution | FittedVoltage:
+        """Open-circuit voltage of the channel against the filled share of its sites."""
+        return open_circuit(self.word("channel", "open_circuit"), lambda key: self.number(f"channel.{key}"))
+
+    def diffusivity(self) -> FallingDiffusivity:
+        """Diffusivity of ions in the channel."""
+        keys = ("diffusivity_m2_per_s", "dense_diffusivity_m2_per_s", "dense_at")
+        return FallingDiffusivity(*(self.number(f"channel.{key}") for key in keys))
 
     def word(self, part: database.Part, key: str) -> str:
         """A word of a part's set, such as the ion."""
         return database.ecram_set(part, getattr(self, part).material).words.get(key, "")
 
-    def _of_set(self, key: str) -> database.Quantity:
-        return self._sets()[key]
-
     def _sets(self) -> dict[str, database.Quantity]:
         """Key path -> number of all sets that the device uses; sets that do not exist have none."""
         found: dict[str, database.Quantity] = {}
-        parts: tuple[database.Part, ...] = ("reservoir", "electrolyte", "channel")
-        for part in parts:
+        for part in _PARTS:
             name = getattr(self, part).material
             if name in database.ecram_sets(part):
                 found |= {f"{part}.{key}": item for key, item in database.ecram_set(part, name).numbers.items()}
@@ -89,9 +93,8 @@ class EcramDevice(Device):
     def cross_checks(self) -> Problems:
         """Sets that are known and fit together, a geometry that can be meshed, no keys of other families."""
         yield from super().cross_checks()
-        parts: tuple[database.Part, ...] = ("reservoir", "electrolyte", "channel")
         unknown = False
-        for part in parts:
+        for part in _PARTS:
             name, known = getattr(self, part).material, database.ecram_sets(part)
             if name not in known:
                 unknown = True
@@ -117,8 +120,7 @@ class EcramDevice(Device):
     def _ion_checks(self) -> Problems:
         """All parts hold the same ion, and its density fits its sites."""
         ion = self.word("electrolyte", "ion")
-        parts: tuple[database.Part, ...] = ("reservoir", "channel")
-        for part in parts:
+        for part in _PARTS:
             if self.word(part, "ion") != ion:
                 message = f"holds {self.word(part, 'ion')}, but the electrolyte {self.electrolyte.material} {ion}"
                 yield Problem(f"{part}.material", message, getattr(self, part).material)

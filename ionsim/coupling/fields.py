@@ -335,9 +335,7 @@ class LatticeFields:
 
     def write(self, path: Path, frames: Sequence[tuple[float, Mapping[str, Floats]]]) -> None:
         """Write frames of :meth:`mesh_fields`, each with its time in s, to a VTX folder; collective."""
-        with fem.VtxSeries(path, self.conduction.space, ("potential_V", "temperature_K")) as series:
-            for time_s, fields in sorted(frames, key=lambda frame: frame[0]):
-                series.write(time_s, fields)
+        fem.write_frames(path, self.conduction.space, frames)
 
     def checkpoint(self) -> dict[str, Any]:
         """What the next solve depends on besides its input; on more than one rank each rank has its own part."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import fem
 from ionsim.config.ecram import EcramDevice
+from ionsim.devices.corners import is_corner
 from ionsim.devices.ecram_cell import GATE, INSERTED, ION, build_cell
 from ionsim.devices.ecram_channel import ENDS, PARTS, ConductingChannel, Reading
 from ionsim.devices.ecram_view import View
@@ -53,7 +54,7 @@ class Ecram:
         self.applied_V = self.device_V = self.energy_J = self.largest_drop_V = 0.0
         self._source_V: float | None = None  # None: the gate was open, or a current was forced
         self._dt_s, self._slope = device.steps.first_s, np.nan
-        self._last_dt_s = 0.0
+        self._last_dt_s = self._counted_C = 0.0
         self._hottest_K = device.ambient_K
         self.n_steps = self.n_rejected = self.n_newton = 0
         self._state: fem.TransportState | None = None
@@ -81,7 +82,7 @@ class Ecram:
             begin, end = self.device_V if self._source_V is None else self._source_V, applied_V
         slope = (end - begin) / length_s
         same = forced == (self._source_V is None)
-        if not same or not abs(slope - self._slope) <= _CORNER * max(abs(slope), abs(self._slope)):
+        if not same or is_corner(slope, self._slope, _CORNER):
             self.transport.restart()
             self._dt_s = steps.first_s
         self._slope = slope
@@ -129,7 +130,7 @@ class Ecram:
     def _accept(self, state: fem.TransportState, dt_s: float) -> None:
         """Take over what a step has found: energy, parts of the currents."""
         gate_V = state.voltages_V[GATE] + self.cell.offset_V
-        self.energy_J += 0.5 * (self.device_V + gate_V) * self._passed(GATE) * self.cell.scale
+        self.energy_J += 0.5 * (self.device_V + gate_V) * self._passed() * self.cell.scale
         self.device_V, self._state, self._last_dt_s = gate_V, state, dt_s
         self.n_newton += state.newton_iterations
         if isinstance(self.cell.channel, ConductingChannel):
@@ -147,19 +148,16 @@ class Ecram:
 
     def _follow(self) -> None:
         """The channel conducts in the next step as it does now."""
-        if isinstance(self.cell.channel, ConductingChannel):
-            self.cell.channel.follow(self.filled, self.transport.metal_charge_C, self.temperature_K)
+        self.cell.channel.follow(self.filled, self.transport.metal_charge_C, self.temperature_K)
 
     @property
     def _rest(self) -> dict[str, float]:
         """Voltages of the terminals that are not driven."""
         return dict.fromkeys(self.cell.grounded, 0.0)
 
-    _counted_C = 0.0
-
-    def _passed(self, terminal: str) -> float:
+    def _passed(self) -> float:
         """Charge that the gate's wire has brought since this was last asked."""
-        now = self.transport.charge_C[terminal]
+        now = self.transport.charge_C[GATE]
         passed, self._counted_C = now - self._counted_C, now
         return passed
 
@@ -197,7 +195,7 @@ class Ecram:
         current, displacement, faradaic = (scale * value for value in gate)
         volume = charge.volume_m3(INSERTED)[self.cell.channel.nodes]
         x = self.filled
-        surface = self.cell.channel
+        channel = self.cell.channel
         read_A = reading.conductance_S * self.device.channel.read_V
         return {
             "time_s": self.time_s,
@@ -219,8 +217,8 @@ class Ecram:
             "drain_A": self._parts["drain_A"] + read_A,
             "read_A": read_A,
             "sheet_C_per_m2": reading.sheet_C_per_m2,
-            "x_mean": float(x[surface.nodes] @ volume / volume.sum()),
-            "x_surface": float(x[surface.surface] @ surface.area / surface.area.sum()),
+            "x_mean": float(x[channel.nodes] @ volume / volume.sum()),
+            "x_surface": float(x[channel.surface] @ channel.area / channel.area.sum()),
             "energy_J": self.energy_J,
             "n_steps": float(self.n_steps),
         }
@@ -268,7 +266,6 @@ class Ecram:
             self.transport.temperature_K = self.cell.heat.temperature_K
         self._reading, self._state = None, None
         self._follow()
-        self._follow()
 
     def summary(self) -> dict[str, Any]:
         """Steps, and the largest voltage in the channel: of a channel with one potential, that which is left out."""
@@ -290,11 +287,8 @@ class Ecram:
 
     def write_fields(self, path: Path, frames: Sequence[tuple[float, dict[str, NDArray[np.float64]]]]) -> None:
         """Write mesh fields of several times for ParaView."""
-        if not frames or self._rank:  # every rank holds the whole mesh
-            return
-        with fem.VtxSeries(path, self.transport.space, list(frames[0][1])) as series:
-            for time_s, fields in frames:
-                series.write(time_s, fields)
+        if self._rank == 0:  # every rank holds the whole mesh
+            fem.write_frames(path, self.transport.space, frames)
 
 
 #: Numbers of a checkpoint, in this order.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.constants
 from mpi4py import MPI
 from numpy.typing import NDArray
 
@@ -17,13 +16,8 @@ from ionsim.config.ecram import EcramDevice
 from ionsim.config.ecram_geometry import EcramStack, EcramVertical3d
 from ionsim.devices.ecram_channel import ENDS, ConductingChannel, PlaneChannel, StackChannel
 from ionsim.devices.ecram_heat import heat_network
-from ionsim.materials.intercalation import (
-    FallingDiffusivity,
-    FittedVoltage,
-    HoppingMetal,
-    RegularSolution,
-    open_circuit,
-)
+from ionsim.materials.constants import E_C, K_EV_PER_K
+from ionsim.materials.intercalation import FittedVoltage, HoppingMetal, RegularSolution
 
 Floats = NDArray[np.float64]
 
@@ -33,8 +27,6 @@ ION, INSERTED = "ion", "inserted"
 GATE, CHANNEL = "gate", "channel"
 
 _REFERENCE_K = 300.0
-_E_C = scipy.constants.elementary_charge
-_K_EV_PER_K = scipy.constants.k / scipy.constants.e
 _NM = 1e-9
 
 
@@ -70,7 +62,7 @@ def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
     if isinstance(geometry, EcramVertical3d):
         scale = 2.0 if geometry.half else 1.0
     equipotential = line or device.channel.equipotential
-    law = open_circuit(device.word("channel", "open_circuit"), lambda key: device.number(f"channel.{key}"))
+    law = device.open_circuit()
     conductor = HoppingMetal(
         device.number("channel.sites_per_m3"), device.number("channel.mobility_m2_per_Vs"),
         device.number("channel.hopping_eV"), device.number("channel.critical"),
@@ -81,7 +73,7 @@ def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
     make = StackChannel if line else PlaneChannel if equipotential else ConductingChannel
     channel = make(device, mesh, transport, conductor)
     grounded = (CHANNEL,) if equipotential else ENDS
-    kT_eV, reservoir_V = _K_EV_PER_K * device.ambient_K, device.number("reservoir.potential_V")
+    kT_eV, reservoir_V = K_EV_PER_K * device.ambient_K, device.number("reservoir.potential_V")
 
     def rest_V(x: float) -> float:
         return reservoir_V - float(law.voltage_V(np.array(x), kT_eV))
@@ -91,7 +83,7 @@ def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
 
 
 def _half_filled_V(law: RegularSolution | FittedVoltage) -> float:
-    return float(law.voltage_V(np.array(0.5), _K_EV_PER_K * _REFERENCE_K))
+    return float(law.voltage_V(np.array(0.5), K_EV_PER_K * _REFERENCE_K))
 
 
 def _transport(
@@ -100,9 +92,9 @@ def _transport(
 ) -> fem.Transport:  # fmt: skip
     number = device.number
     density, sites = number("electrolyte.density_per_m3"), number("electrolyte.sites_per_m3")
-    kT_eV = _K_EV_PER_K * _REFERENCE_K
+    kT_eV = K_EV_PER_K * _REFERENCE_K
     # sigma = e^2 n D / kT
-    diffusivity = number("electrolyte.conductivity_S_per_m") * kT_eV / (density * _E_C)
+    diffusivity = number("electrolyte.conductivity_S_per_m") * kT_eV / (density * E_C)
     reservoir_eV = -_half_filled_V(law)
     filled = density / sites
     phases = {
@@ -118,10 +110,7 @@ def _transport(
         ),
         INSERTED: fem.Species(
             "channel", 1,
-            FallingDiffusivity(
-                number("channel.diffusivity_m2_per_s"), number("channel.dense_diffusivity_m2_per_s"),
-                number("channel.dense_at"),
-            ),
+            device.diffusivity(),
             device.channel.initial * number("channel.sites_per_m3"), standard_eV=-law.middle_V,
             activation_eV=number("channel.activation_eV"),
         ),

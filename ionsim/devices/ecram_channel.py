@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.constants
 from numpy.typing import NDArray
 
 import fem
@@ -23,7 +22,6 @@ from ionsim.materials.intercalation import HoppingMetal
 Floats = NDArray[np.float64]
 Nodes = NDArray[np.int64]
 
-_E_C = scipy.constants.elementary_charge
 _NM = 1e-9
 
 #: Both contacts, and the parts of their currents.
@@ -44,7 +42,7 @@ class Reading:
 
 
 class _Channel:
-    """What both kinds share: the surface against the electrolyte, and the sheet of electrons on it."""
+    """What all kinds share: the surface against the electrolyte, and the sheet of electrons on it."""
 
     def __init__(
         self, device: EcramDevice, mesh: meshes.LabelledMesh, transport: fem.Transport, conductor: HoppingMetal
@@ -65,6 +63,9 @@ class _Channel:
         at = temperature_K if np.ndim(temperature_K) == 0 else np.asarray(temperature_K)[self.nodes]
         result[self.nodes] = self.conductor.conductivity(x[self.nodes], at)
         return result
+
+    def follow(self, x: Floats, charge_C: Floats, temperature_K: float | Floats) -> None:
+        """Take note of filled share and surface charge (local dofs,) after a step; nothing hangs on them here."""
 
     def sheet(self, x: Floats, charge_C: Floats, temperature_K: float | Floats) -> tuple[Floats, float]:
         """Sheet conductance (local dofs,) in S of the electrons at the surface, and their mean charge in C/m^2.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import fem
 from ionsim.config.pcm import PcmDevice
+from ionsim.devices.corners import is_corner
 from ionsim.devices.pcm_cell import build_cell, fronts
 from ionsim.devices.pcm_view import View
 from ionsim.devices.relaxation import Relaxation
@@ -86,7 +87,7 @@ class Pcm:
         begun = time.monotonic()
         begin_s, begin_V, length_s = self.time_s, self.applied_V, until_s - self.time_s
         slope = (applied_V - begin_V) / length_s
-        if not abs(slope - self._slope) <= _CORNER * max(abs(slope), abs(self._slope)):
+        if is_corner(slope, self._slope, _CORNER):
             self.problem.restart()
             self._dt_s = self.device.steps.first_s
         self._slope = slope
@@ -354,11 +355,7 @@ class Pcm:
 
     def write_fields(self, path: Path, frames: Sequence[tuple[float, dict[str, NDArray[np.float64]]]]) -> None:
         """Write mesh fields of several times for ParaView."""
-        if not frames:
-            return
-        with fem.VtxSeries(path, self.problem.space, list(frames[0][1])) as series:
-            for time_s, fields in frames:
-                series.write(time_s, fields)
+        fem.write_frames(path, self.problem.space, frames)
 
 
 #: Numbers of a checkpoint, in this order.

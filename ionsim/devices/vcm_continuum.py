@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import fem
 from ionsim.config.vcm import VcmDevice
+from ionsim.devices.corners import is_corner
 from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell
 from ionsim.drive import Circuit
 from ionsim.errors import DeviceFileError
@@ -65,7 +66,7 @@ class VcmContinuum:
         begun = time.monotonic()
         begin_V, length_s = self.applied_V, until_s - self.time_s
         slope, keys = (applied_V - begin_V) / length_s, self.device.continuum
-        if not abs(slope - self._slope) <= _CORNER * max(abs(slope), abs(self._slope)):
+        if is_corner(slope, self._slope, _CORNER):
             self.cell.coupled.restart()
             self._dt_s = keys.first_s
         self._slope = slope
@@ -159,11 +160,7 @@ class VcmContinuum:
 
     def write_fields(self, path: Path, frames: Sequence[tuple[float, dict[str, NDArray[np.float64]]]]) -> None:
         """Write mesh fields of several times for ParaView."""
-        if not frames:
-            return
-        with fem.VtxSeries(path, self.problem.space, list(frames[0][1])) as series:
-            for time_s, fields in frames:
-                series.write(time_s, fields)
+        fem.write_frames(path, self.problem.space, frames)
 
     def summary(self) -> dict[str, Any]:
         """Steps, energies, the largest temperature, and what became of the vacancies."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.constants
 from mpi4py import MPI
 from numpy.typing import NDArray
 
@@ -15,11 +14,11 @@ import fem
 import meshes
 from ionsim.config.continuum import Continuum
 from ionsim.config.vcm import VcmDevice
+from ionsim.materials.constants import K_EV_PER_K
 from meshes.grids import graded_lines, mesh_grid
 from meshes.shapes import plane
 
 Floats = NDArray[np.float64]
-_K = scipy.constants.k / scipy.constants.elementary_charge
 
 #: Name of the density among the states of the equations; where vacancies live.
 DENSITY = "vacancies_per_m3"
@@ -157,7 +156,7 @@ def conductivity(keys: Continuum) -> Any:
 
     def sigma(T_K: Any, vacancies_per_m3: Any) -> Any:
         barrier = activation - fall * fem.minimum(vacancies_per_m3 / metallic, 1.0)
-        return (low + rise * fem.minimum(vacancies_per_m3 / full, 1.0)) * fem.exp(-barrier / (_K * T_K))
+        return (low + rise * fem.minimum(vacancies_per_m3 / full, 1.0)) * fem.exp(-barrier / (K_EV_PER_K * T_K))
 
     return sigma
 

@@ -14,7 +14,6 @@ from ionsim.config.waveforms import AnyDrive, Constant, Pulses, Read, Sequence, 
 _POINTS_PER_LEG = 5
 _POINTS_PER_RUN = 200
 
-
 #: What the source does: it applies a voltage, or a current, or is not connected.
 Source = Literal["voltage", "current", "open"]
 
@@ -110,13 +109,17 @@ def _pulses(config: Pulses) -> Iterator[Leg]:
     trains = [(0, config.amplitude_V, config.width_s)]
     if config.second_amplitude_V is not None:
         trains.append((1, config.second_amplitude_V, config.second_width_s or config.width_s))
-    order = trains * config.count
-    if config.order == "blocks":
-        order.sort(key=lambda train: train[0])
-    for stage, amplitude_V, width_s in order:
+    for stage, amplitude_V, width_s in _in_order(trains, config):
         yield from _pulse(stage, config.read_V, amplitude_V, config.rise_s, width_s)
         rest_s = config.period_s - width_s - 2 * config.rise_s
         yield Leg(stage, config.read_V, config.read_V, rest_s, _POINTS_PER_LEG)
+
+
+def _in_order[T](trains: list[T], config: Pulses | GatePulses) -> list[T]:
+    """The pulses of one or two trains as they follow each other."""
+    if config.order == "blocks":
+        return [train for train in trains for _ in range(config.count)]
+    return trains * config.count
 
 
 def _pulse(stage: int, base_V: float, amplitude_V: float, rise_s: float, width_s: float) -> Iterator[Leg]:
@@ -130,12 +133,9 @@ def _gate_pulses(config: GatePulses) -> Iterator[Leg]:
     if config.second_amplitude_V is not None or config.second_amplitude_A is not None:
         second_s = config.second_width_s or config.width_s
         trains.append((1, config.second_amplitude_V, config.second_amplitude_A or 0.0, second_s))
-    order = trains * config.count
-    if config.order == "blocks":
-        order.sort(key=lambda train: train[0])
     rest_V, points, rise_s = config.rest_V, config.points, config.rise_s
     between: Source = "open" if config.between == "open" else "voltage"
-    for stage, volts, amperes, width_s in order:
+    for stage, volts, amperes, width_s in _in_order(trains, config):
         source: Source = "current" if volts is None else "voltage"
         top_V = rest_V if volts is None else volts
         yield Leg(stage, rest_V, top_V, rise_s, points, source=source, start_A=0.0, stop_A=amperes)

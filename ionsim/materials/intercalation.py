@@ -9,15 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import constants
+
+from ionsim.materials.constants import E_C, K_EV_PER_K
 
 Array = NDArray[np.float64]
 
 #: Filled and free share of sites below which a chemical potential changes no more: iterates may reach 0 and 1.
 _LEAST = 1e-300
 
-_E_C = constants.elementary_charge
-_K_EV_PER_K = constants.k / constants.e
 
 
 @dataclass(frozen=True)
@@ -128,11 +127,11 @@ class HoppingMetal:
     def mobility(self, x: Array, temperature_K: float | Array) -> Array:
         """Mobility of a carrier in m^2/(V s)."""
         barrier_eV = self.hopping_eV / (1.0 + np.exp((self.carriers(x) - self.critical) / self.width))
-        return np.asarray(self.mobility_m2_per_Vs * np.exp(-barrier_eV / (_K_EV_PER_K * temperature_K)))
+        return np.asarray(self.mobility_m2_per_Vs * np.exp(-barrier_eV / (K_EV_PER_K * temperature_K)))
 
     def conductivity(self, x: Array, temperature_K: float | Array) -> Array:
         """Conductivity in S/m."""
-        return np.asarray(_E_C * self.sites_per_m3 * self.carriers(x) * self.mobility(x, temperature_K))
+        return np.asarray(E_C * self.sites_per_m3 * self.carriers(x) * self.mobility(x, temperature_K))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Effective diffusivity of a laminate of grains and fast layers, from the decay of a wave: along and across it."""
 
 import numpy as np
+import scipy.constants
 from numpy.typing import NDArray
 
 import fem
@@ -9,7 +10,7 @@ from ionsim.verification.vacancy_meshes import grid
 
 Array = NDArray[np.float64]
 _KELVIN = 600.0
-_KT = 8.617333262e-5 * _KELVIN
+_KT = scipy.constants.k / scipy.constants.elementary_charge * _KELVIN
 _GRAIN, _FAST = 1e-18, 2e-16  # m^2/s
 _ENERGY_EV = -0.1  # of the fast layers: 6.9 times as many vacancies
 _GRAIN_NM, _LAYER_NM = 4.0, 0.4

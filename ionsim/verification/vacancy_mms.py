@@ -8,7 +8,7 @@ import scipy.constants
 from numpy.typing import NDArray
 
 import fem
-from fem.scharfetter import surface_areas
+from fem.faces import surface_areas
 from ionsim.verification.record import Record, case
 from ionsim.verification.vacancy_meshes import grid
 
