@@ -103,8 +103,8 @@ class Transport:
     interface, has the mean of its two nodes; there is no thermodiffusion (Soret effect): a gradient of temperature
     moves no ions by itself. Diffusivities and j0 are those at ``reference_K``, and change with their activation_eV.
 
-    Volumes are the lumped ones of P1 elements; from corner to corner of triangles they differ, which shows where a
-    double layer is thinner than the cells: resolve it, or make the region electroneutral.
+    Volumes are those of the dual that has the weights of the fluxes (fem.scharfetter.Network). A double layer thinner
+    than the cells is one cell thin: resolve it, or make the region electroneutral.
 
     Raises FemError for names and values that are not allowed.
     """

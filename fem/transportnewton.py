@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fem.errors import FemError
+from fem.scarcesites import KEPT, SCARCE, logarithmic_step
 from fem.transportsystem import Balance, Conditions, Rates, System
 
 Array = NDArray[np.float64]
-_KEPT = 0.1  # an iteration leaves this of a density at least, and of the free sites where there are many
-_SCARCE = 0.1  # free fraction below which Newton's method goes by its logarithm
-_LARGEST_POWER = 20.0  # of e, that an iteration changes scarce free sites by
 _NEGLIGIBLE = 1e-10  # of the largest fraction of a species: what is below need not be resolved by Newton's method
 _TRUSTED = 0.3  # the matrix is kept while what moved since is less (as ``size`` measures it) ...
 _CONTRACTION = 0.25  # ... and each step is at most this of the last; a new matrix costs as much as four or five steps
@@ -104,7 +102,7 @@ class Newton:
     def _synchronised(self, u: Array, free: Mapping[str, Array]) -> dict[str, Array]:
         """Free fractions (dofs,): one minus the filled ones where that has enough digits."""
         filled = self.system.fractions(u)
-        return {name: np.where(filled[name] < 1.0 - _SCARCE, 1.0 - filled[name], old) for name, old in free.items()}
+        return {name: np.where(filled[name] < 1.0 - SCARCE, 1.0 - filled[name], old) for name, old in free.items()}
 
     def size(self, change: Array, u: Array, free: Mapping[str, Array]) -> float:
         """Largest change of a potential, in kT/e, and of a density or of what is free, relative."""
@@ -124,8 +122,7 @@ class Newton:
     def _limit(self, change: Array, u: Array, free: Mapping[str, Array]) -> tuple[dict[str, Array], bool]:
         """Change ``change`` so that every fraction stays positive; free fractions (dofs,) after it, and was it much.
 
-        Where little is free, the chemical potential goes with the logarithm of what is free: there Newton's step is
-        taken as one of the logarithm, so that sites fill up to any exponent in a few iterations.
+        Where little is free, Newton's step is taken as one of the logarithm of that.
         """
         growth, result, limited = self.system.fractions(change), {}, False
         for name, phase in self.system.layout.phases.items():
@@ -133,24 +130,23 @@ class Newton:
             taken = growth[name].copy()
             left = free[name] - taken
             roomy = phase.excess is None or bool(
-                np.all((free[name] >= _SCARCE) & (taken <= (1.0 - _KEPT) * free[name]))
+                np.all((free[name] >= SCARCE) & (taken <= (1.0 - KEPT) * free[name]))
             )
             ats = [one.unknown[one.nodes] for one in ones]
-            if roomy and all(np.all(change[at] >= (_KEPT - 1.0) * u[at]) for at in ats):
+            if roomy and all(np.all(change[at] >= (KEPT - 1.0) * u[at]) for at in ats):
                 result[name] = left
                 continue
             if phase.excess is not None:
                 before = free[name]
-                over = taken > (1.0 - _KEPT) * before
-                taken[over], left[over] = (1.0 - _KEPT) * before[over], _KEPT * before[over]
-                scarce = before < _SCARCE
-                power = np.clip(-growth[name][scarce] / before[scarce], -_LARGEST_POWER, _LARGEST_POWER)
-                power = np.minimum(power, np.log(5.0 * _SCARCE / before[scarce]))
+                over = taken > (1.0 - KEPT) * before
+                taken[over], left[over] = (1.0 - KEPT) * before[over], KEPT * before[over]
+                scarce = before < SCARCE
+                power = logarithmic_step(before[scarce], growth[name][scarce])
                 taken[scarce], left[scarce] = -before[scarce] * np.expm1(power), before[scarce] * np.exp(power)
             share = np.divide(taken, growth[name], out=np.ones_like(taken), where=growth[name] != 0.0)
             cut = np.ones_like(share)
             for one, at in zip(ones, ats, strict=True):
-                fall, most = -change[at] * share[one.nodes], (1.0 - _KEPT) * u[at]
+                fall, most = -change[at] * share[one.nodes], (1.0 - KEPT) * u[at]
                 part = np.divide(most, fall, out=np.ones_like(fall), where=fall > most)
                 cut[one.nodes] = np.minimum(cut[one.nodes], part)
             for one, at in zip(ones, ats, strict=True):
@@ -158,7 +154,6 @@ class Newton:
             result[name] = np.where(cut < 1.0, free[name] - cut * (free[name] - left), left)
             limited = limited or bool(np.any(cut < 1.0) or np.any(np.abs(share - 1.0) > _MUCH))
         return result, limited
-
 
 
 def _broyden(step: Array, taken: Sequence[Array], scale: Array) -> Array:

@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from fem.constants import K_EV_PER_K
 from fem.errors import FemError
 from fem.petsc import PETSc
+from fem.scarcesites import KEPT, SCARCE, logarithmic_step
 from fem.scharfetter import hopping, scharfetter_gummel
 from fem.vacanciesparts import Parts, VacancyElectrode
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
-_KEPT = 0.1  # an iteration leaves this of a density, and of the free sites where there are many, at least
-_SCARCE = 0.1  # free fraction below which Newton's method goes by its logarithm
-_LARGEST_POWER = 20.0  # of e, that an iteration changes scarce free sites by
 _NEGLIGIBLE = 1e-12  # of the largest density: what is below need not be resolved by Newton's method
 
 
@@ -219,19 +217,14 @@ class System:
                        f"after {most} iterations")  # fmt: skip
 
     def _moved(self, n: Array, free: Array, change: Array) -> tuple[Array, Array]:
-        """Densities and free fractions after a step, which leaves some of each.
-
-        The chemical potential goes with the logarithm of what is free: where that is scarce, Newton's step is taken
-        as one of the logarithm, so that sites fill up to any exponent in a few iterations.
-        """
-        change = np.maximum(change, (_KEPT - 1.0) * n)
+        """Densities and free fractions after a step, which leaves some of each; of the logarithm where few are free."""
+        change = np.maximum(change, (KEPT - 1.0) * n)
         sites = self.species.sites_per_m3
         if not sites:
             return n + change, free
-        roomy = np.minimum(n + change, n + (1.0 - _KEPT) * free * sites)
-        power = np.clip(-change / (free * sites), -_LARGEST_POWER, _LARGEST_POWER)
-        left = free * np.exp(np.minimum(power, np.log(5.0 * _SCARCE / free)))
-        scarce = free < _SCARCE
+        roomy = np.minimum(n + change, n + (1.0 - KEPT) * free * sites)
+        left = free * np.exp(logarithmic_step(free, change / sites))
+        scarce = free < SCARCE
         moved = np.where(scarce, sites * (1.0 - left), roomy)
         return moved, np.where(scarce, left, 1.0 - moved / sites)
 
