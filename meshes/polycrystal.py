@@ -166,12 +166,17 @@ class Polycrystal:
         )
 
     @classmethod
-    def from_image(cls, path: str | Path, spacing_nm: float, **options: object) -> "Polycrystal":
+    def from_image(
+        cls, path: str | Path, spacing_nm: float, thickness_nm: float | None = None, **options: object
+    ) -> "Polycrystal":
         """Grains from a file: a picture (PNG; every colour is a grain, y upwards) or an .npz with the array ``labels``.
 
-        ``options`` as for :meth:`from_labels`. Raises MeshError for a file that cannot be read.
+        ``thickness_nm`` of the columns where the file is a plan view; other ``options`` as for :meth:`from_labels`.
+        Raises MeshError for a file that cannot be read.
         """
-        return cls.from_labels(read_labels(path), spacing_nm, **options)  # type: ignore[arg-type]
+        labels = read_labels(path)
+        height_nm = thickness_nm if labels.ndim == 2 else None
+        return cls.from_labels(labels, spacing_nm, height_nm, **options)  # type: ignore[arg-type]
 
     @classmethod
     def from_neper(
@@ -186,17 +191,20 @@ class Polycrystal:
     ) -> "Polycrystal":
         """Grains from a tessellation file (.tess) of Neper, whose lengths are in units of ``unit_nm``.
 
-        A file in two dimensions is a plan view of columns of ``thickness_nm``. The film repeats along the axes along
-        which the file does. The file's orientations are taken; without any, boundaries have no misorientation and are
+        A file in two dimensions is a plan view of columns of ``thickness_nm``, which others do without. The film
+        repeats along the axes along which the file does. The file's orientations are taken; without any, boundaries
+        have no misorientation and are
         of low symmetry, but for a share ``high_fraction`` drawn at random by ``seed``. Raises MeshError where the file
         cannot be read.
         """
         check_lengths({"unit_nm": unit_nm})
         check_crystal(crystal)
         cells, turned = read_tess(path, unit_nm)
-        if (cells.size_nm.size == 2) != (thickness_nm is not None):
-            raise MeshError("thickness_nm belongs to a tessellation in two dimensions, and only there")
-        size = np.append(cells.size_nm, thickness_nm) if thickness_nm is not None else cells.size_nm
+        size = cells.size_nm
+        if size.size == 2:
+            if thickness_nm is None:
+                raise MeshError(f"{path}: a tessellation in two dimensions needs thickness_nm")
+            size = np.append(size, thickness_nm)
         turns = np.random.default_rng(np.random.SeedSequence(seed).spawn(2)[1])
         return _classed(cls, cells, _size(tuple(size)), width_nm, turned, crystal, high_fraction, turns)
 

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 from scipy.constants import physical_constants
 
+from ionsim import materials as database
 from ionsim.config.base import FilePath, Pair, Problem, Problems, Section, number, setting
 from ionsim.config.continuum import Continuum
 from ionsim.config.device import Device
 from ionsim.config.filament import Layer, Mesh, Spot, domain_checks, spot_checks
+from ionsim.config.grains import AnyGrains
 
 #: Shortest distance between oxygen sites of HfO2 in nm (m-HfO2, hop network of VacHopPy, 10.1016/j.cpc.2025.110010).
 SHORTEST_OXYGEN_DISTANCE_NM = 0.2542
@@ -141,6 +143,9 @@ class VcmDevice(Device):
     structure: Structure | None = setting(None, "explicit atoms in place of a crystal")
     layers: Layers = setting(..., "the stack")
     weak_spots: Annotated[tuple[WeakSpot, ...], Field(strict=False)] = setting((), "columns of easier switching")
+    grains: AnyGrains | None = setting(
+        None, "grain boundaries of the lattice; a single crystal without", discriminator="kind"
+    )
     vacancy: Vacancy = setting(..., "oxygen vacancies")
     exchange: Exchange | None = setting(None, "oxygen exchange of a crystal with the cap; inert without it")
     frenkel: Frenkel | None = setting(None, "pairs of vacancy and interstitial ion; for explicit atoms")
@@ -172,6 +177,14 @@ class VcmDevice(Device):
                 yield Problem("layers.cap.material", message, cap)
         if self.exchange is not None:
             yield from _exchange_checks(self.exchange)
+        if self.grains is not None:
+            for problem in self.grains.cross_checks(self.lattice.width_nm):
+                yield Problem(f"grains.{problem.key}", problem.message, problem.value)
+
+    def taken_from_sets(self) -> dict[str, database.Quantity]:
+        """Numbers of the boundaries' classes that the file does not give."""
+        found = {} if self.grains is None else self.grains.taken_from_sets()
+        return {f"grains.{key}": item for key, item in found.items()}
 
     def _continuum_checks(self) -> Problems:
         for problem in self.continuum.checks(self.layers.oxide.thickness_nm, self.vacancy.initial_fraction):
@@ -181,6 +194,8 @@ class VcmDevice(Device):
             yield Problem("drive.transistor", message)
         if self.structure is not None:
             yield Problem("structure", 'not with model = "continuum", which has no atoms')
+        if self.grains is not None:
+            yield Problem("grains", 'not with model = "continuum"; its boundary is continuum.boundary_nm')
         for key in ("distributed_lattice", "superbasin_states"):
             if getattr(self.numerics, key):
                 message = 'not with model = "continuum", which has no lattice'
@@ -196,6 +211,8 @@ class VcmDevice(Device):
             yield Problem("frenkel", "missing; [structure] needs the energies of pairs of vacancy and interstitial ion")
         if self.exchange is not None:
             yield Problem("exchange", "not with [structure], whose atoms exchange oxygen with the cap by [frenkel]")
+        if self.grains is not None:
+            yield Problem("grains", "not with [structure], whose atoms are where they are")
         if self.weak_spots:
             yield Problem("weak_spots", "not with [structure], whose atoms are disordered by themselves")
 

@@ -141,7 +141,7 @@ class LatticeFields:
 
         A film between a substrate and what lies on it is cooled worst at one of the two.
         """
-        low, high = self._extent(np.arange(self.cell.mesh.topology.index_map(3).size_local))
+        low, high = self._whole = self._extent(np.arange(self.cell.mesh.topology.index_map(3).size_local))
         film_low, film_high = self._extent(fem.region_cells(self.cell, "oxide"))
         x_nm, edge_nm = 0.5 * (low[0] + high[0]), low[0] + _ON_NODE_NM
         y_nm = 0.5 * (film_low[1] + film_high[1])
@@ -311,8 +311,8 @@ class LatticeFields:
 
         Arrays (nz, n), and the axes in nm: z, and y or x.
         """
-        low, high = self._extent(np.arange(self.cell.mesh.topology.index_map(3).size_local))
         side = 1 - normal
+        low, high = self._whole
         side_nm, z_nm = (np.linspace(low[axis] + 1e-6, high[axis] - 1e-6, 161) for axis in (side, 2))
         if self._cut is None:
             points = np.full((side_nm.size * z_nm.size, 3), at_nm)

@@ -126,6 +126,18 @@ class Network:
         first, second, strength = active_bonds(self.start, self.target, self.conductance_S, vacant, share)
         return Bonds(first, second, strength, {"bottom": share, "top": share})
 
+    def site_currents(self, vacant: NDArray[np.bool_], potential: Floats, top: float) -> Floats:
+        """(N,) current through each vacancy: half of what flows in and out of it along all its bonds.
+
+        ``potential`` (N,) of the sites and ``top`` of the driven electrode in V (then A), or both for 1 V (then S); the
+        bottom electrode is at 0.
+        """
+        first, second, strength, shares = self.bonds(vacant)
+        flow = 0.5 * strength * np.abs(potential[first] - potential[second])
+        total = np.bincount(first, flow, len(vacant)) + np.bincount(second, flow, len(vacant))
+        total += 0.5 * shares["bottom"] * self.bottom_S * np.abs(potential)
+        return np.asarray(total + 0.5 * shares["top"] * self.top_S * np.abs(top - potential))
+
 
 @njit(cache=True)
 def metallicity(

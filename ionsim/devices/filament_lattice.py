@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 import kmc
 from ionsim.config import Device
 from ionsim.config.filament import Spot
+from meshes import Polycrystal
 
 Mask = NDArray[np.bool_]
 
@@ -38,6 +39,7 @@ class FilamentLattice:
         counted: columns of the time series: how many sites hold one of these species.
         electrodes: the engine's reservoirs -> "top" or "bottom": at which electrode's potential they are.
         counted_reservoirs: those that fill and empty; what they hold together is the column ``n_reservoir``.
+        film: the grains of a polycrystalline film, in the coordinates of the sites.
     """
 
     sites: kmc.SiteGraph
@@ -53,6 +55,7 @@ class FilamentLattice:
     electrodes: Mapping[str, str] = field(default_factory=dict)
     counted_reservoirs: tuple[str, ...] = ()
     feelers: tuple[str, ...] = ()
+    film: Polycrystal | None = None
     _conducts: Mask = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from mpi4py import MPI
 import kmc
 from ionsim.config.vcm import VcmDevice
 from ionsim.devices.filament_lattice import IRREGULAR_MESH_NM, FilamentLattice, lattice_engine, spread_over
+from ionsim.devices.vcm_grains import annealed, boundaries
 from ionsim.structure import oxygen_sublattice
 
 OXYGEN, VACANCY = SPECIES = ("oxygen", "vacancy")
@@ -29,10 +30,25 @@ def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.C
         device.lattice.crystal, device.lattice.width_nm, device.lattice.depth_nm, device.layers.oxide.thickness_nm
     )
     positions = film.positions_nm
-    start, disorder = seed.spawn(2)
+    start, disorder, structure = seed.spawn(3)
+    spots = device.weak_spots
+    energies = spread_over(spots, positions, "site_energy_eV")
+    shifts = {HOP: spread_over(spots, positions, "hop_shift_eV")}
+    if exchange is not None:
+        shifts[RELEASE] = spread_over(spots, positions, "exchange_shift_eV")
+    grains = None if device.grains is None else boundaries(device.grains, film, structure)
+    sites = kmc.SiteGraph.from_positions(
+        positions, cutoff_nm=vacancy.hop_distance_nm, region=None if grains is None else grains.labels.region
+    )
+    if grains is not None:
+        energies += grains.site_energy_eV
+        shifts[HOP] = 0.5 * (shifts[HOP][sites.origin] + shifts[HOP][sites.target]) + grains.edge_shifts_eV(sites)
+        if exchange is not None:
+            shifts[RELEASE] += grains.exchange_shift_eV
     number = round(vacancy.initial_fraction * len(positions))
+    anneal_K = None if device.grains is None else device.grains.anneal_K
     occupation = np.zeros(len(positions), dtype=np.int8)
-    occupation[np.random.default_rng(start).choice(len(positions), number, replace=False)] = SPECIES.index(VACANCY)
+    occupation[annealed(number, energies, anneal_K, np.random.default_rng(start))] = SPECIES.index(VACANCY)
     contacts, held = {}, {}
     if exchange is not None:
         distance = film.thickness_nm - positions[:, 2]
@@ -40,14 +56,9 @@ def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.C
         contacts[CAP] = (near, distance[near])
         filled = exchange.initial_reservoir
         held[CAP] = number if filled == "vacancies" else int(filled)
-    spots = device.weak_spots
-    shifts = {HOP: spread_over(spots, positions, "hop_shift_eV")}
-    if exchange is not None:
-        shifts[RELEASE] = spread_over(spots, positions, "exchange_shift_eV")
-    sites = kmc.SiteGraph.from_positions(positions, cutoff_nm=vacancy.hop_distance_nm)
     engine = lattice_engine(
         device, comm, sites, _model(device), occupation, disorder,
-        site_energies_eV={VACANCY: spread_over(spots, positions, "site_energy_eV")},
+        site_energies_eV={VACANCY: energies},
         barrier_shifts_eV=shifts, contacts=contacts, reservoir_counts=held,
     )  # fmt: skip
     return FilamentLattice(
@@ -58,7 +69,8 @@ def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.C
         conductors=(VACANCY,),
         elements=("O", "X"),
         sublattices=("oxygen",),
-        regions=("oxide",),
+        regions=("oxide",) if grains is None else grains.labels.regions,
+        film=None if grains is None else grains.film,
         carriers=np.ones(len(positions), dtype=bool),
         counted={"n_vacancies": (VACANCY,)},
         electrodes={} if exchange is None else {CAP: "top"},

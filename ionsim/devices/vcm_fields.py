@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from mpi4py import MPI
+from typing import Any
 
+import dolfinx
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+import fem
+import meshes
+from ionsim.config.grains import CLASSES
 from ionsim.config.vcm import VcmDevice
 from ionsim.coupling import HeatPath, LatticeFields, Network, lattice_mesh, tunnelling_decay_nm
 from ionsim.devices.filament_lattice import FilamentLattice
@@ -25,8 +33,8 @@ def vcm_fields(device: VcmDevice, lattice: FilamentLattice, comm: MPI.Comm) -> L
     def of_regions(key: str) -> dict[str, float]:
         return {name: device.material(layer.material).value(key) for name, layer in regions.items()}
 
-    electrical = of_regions("electrical_S_per_m")
-    electrical["oxide"] = conduction.background_S_per_m
+    electrical: dict[str, Any] = dict(of_regions("electrical_S_per_m"))
+    electrical["oxide"] = _background_S_per_m(device, lattice.film, cell)
     network = Network.build(
         lattice.positions_nm, thickness_nm, carriers=lattice.carriers,
         contact_conductance_S=conduction.contact_conductance_S, metallic_nm=conduction.metallic_nm,
@@ -47,3 +55,19 @@ def vcm_fields(device: VcmDevice, lattice: FilamentLattice, comm: MPI.Comm) -> L
         cell, lattice.positions_nm, thickness_nm, network,
         electrical_S_per_m=electrical, heat=path, rtol=device.numerics.field_rtol,
     )  # fmt: skip
+
+
+def _background_S_per_m(
+    device: VcmDevice, film: meshes.Polycrystal | None, cell: meshes.LabelledMesh
+) -> float | NDArray[np.float64]:
+    """Conductivity of the oxide without vacancies: a number, or by cell where boundaries have one of their own.
+
+    Beside the lattice a film goes on as it is described: it repeats, or its boundary goes straight on.
+    """
+    everywhere = device.conduction.background_S_per_m
+    own = [] if device.grains is None else [device.grains.given(name).background_S_per_m for name in CLASSES]
+    if film is None or all(value is None for value in own):
+        return everywhere
+    cells = fem.region_cells(cell, "oxide")
+    region = film.region(film.locate(dolfinx.mesh.compute_midpoints(cell.mesh, 3, cells)))
+    return np.array([everywhere, *(everywhere if value is None else value for value in own)])[region]

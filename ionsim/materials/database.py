@@ -19,6 +19,7 @@ UNITS = {
 }
 _FILES = ("electrodes.toml", "oxides.toml", "surroundings.toml")
 _ION_SETS = "ion_sets.toml"
+_BOUNDARY_SETS = "boundary_sets.toml"
 
 
 class MaterialError(IonsimError):
@@ -111,6 +112,21 @@ def _read_ion_sets() -> dict[str, dict[str, Quantity]]:
     return {
         name: {key: Quantity(float(item["value"]), "eV", item["source"]) for key, item in entry.items()}
         for name, entry in _read(_ION_SETS).items()
+    }
+
+
+def boundary_set(name: str) -> dict[str, Quantity]:
+    """Numbers of a class of grain boundaries of HfO2 (``low_symmetry``, ``high_symmetry``) by key."""
+    return _read_boundary_sets()[name]
+
+
+@cache
+def _read_boundary_sets() -> dict[str, dict[str, Quantity]]:
+    return {
+        name: {
+            key: Quantity(float(item["value"]), key.rpartition("_")[2], item["source"]) for key, item in entry.items()
+        }
+        for name, entry in _read(_BOUNDARY_SETS).items()
     }
 
 
