@@ -72,8 +72,8 @@ class Grains(Section):
             if getattr(self.given(name), key) is None
         }
 
-    def cross_checks(self, width_nm: float) -> Problems:
-        """What does not fit into a box of this width (nm)."""
+    def cross_checks(self, width_nm: float, depth_nm: float) -> Problems:
+        """What does not fit into a box of this size (nm)."""
         yield from ()
 
 
@@ -85,7 +85,7 @@ class SingleBoundary(Grains):
     tilt_deg: float = number(0.0, "degree", "lean of the boundary from the film normal towards x", ge=-80, le=80)
     boundary_class: BoundaryKind = setting("low_symmetry", "its class")
 
-    def cross_checks(self, width_nm: float) -> Problems:
+    def cross_checks(self, width_nm: float, depth_nm: float) -> Problems:
         """The boundary runs through the box."""
         if self.position_nm is not None and self.position_nm > width_nm:
             yield Problem("position_nm", f"must be at most lattice.width_nm = {width_nm:g} nm", self.position_nm)
@@ -106,6 +106,10 @@ class VoronoiGrains(DrawnGrains):
     kind: Literal["voronoi"]
     grains: int | None = number(None, "", "number of grains; give it or grain_nm", ge=1, le=100_000)
     grain_nm: float | None = number(None, "nm", "expected mean diameter of grains", gt=0.5, le=1000)
+    film_nm: float | None = number(
+        None, "nm", "lateral size of the film, which repeats; the lattice is its corner; else as large as that", gt=0,
+        le=10_000,
+    )  # fmt: skip
     shape: Literal["columnar", "equiaxed"] = setting("columnar", "columns through the film, or grains on each other")
     size_spread: float | None = number(
         None, "", "standard deviation of ln(diameter), a lognormal law; else that of random seeds", ge=0, le=1
@@ -113,10 +117,12 @@ class VoronoiGrains(DrawnGrains):
     texture: Literal["random", "001", "011", "111"] = setting("random", "direction of the crystal along the normal")
     texture_spread_deg: float = number(0.0, "degree", "spread of grains around the texture", ge=0, le=90)
 
-    def cross_checks(self, width_nm: float) -> Problems:
-        """One of the two ways to say how many grains there are."""
+    def cross_checks(self, width_nm: float, depth_nm: float) -> Problems:
+        """One of the two ways to say how many grains there are, and a film that holds the lattice."""
         if (self.grains is None) == (self.grain_nm is None):
             yield Problem("grains", "give either grains, their number, or grain_nm, their mean diameter", self.grains)
+        if self.film_nm is not None and self.film_nm < max(width_nm, depth_nm):
+            yield Problem("film_nm", f"must be at least the lattice box, {max(width_nm, depth_nm):g} nm", self.film_nm)
 
 
 class ImageGrains(DrawnGrains):

@@ -178,7 +178,7 @@ class VcmDevice(Device):
         if self.exchange is not None:
             yield from _exchange_checks(self.exchange)
         if self.grains is not None:
-            for problem in self.grains.cross_checks(self.lattice.width_nm):
+            for problem in self.grains.cross_checks(self.lattice.width_nm, self.lattice.depth_nm):
                 yield Problem(f"grains.{problem.key}", problem.message, problem.value)
 
     def taken_from_sets(self) -> dict[str, database.Quantity]:

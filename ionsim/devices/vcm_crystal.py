@@ -36,7 +36,9 @@ def crystal_lattice(device: VcmDevice, seed: np.random.SeedSequence, comm: MPI.C
     shifts = {HOP: spread_over(spots, positions, "hop_shift_eV")}
     if exchange is not None:
         shifts[RELEASE] = spread_over(spots, positions, "exchange_shift_eV")
-    grains = None if device.grains is None else boundaries(device.grains, film, structure)
+    grains = None if device.grains is None else boundaries(
+        device.grains, film, device.lattice.crystal, structure
+    )
     sites = kmc.SiteGraph.from_positions(
         positions, cutoff_nm=vacancy.hop_distance_nm, region=None if grains is None else grains.labels.region
     )

@@ -17,8 +17,9 @@ from scipy.optimize import brentq
 import kmc
 import meshes
 from ionsim.config.grains import CLASSES, AnyGrains, ImageGrains, NeperGrains, SingleBoundary
+from ionsim.config.vcm import VcmDevice
 from ionsim.errors import DeviceFileError
-from ionsim.structure import OxygenSublattice, SiteGrains, site_grains
+from ionsim.structure import OxygenSublattice, SiteGrains, oxygen_sublattice, site_grains
 
 Floats = NDArray[np.float64]
 
@@ -56,9 +57,11 @@ class Boundaries:
         return np.asarray(0.5 * sum(self.hop_shift_eV[end] for end in ends) + spread * sites.symmetric(draw))
 
 
-def boundaries(grains: AnyGrains, lattice: OxygenSublattice, seed: np.random.SeedSequence) -> Boundaries:
-    """The boundaries of a lattice; ``seed`` draws what the device file leaves to chance."""
-    film = polycrystal(grains, lattice, seed)
+def boundaries(
+    grains: AnyGrains, lattice: OxygenSublattice, crystal: str, seed: np.random.SeedSequence
+) -> Boundaries:
+    """The boundaries of a lattice of this ``crystal``; ``seed`` draws what the device file leaves to chance."""
+    film = polycrystal(grains, lattice, crystal, seed)
     labels = site_grains(film, lattice.positions_nm)
     along, by_site, edges = seed.spawn(3)
     site_draw, exchange_draw = np.random.default_rng(by_site).normal(0.0, 1.0, (2, len(lattice.positions_nm)))
@@ -102,7 +105,18 @@ def smooth_field(places_nm: Floats, length_nm: float, generator: np.random.Gener
     return np.asarray(np.sqrt(2.0 / _WAVES) * total)
 
 
-def polycrystal(grains: AnyGrains, lattice: OxygenSublattice, seed: np.random.SeedSequence) -> meshes.Polycrystal:
+def film_of(device: VcmDevice, seed: int) -> meshes.Polycrystal | None:
+    """The film that a run of this seed had; None for a single crystal."""
+    if device.grains is None:
+        return None
+    sizes = device.lattice.width_nm, device.lattice.depth_nm, device.layers.oxide.thickness_nm
+    lattice = oxygen_sublattice(device.lattice.crystal, *sizes)
+    return polycrystal(device.grains, lattice, device.lattice.crystal, np.random.SeedSequence(seed).spawn(3)[2])
+
+
+def polycrystal(
+    grains: AnyGrains, lattice: OxygenSublattice, crystal: str, seed: np.random.SeedSequence
+) -> meshes.Polycrystal:
     """The microstructure of a film as large as the lattice; files may hold a larger one, whose corner is taken.
 
     Raises DeviceFileError for a file that cannot be read or holds too little.
@@ -113,14 +127,21 @@ def polycrystal(grains: AnyGrains, lattice: OxygenSublattice, seed: np.random.Se
             size, grains.position_nm, grains.tilt_deg, grains.width_nm, grains.boundary_class, periodic=False
         )
     drawn = int(seed.generate_state(1, np.uint64)[0]) if grains.seed is None else grains.seed
-    common: dict[str, Any] = {"width_nm": grains.width_nm, "high_fraction": grains.high_fraction, "seed": drawn}
+    common: dict[str, Any] = {
+        "width_nm": grains.width_nm, "high_fraction": grains.high_fraction, "crystal": crystal, "seed": drawn
+    }  # fmt: skip
     if isinstance(grains, ImageGrains | NeperGrains):
         return _from_file(grains, size, common)
     texture: Any = "random" if grains.texture == "random" else tuple(float(digit) for digit in grains.texture)
-    return meshes.Polycrystal.voronoi(
-        size, grains.grains, grains.grain_nm, columnar=grains.shape == "columnar", spread=grains.size_spread,
-        texture=texture, texture_spread_deg=grains.texture_spread_deg, **common,
-    )  # fmt: skip
+    least = grains.film_nm or 0.0  # the lattice itself may be half a cell larger than the file says
+    size = max(least, size[0]), max(least, size[1]), size[2]
+    try:
+        return meshes.Polycrystal.voronoi(
+            size, grains.grains, grains.grain_nm, columnar=grains.shape == "columnar", spread=grains.size_spread,
+            texture=texture, texture_spread_deg=grains.texture_spread_deg, **common,
+        )  # fmt: skip
+    except meshes.MeshError as error:
+        raise DeviceFileError(f"grains: {error}; or a larger film_nm") from error
 
 
 def _from_file(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _GRAINS = ("#F7E7B7", "#DCEBDD", "#D9E6F2", "#F3DDE6", "#EFEDE6", "#E4DDF0", "#FBE3D0", "#DDF0EF")
-_CLASSES = {"low_symmetry": BLUE, "high_symmetry": VERMILLION}
+CLASS_COLOURS = {"low_symmetry": BLUE, "high_symmetry": VERMILLION}
 #: Points along the longest edge of a picture.
 _POINTS = 360
 
@@ -42,13 +42,13 @@ def grains_figure(
         figure = new_figure(9.0, 4.6)
         plan, block = figure.subplots(1, 2)
         corner, along = np.array([0.0, 0.0, height]), np.diag([x, y, 0.0])[:2]
-        picture = _painted(crystal, corner, along)
+        picture = painted(crystal, corner, along)
         plan.imshow(picture.swapaxes(0, 1), origin="lower", extent=(0.0, x, 0.0, y), interpolation="nearest")
         plan.set(xlabel="x (nm)", ylabel="y (nm)", title=f"z = {height:.3g} nm")
         handles: list[Patch | Line2D] = [Patch(facecolor=_GRAINS[0], edgecolor=MUTED, label="grain")]
         handles += [
-            Patch(facecolor=_pale(colour), edgecolor=MUTED, label=name.replace("_", "-") + " boundary")
-            for name, colour in _CLASSES.items()
+            Patch(facecolor=pale(colour), edgecolor=MUTED, label=name.replace("_", "-") + " boundary")
+            for name, colour in CLASS_COLOURS.items()
         ]
         if positions_nm is not None:
             handles += _sites(plan, crystal, np.asarray(positions_nm, dtype=float), height)
@@ -59,7 +59,7 @@ def grains_figure(
     return figure
 
 
-def _painted(crystal: Polycrystal, corner: Floats, edges: Floats) -> Floats:
+def painted(crystal: Polycrystal, corner: Floats, edges: Floats) -> Floats:
     """Colours (n, m, 3) of the points of a rectangle: a corner (3,) and two edges (2, 3) in nm."""
     lengths = np.linalg.norm(edges, axis=1)
     counts = np.maximum(2, np.rint(_POINTS * lengths / max(crystal.size_nm)).astype(int))
@@ -69,11 +69,11 @@ def _painted(crystal: Polycrystal, corner: Floats, edges: Floats) -> Floats:
     colours = np.array([to_rgb(colour) for colour in _GRAINS])[found.grain % len(_GRAINS)]
     region = crystal.region(found)
     for number, name in enumerate(crystal.regions()[1:], start=1):
-        colours[region == number] = _pale(_CLASSES[name])
+        colours[region == number] = pale(CLASS_COLOURS[name])
     return colours.reshape(*counts, 3)
 
 
-def _pale(colour: str) -> tuple[float, float, float]:
+def pale(colour: str) -> tuple[float, float, float]:
     """The colour, half as strong: dots of the colour itself show on it."""
     r, g, b = (0.5 + 0.5 * part for part in to_rgb(colour))
     return r, g, b
@@ -89,7 +89,7 @@ def _sites(axes: Axes, crystal: Polycrystal, positions: Floats, height: float) -
     x, y = layer[:, 0], layer[:, 1]
     axes.scatter(x[region == 0], y[region == 0], s=0.4 * size, color=MUTED, linewidths=0)
     for number, name in enumerate(crystal.regions()[1:], start=1):
-        axes.scatter(x[region == number], y[region == number], s=size, color=_CLASSES[name], linewidths=0)
+        axes.scatter(x[region == number], y[region == number], s=size, color=CLASS_COLOURS[name], linewidths=0)
     axes.scatter(x[triple], y[triple], s=2.0 * size, facecolors="none", edgecolors=INK, linewidths=0.5)
     return [
         Line2D([], [], marker="o", ls="", ms=3.5, color=MUTED, label="site"),
@@ -108,7 +108,7 @@ def _block(axes: Axes, crystal: Polycrystal) -> None:
         (np.array([0.0, 0.0, z]), np.array([[x, 0.0, 0.0], [0.0, y, 0.0]]), 1.0),
     ]
     for corner, edges, light in faces:
-        colours = _painted(crystal, corner, edges)
+        colours = painted(crystal, corner, edges)
         s, t = (np.linspace(0.0, 1.0, count + 1) for count in colours.shape[:2])
         nodes = corner + s[:, None, None] * edges[0] + t[None, :, None] * edges[1]
         flat = camera.project(nodes.reshape(-1, 3))[0].reshape(len(s), len(t), 2)
