@@ -20,6 +20,9 @@ class Continuum(Section):
     reservoir_nm: float = number(15.0, "nm", "thickness of vacancy-rich oxide between oxide and cap", gt=0.2, le=1000)
     reservoir_per_m3: float = number(7e26, "1/m^3", "vacancies in it at the start", gt=0, le=1e29)
     reservoir_energy_eV: float = number(0.0, "eV", "energy of a vacancy in it, negative where it attracts", ge=-5, le=5)
+    cap_per_m3: float | None = number(
+        None, "1/m^3", "vacancies that the cap holds at the top of the reservoir; else none pass", gt=0, le=1e29
+    )
     filament_radius_nm: float = number(5.0, "nm", "radius of the filament at the start, 0 for none", ge=0, le=1000)
     filament_per_m3: float = number(9e26, "1/m^3", "vacancies in it", gt=0, le=1e29)
     gap_nm: float = number(1.0, "nm", "oxide between the filament and the bottom electrode", ge=0, le=1000)

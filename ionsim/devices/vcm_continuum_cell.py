@@ -78,6 +78,8 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
         keys.generation_per_m2s, keys.generation_eV, keys.removal_m_per_s, keys.removal_eV, keys.electrode_nm
     )
     electrodes = {f"{name}/bottom": electrode for name in living if name != "reservoir"}
+    if keys.cap_per_m3 is not None:
+        electrodes["reservoir/cap"] = fem.VacancyElectrode(density_per_m3=keys.cap_per_m3)
     vacancies = fem.VacancyTransport(
         mesh, laws, keys.sites_per_m3 * device.vacancy.initial_fraction, keys.charge_e,
         sites_per_m3=keys.sites_per_m3, hop_nm=keys.hop_nm, electrodes=electrodes,
