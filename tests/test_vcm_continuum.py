@@ -121,22 +121,53 @@ def test_a_run_goes_on_from_a_checkpoint(device):
 
 
 def test_a_boundary_in_a_plane_is_one_half_of_the_cell(device):
-    """Currents are those of both halves; the boundary holds more vacancies where it attracts them."""
+    """Currents are those of both halves; the boundary holds more vacancies where it attracts them, and they conduct."""
     plane = {"continuum.geometry": "plane", "continuum.filament_radius_nm": 0.0}
-    bare = VcmContinuum(device.replace(plane))
-    fast = VcmContinuum(device.replace(plane | {
+    boundary = {
         "continuum.boundary_nm": 1.0, "continuum.boundary_barrier_eV": 0.8, "continuum.boundary_energy_eV": -0.1,
         "continuum.depth_nm": 60.0,
-    }))  # fmt: skip
-    for one in (bare, fast):
+    }  # fmt: skip
+    bare = VcmContinuum(device.replace(plane))
+    fast = VcmContinuum(device.replace(plane | boundary))
+    leaky = VcmContinuum(device.replace(plane | boundary | {"continuum.boundary_S_per_m": 2e4}))
+    for one in (bare, fast, leaky):
         one.advance(1e-3, 1e-3, Circuit())
-    area, height = 30e-9 * 30e-9, 5e-9
-    resistance = height / (1e3 + 9.3e4 * 9.6e24 / 1e27) / np.exp(-(0.05 - 0.056 * 9.6e24 / 5e26) / 0.025852) / area
+    height, kT = 5e-9, 0.025852
+    resistance = height / (1e3 + 9.3e4 * 9.6e24 / 1e27) / np.exp(-(0.05 - 0.056 * 9.6e24 / 5e26) / kT) / (30e-9) ** 2
     assert bare.device_V / bare.current_A == pytest.approx(resistance, rel=0.15)  # the reservoir's edge is coarse
-    assert fast.current_A == pytest.approx(2.0 * bare.current_A, rel=1e-3)
+    odds = 9.6e24 / (1.2e27 - 9.6e24) * np.exp(0.1 / kT)
+    held = 1.2e27 * odds / (1.0 + odds)
     inside = fast.cell.vacancies.density_in("boundary")
+    low = fast.cell.vacancies.space.tabulate_dof_coordinates()[:, 1] < 4.0
+    np.testing.assert_allclose(inside[low & ~np.isnan(inside)], held, rtol=1e-3)
+    np.testing.assert_array_equal(fast.cell.electrical.save().states["boundary_per_m3"], np.nan_to_num(inside))
     assert fast.cell.electrical.volume_m3("boundary").sum() == pytest.approx(0.5e-9 * 5e-9, rel=1e-9)
-    assert np.nanmedian(inside) == pytest.approx(9.6e24 * np.exp(0.1 / 0.025852), rel=0.3)
+    activation = np.exp(-(0.05 - 0.056 * held / 5e26) / kT)
+    for one, insulating in ((fast, 1e3), (leaky, 2e4)):
+        sigma = (insulating + (9.4e4 - insulating) * held / 1e27) * activation
+        wanted = (59.0 / 30.0 + sigma * 60e-9 * 1e-9 / height * resistance) / resistance
+        assert one.current_A / one.device_V == pytest.approx(wanted, rel=0.15)
+    assert leaky.current_A > 1.2 * fast.current_A
+
+
+def test_a_boundary_starts_with_what_it_is_given(device):
+    keys = {"continuum.boundary_nm": 2.0, "continuum.boundary_energy_eV": -0.1, "continuum.boundary_per_m3": 2e26,
+            "continuum.filament_radius_nm": 0.0}  # fmt: skip
+    cell = build_cell(device.replace(keys))
+    x = cell.vacancies.space.tabulate_dof_coordinates()
+    inside = cell.vacancies.density_in("boundary")
+    np.testing.assert_allclose(inside[(x[:, 1] < 4.0) & ~np.isnan(inside)], 2e26, rtol=1e-6)
+    outside = cell.vacancies.density_in("oxide")
+    np.testing.assert_allclose(outside[(x[:, 1] < 4.0) & (x[:, 0] > 1.1) & ~np.isnan(outside)], 9.6e24, rtol=1e-12)
+
+
+def test_a_cap_may_hold_the_reservoir(device):
+    cell = build_cell(device.replace({"continuum.cap_per_m3": 9e26, "continuum.reservoir_barrier_eV": 0.6}))
+    z = cell.vacancies.space.tabulate_dof_coordinates()[:, 1]
+    top = np.isclose(z, 20.0) & (cell.vacancies.density_per_m3 > 0.0)
+    np.testing.assert_allclose(cell.vacancies.density_per_m3[top], 9e26, rtol=1e-12)
+    cell.vacancies.step(1.0, 0.0, 500.0)
+    assert cell.vacancies.entered["reservoir/cap"] > 1.0
 
 
 @pytest.mark.parametrize(
@@ -147,6 +178,7 @@ def test_a_boundary_in_a_plane_is_one_half_of_the_cell(device):
         ({"continuum.boundary_nm": 15.0, "continuum.radius_nm": 5.5}, "below twice radius_nm"),
         ({"continuum.filament_radius_nm": 20.0}, "below radius_nm"),
         ({"continuum.reservoir_per_m3": 2e27}, "below sites_per_m3"),
+        ({"continuum.cap_per_m3": 2e27}, "below sites_per_m3"),
         ({"vacancy.initial_fraction": 0.0}, "has to start from some"),
         ({"continuum.shortest_s": 1.0}, "at least shortest_s"),
         ({"continuum.dielectric": "SiO"}, "unknown material"),
@@ -185,6 +217,37 @@ def test_set_is_abrupt_reset_gradual_and_the_cycle_closes(tmp_path):
     assert abs(summary["vacancy_share"] - 1.0) < 1e-10
     assert summary["E_residual_J"] < 1e-8 * summary["E_electrical_J"]
     assert summary["wall_time_s"] < 120.0
+
+
+@pytest.mark.slow
+def test_behind_a_load_alone_set_is_abrupt_and_reset_gradual(tmp_path):
+    """The example without a compliance: forming and two cycles, V_SET below V_form; on a mesh of 0.5 and 0.3 nm."""
+    device = ionsim.load("hfo2_continuum_load").replace({
+        "continuum.size_nm": 0.5, "continuum.height_nm": 0.3, "continuum.density_step": 0.25,
+    })  # fmt: skip
+    run = ionsim.Simulation(device).run(tmp_path / "run")
+    series = {name: np.asarray(values) for name, values in run.series.items()}
+    turned_on, low, high = [], [], []
+    for k, stage in enumerate(device.drive.stages):
+        part = {name: values[series["stage"] == k] for name, values in series.items()}
+        assert not np.any(part["limited"])
+        turn = int(np.argmax(np.abs(part["voltage_V"])))
+        out = np.flatnonzero(np.abs(part["voltage_V"][: turn + 1]) > 0.3)
+        current, volts = np.abs(part["current_A"][out]), part["voltage_V"][out]
+        growth = current[1:] / current[:-1]  # in 10 mV
+        back = turn + int(np.argmin(np.abs(np.abs(part["voltage_V"][turn:]) - 0.1)))
+        read_ohm = 1.0 / part["conductance_S"][back]
+        if stage.stop_V > 0.0:
+            assert growth.max() > 2.0
+            turned_on.append(volts[1 + int(np.argmax(growth))])
+            low.append(read_ohm)
+        else:
+            assert growth.min() > 1.0 / 1.35
+            high.append(read_ohm)
+    assert len(turned_on) == 3
+    assert max(turned_on[1:]) < turned_on[0]
+    for before, off, after in zip(low[:-1], high, low[1:], strict=True):
+        assert off > 10.0 * max(before, after)
 
 
 @pytest.mark.slow

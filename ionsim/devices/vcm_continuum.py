@@ -184,11 +184,11 @@ class VcmContinuum:
         none: Floats = np.empty(0)
         arrays = {
             "values": electrical.values, "previous": none if electrical.previous is None else electrical.previous,
-            "state": electrical.states[DENSITY], "density": moved.density, "free": moved.free,
+            "density": moved.density, "free": moved.free,
             "amounts": moved.amounts, "before": none if moved.previous is None else moved.previous,
             "potential_V": moved.potential_V, "temperature_K": moved.temperature_K, "entered": moved.entered,
             "last_entered": moved.last_entered, "rate": saved.rate_per_m3s,
-        }  # fmt: skip
+        } | {f"state_{name}": values for name, values in electrical.states.items()}  # fmt: skip
         scalars = [
             np.nan if electrical.previous_dt_s is None else electrical.previous_dt_s, electrical.cell_V,
             float(electrical.limited), moved.previous_dt_s, *(float(getattr(self, name)) for name in _SCALARS),
@@ -201,7 +201,8 @@ class VcmContinuum:
         previous_dt, cell_V, limited, moved_dt, *rest = (float(value) for value in saved["scalars"])
         electrical = fem.Saved(
             arrays["values"], arrays["previous"] if len(arrays["previous"]) else None,
-            None if np.isnan(previous_dt) else previous_dt, cell_V, bool(limited), {DENSITY: arrays["state"]},
+            None if np.isnan(previous_dt) else previous_dt, cell_V, bool(limited),
+            {name.removeprefix("state_"): values for name, values in arrays.items() if name.startswith("state_")},
         )  # fmt: skip
         moved = fem.SavedVacancies(
             arrays["density"], arrays["free"], arrays["amounts"], arrays["before"] if len(arrays["before"]) else None,
