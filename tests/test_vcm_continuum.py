@@ -150,6 +150,39 @@ def test_a_boundary_in_a_plane_is_one_half_of_the_cell(device):
     assert leaky.current_A > 1.2 * fast.current_A
 
 
+def test_a_box_without_a_filament_is_a_plane(device):
+    """The same boundary in a plane and in 3D; lumped volumes and means of triangles and tetrahedra differ a little."""
+    keys = {
+        "continuum.filament_radius_nm": 0.0, "continuum.boundary_nm": 2.0, "continuum.boundary_energy_eV": -0.1,
+        "continuum.size_nm": 2.0, "continuum.height_nm": 1.0, "continuum.depth_nm": 8.0,
+    }  # fmt: skip
+    plane, box = (VcmContinuum(device.replace(keys | {"continuum.geometry": name})) for name in ("plane", "box"))
+    for one in (plane, box):
+        one.advance(0.2, 0.2, Circuit(100.0))
+    assert box.current_A == pytest.approx(plane.current_A, rel=2e-3)
+    shares = [one.cell.share * one.cell.vacancies.total for one in (plane, box)]
+    assert shares[1] == pytest.approx(shares[0], rel=2e-3)
+    found = []
+    for one, height in ((plane, 1), (box, 2)):
+        x = one.problem.space.tabulate_dof_coordinates()
+        at = np.flatnonzero(x[:, 1] < 1e-9) if height == 2 else np.arange(len(x))
+        order = at[np.lexsort(np.round(x[at][:, [0, height]].T, 6))]
+        found.append([one.cell.vacancies.density_per_m3[order], one.problem.temperature_K[order]])
+    np.testing.assert_allclose(found[1], found[0], rtol=5e-3)
+
+
+def test_a_box_with_a_filament_is_a_quarter(device):
+    cell = build_cell(device.replace({
+        "continuum.geometry": "box", "continuum.size_nm": 1.5, "continuum.height_nm": 1.0, "continuum.depth_nm": 20.0,
+    }))  # fmt: skip
+    x, n = cell.vacancies.space.tabulate_dof_coordinates(), cell.vacancies.density_per_m3
+    r, low = np.hypot(x[:, 0], x[:, 1]), (x[:, 2] > 1.5) & (x[:, 2] < 4.5) & (n > 0.0)
+    np.testing.assert_allclose(n[low & (r < 4.5)], 9e26, rtol=1e-12)
+    np.testing.assert_allclose(n[low & (r > 5.5)], 9.6e24, rtol=1e-12)
+    volume = cell.share * cell.vacancies.volume_m3().sum()
+    assert volume == pytest.approx(30e-9 * 20e-9 * 20e-9, rel=1e-9)
+
+
 def test_a_boundary_starts_with_what_it_is_given(device):
     keys = {"continuum.boundary_nm": 2.0, "continuum.boundary_energy_eV": -0.1, "continuum.boundary_per_m3": 2e26,
             "continuum.filament_radius_nm": 0.0}  # fmt: skip
@@ -179,6 +212,7 @@ def test_a_cap_may_hold_the_reservoir(device):
         ({"continuum.filament_radius_nm": 20.0}, "below radius_nm"),
         ({"continuum.reservoir_per_m3": 2e27}, "below sites_per_m3"),
         ({"continuum.cap_per_m3": 2e27}, "below sites_per_m3"),
+        ({"continuum.geometry": "box", "continuum.depth_nm": 8.0}, "below half of depth_nm"),
         ({"vacancy.initial_fraction": 0.0}, "has to start from some"),
         ({"continuum.shortest_s": 1.0}, "at least shortest_s"),
         ({"continuum.dielectric": "SiO"}, "unknown material"),

@@ -12,9 +12,11 @@ class Continuum(Section):
     filament are vacancy.initial_fraction of the sites.
     """
 
-    geometry: Literal["axisymmetric", "plane"] = setting("axisymmetric", "around an axis, or mirrored at x = 0")
-    depth_nm: float = number(30.0, "nm", "extent along y of a plane", gt=0.1, le=10_000)
-    radius_nm: float = number(15.0, "nm", "radius (of a plane: half width) of oxide and reservoir", gt=0.5, le=1000)
+    geometry: Literal["axisymmetric", "plane", "box"] = setting(
+        "axisymmetric", "around an axis; mirrored at x = 0 and the same along y; in 3D, mirrored at x = 0 and y = 0"
+    )
+    depth_nm: float = number(30.0, "nm", "extent along y of a plane or box", gt=0.1, le=10_000)
+    radius_nm: float = number(15.0, "nm", "radius (else half width) of oxide and reservoir", gt=0.5, le=1000)
     outer_radius_nm: float = number(60.0, "nm", "the same of electrodes and dielectric", gt=0.5, le=10_000)
     dielectric: str = setting("SiO2", "material around the oxide")
     reservoir_nm: float = number(15.0, "nm", "thickness of vacancy-rich oxide between oxide and cap", gt=0.2, le=1000)
@@ -83,6 +85,9 @@ class Continuum(Section):
             yield Problem("outer_radius_nm", f"must exceed radius_nm = {self.radius_nm:g}", self.outer_radius_nm)
         if self.filament_radius_nm >= self.radius_nm:
             message = f"must be below radius_nm = {self.radius_nm:g}"
+            yield Problem("filament_radius_nm", message, self.filament_radius_nm)
+        if self.geometry == "box" and self.filament_radius_nm >= 0.5 * self.depth_nm:
+            message = f"must be below half of depth_nm = {self.depth_nm:g}"
             yield Problem("filament_radius_nm", message, self.filament_radius_nm)
         if self.boundary_nm is not None and self.boundary_nm >= 2.0 * self.radius_nm:
             yield Problem("boundary_nm", f"must be below twice radius_nm = {self.radius_nm:g}", self.boundary_nm)

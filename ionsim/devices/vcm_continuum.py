@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import fem
 from ionsim.config.vcm import VcmDevice
 from ionsim.devices.corners import is_corner
-from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell
+from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell, height_axis
 from ionsim.drive import Circuit
 from ionsim.errors import DeviceFileError
 
@@ -139,9 +139,9 @@ class VcmContinuum:
         return
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """A cut around the oxide: ``cut/r_nm`` (n,) (x of a plane), ``cut/z_nm`` (nz,), fields as ``cut/NAME`` (nz, n).
+        """A cut around the oxide: ``cut/r_nm`` (n,), ``cut/z_nm`` (nz,), fields as ``cut/NAME`` (nz, n).
 
-        Vacancies are 0 outside of oxide and reservoir.
+        r is x in a plane, and in a box, which is cut at y = 0. Vacancies are 0 outside of oxide and reservoir.
         """
         r, z, operator, share = self._cut
         fields = {name: operator.sample(values) for name, values in self.mesh_fields().items()}
@@ -219,13 +219,16 @@ class VcmContinuum:
         x = self.problem.space.tabulate_dof_coordinates()
         inside = np.zeros(len(x), dtype=bool)
         inside[self.cell.vacancies.nodes] = True
-        self._axis = np.flatnonzero(inside & (x[:, 0] < 1e-9) & (x[:, 1] < oxide_nm + 1e-6))
-        low, high = max(-_MARGIN_NM, x[:, 1].min()), min(oxide_nm + keys.reservoir_nm + _MARGIN_NM, x[:, 1].max())
+        height = height_axis(keys)
+        heights, off_axis = x[:, height], np.abs(x[:, :height]).max(axis=1)
+        self._axis = np.flatnonzero(inside & (off_axis < 1e-9) & (heights < oxide_nm + 1e-6))
+        low, high = max(-_MARGIN_NM, heights.min()), min(oxide_nm + keys.reservoir_nm + _MARGIN_NM, heights.max())
         width = min(keys.radius_nm + _MARGIN_NM, keys.outer_radius_nm)
         spacing = max(width, high - low) / _POINTS
         r, z = (begin + (np.arange(round(length / spacing)) + 0.5) * spacing for begin, length in
                 ((0.0, width), (low, high - low)))  # fmt: skip
-        points = np.stack(np.meshgrid(r, z), axis=-1).reshape(-1, 2)
+        points = np.zeros((len(z) * len(r), height + 1))
+        points[:, [0, height]] = np.stack(np.meshgrid(r, z), axis=-1).reshape(-1, 2)
         operator = fem.SiteOperator(self.problem.space, points)
         return r, z, operator, operator.sample(inside.astype(np.float64))
 

@@ -1,4 +1,4 @@
-"""From a VCM device file to the continuum: mesh in (r, z) or (x, z), laws of the oxide, equations."""
+"""From a VCM device file to the continuum: mesh in (r, z), (x, z) or (x, y, z), laws of the oxide, equations."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     electrical.temperature_K = np.full(electrical.halo.local, device.ambient_K)
     floor = _FLOOR * keys.full_per_m3 * keys.insulating_S_per_m / keys.conducting_S_per_m
     coupled = fem.VacancyCell(electrical, vacancies, floor, DENSITY, sides=sides)
-    share = 1.0 if mesh.axisymmetric else 2.0 * keys.depth_nm * 1e-9
+    share = {"axisymmetric": 1.0, "plane": 2.0 * keys.depth_nm * 1e-9, "box": 4.0}[keys.geometry]
     return ContinuumCell(share, mesh, electrical, vacancies, coupled)
 
 
@@ -106,7 +106,9 @@ def _surroundings(device: VcmDevice) -> Mapping[str, str]:
 
 
 def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
-    """Right-angled triangles in (r, z), or in (x, z) of one half; z = 0 is the top of the bottom electrode.
+    """Right-angled simplices in (r, z), in (x, z) of one half, or in (x, y, z) of one quarter of a box.
+
+    z = 0 is the top of the bottom electrode. A box is as deep as its oxide: a row of them, mirrored at their ends.
 
     Regions "bottom", "oxide", "reservoir", "dielectric", "cap", "top", and "boundary" in the oxide at the axis where
     there is one; surfaces "bottom", "top".
@@ -118,9 +120,9 @@ def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
     top, base = cap + layers.top.thickness_nm, -layers.bottom.thickness_nm
     inner, outer, fine = keys.radius_nm, keys.outer_radius_nm, keys.size_nm
     half = 0.5 * (keys.boundary_nm or 0.0)
-    across = {0.0: fine, half: min(fine, half or fine), keys.filament_radius_nm: fine, inner: 4.0 * fine,
+    sizes_r = {0.0: fine, half: min(fine, half or fine), keys.filament_radius_nm: fine, inner: 4.0 * fine,
               outer: _LARGEST_NM}  # fmt: skip
-    r = graded_lines(across, _GROWTH, _LARGEST_NM)
+    r = graded_lines(sizes_r, _GROWTH, _LARGEST_NM)
     low = keys.height_nm
     sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low, film: 5.0 * low, cap: 10.0 * low,
              top: 20.0 * low}  # fmt: skip
@@ -132,18 +134,32 @@ def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
     ]  # fmt: skip
     if half:
         painted.append(("boundary", [(0.0, half), (0.0, oxide)]))
-    surfaces = {"bottom": plane(1, base), "top": plane(1, top)}
-    flat = mesh_grid([r, z], painted, surfaces, comm=MPI.COMM_SELF)
-    return replace(flat, axisymmetric=keys.geometry == "axisymmetric")
+    lines = [r, z]
+    if keys.geometry == "box":
+        deep = 0.5 * keys.depth_nm
+        y = graded_lines({0.0: fine, keys.filament_radius_nm: fine, deep: 4.0 * fine}, _GROWTH, _LARGEST_NM)
+        lines = [r, y, z]
+        painted = [(name, [across, (0.0, deep), along]) for name, (across, along) in painted]
+    height = len(lines) - 1
+    surfaces = {"bottom": plane(height, base), "top": plane(height, top)}
+    cell = mesh_grid(lines, painted, surfaces, comm=MPI.COMM_SELF)
+    return replace(cell, axisymmetric=keys.geometry == "axisymmetric")
+
+
+def height_axis(keys: Continuum) -> int:
+    """Which of a mesh's coordinates is the height."""
+    return 2 if keys.geometry == "box" else 1
 
 
 def initial_density(device: VcmDevice, points_nm: Floats) -> Floats:
-    """Density (n,) in 1/m^3 at points (n, >= 2) in nm: background, filament above the gap, reservoir.
+    """Density (n,) in 1/m^3 at points (n, 3) in nm: background, filament above the gap, reservoir, boundary.
 
-    Edges of filament and reservoir are linear over ``edge_nm``, so that what they conduct does not depend on the mesh.
+    Points are (r or x, z, 0), in a box (x, y, z). Edges of filament and reservoir are linear over
+    ``edge_nm``, so that what they conduct does not depend on the mesh.
     """
     keys = device.continuum
-    r, z = points_nm[:, 0], points_nm[:, 1]
+    x, z = points_nm[:, 0], points_nm[:, height_axis(keys)]
+    r = np.hypot(x, points_nm[:, 1]) if keys.geometry == "box" else x
     background = keys.sites_per_m3 * device.vacancy.initial_fraction
 
     def share(inside_nm: Floats) -> Floats:
@@ -161,12 +177,8 @@ def initial_density(device: VcmDevice, points_nm: Floats) -> Floats:
 def _fill_boundary(device: VcmDevice, points_nm: Floats, oxide_per_m3: float, found: Floats) -> None:
     """The boundary's own density where there is no filament; at its edges what the oxide has in equilibrium with it."""
     keys, tiny = device.continuum, 1e-6
-    r, z, half, oxide_nm = (
-        points_nm[:, 0],
-        points_nm[:, 1],
-        0.5 * (keys.boundary_nm or 0.0),
-        device.layers.oxide.thickness_nm,
-    )
+    r, z = points_nm[:, 0], points_nm[:, height_axis(keys)]
+    half, oxide_nm = 0.5 * (keys.boundary_nm or 0.0), device.layers.oxide.thickness_nm
     gain = math.exp(-keys.boundary_energy_eV / (K_EV_PER_K * device.ambient_K))
     odds = gain * oxide_per_m3 / (keys.sites_per_m3 - oxide_per_m3)
     if keys.boundary_per_m3 is not None:
