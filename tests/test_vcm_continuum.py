@@ -255,10 +255,8 @@ def test_set_is_abrupt_reset_gradual_and_the_cycle_closes(tmp_path):
 
 @pytest.mark.slow
 def test_behind_a_load_alone_set_is_abrupt_and_reset_gradual(tmp_path):
-    """The example without a compliance: forming and two cycles, V_SET below V_form; on a mesh of 0.5 and 0.3 nm."""
-    device = ionsim.load("hfo2_continuum_load").replace({
-        "continuum.size_nm": 0.5, "continuum.height_nm": 0.3, "continuum.density_step": 0.25,
-    })  # fmt: skip
+    """The example without a compliance: forming and two cycles, V_SET below V_form."""
+    device = ionsim.load("hfo2_continuum_load")
     run = ionsim.Simulation(device).run(tmp_path / "run")
     series = {name: np.asarray(values) for name, values in run.series.items()}
     turned_on, low, high = [], [], []
@@ -282,6 +280,27 @@ def test_behind_a_load_alone_set_is_abrupt_and_reset_gradual(tmp_path):
     assert max(turned_on[1:]) < turned_on[0]
     for before, off, after in zip(low[:-1], high, low[1:], strict=True):
         assert off > 10.0 * max(before, after)
+
+
+@pytest.mark.slow
+def test_a_boundary_lowers_forming_where_the_film_is_not_leaky(tmp_path):
+    """A film of 10 S/m with a boundary of 1 nm in a plane: 2.7 V, less where it attracts vacancies; none without."""
+    base = ionsim.load("hfo2_continuum").replace({
+        "continuum.geometry": "plane", "continuum.filament_radius_nm": 0.0, "continuum.insulating_S_per_m": 10.0,
+        "vacancy.initial_fraction": 8e-5, "continuum.reservoir_barrier_eV": 0.5, "continuum.outer_radius_nm": 40.0,
+        "continuum.size_nm": 0.5, "continuum.height_nm": 0.3, "continuum.density_step": 0.25,
+        "drive.stages": [{"name": "forming", "stop_V": 4.0, "compliance_A": 1e-4, "turn_at_compliance": True}],
+    })  # fmt: skip
+    found = []
+    for energy in (None, 0.0, -0.1):
+        boundary = {"continuum.boundary_nm": 1.0, "continuum.boundary_barrier_eV": 0.7}
+        keys = {} if energy is None else boundary | {"continuum.boundary_energy_eV": energy}
+        run = ionsim.Simulation(base.replace(keys)).run(tmp_path / f"{energy}")
+        limited = np.flatnonzero(run.series["limited"])
+        found.append(np.asarray(run.series["voltage_V"])[limited[0]] if len(limited) else np.inf)
+    assert found[0] == np.inf
+    assert 2.0 < found[1] < 3.5
+    assert found[2] < found[1] - 0.8
 
 
 @pytest.mark.slow
