@@ -1,6 +1,7 @@
 """Potential, heat, circuit and oxygen vacancies together: one step of a resistive memory cell."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,9 @@ class VacancyCell:
     vacancies in the potential and temperature of its end, in turn (by Anderson's mixing) until the densities change by
     less than ``rtol`` of themselves and ``floor_per_m3`` (what tells on the conductivity) together: nothing lags.
     The first round starts from densities extrapolated with the rate of the last step. ``state``: name of the nodal
-    state of the Transient that is the density in 1/m^3, 0 where none live.
+    state of the Transient that is the density in 1/m^3, 0 where none live. Where regions of different energy meet it is
+    that of the one with the highest (fem.VacancyTransport); ``sides`` names the states that are the density within one
+    region, by their region, for the coefficients of that region.
 
     ``limits`` of fem.TimeControl may name "temperature_K", "potential_V" (largest change at a node in the oxide) and
     "density" (largest change, relative to density and floor together).
@@ -54,6 +57,7 @@ class VacancyCell:
         state: str = "vacancies_per_m3",
         rtol: float = 1e-3,
         max_rounds: int = 12,
+        sides: Mapping[str, str] | None = None,
     ) -> None:
         if electrical.cell is not vacancies.cell:
             raise FemError("the equations of potential and of vacancies must be on the same mesh")
@@ -62,8 +66,11 @@ class VacancyCell:
                            f"{floor_per_m3!r}, {rtol!r} and {max_rounds!r}")  # fmt: skip
         self.electrical, self.vacancies = electrical, vacancies
         self.floor_per_m3, self.state, self.rtol, self.max_rounds = floor_per_m3, state, rtol, max_rounds
+        self.sides = dict(sides or {})
         self._rate = np.zeros(vacancies.halo.local)
-        electrical.set_state(state, vacancies.density_per_m3)
+        within = {name: np.flatnonzero(~np.isnan(vacancies.density_in(part))) for name, part in self.sides.items()}
+        self._nodes = {state: vacancies.nodes} | within
+        self._set(self._densities())
 
     def restart(self) -> None:
         """Make the next step backward Euler: after a corner of the drive."""
@@ -101,14 +108,16 @@ class VacancyCell:
     ) -> tuple[VacancyCellState, dict[str, float]]:
         begin, begin_K = self.vacancies.density_per_m3, self.electrical.temperature_K
         begin_V = self.electrical.potential_V
-        mixing = _Anderson(self._logarithm(np.clip(begin + dt_s * self._rate, 0.5 * begin, 2.0 * begin)))
+        expected = np.clip(begin + dt_s * self._rate, 0.5 * begin, 2.0 * begin)
+        growth = np.divide(expected, begin, out=np.ones_like(begin), where=begin > 0.0)
+        mixing = _Anderson(self._logarithm({name: old * growth for name, old in self._densities().items()}))
         for _ in range(self.max_rounds):
-            self.electrical.set_state(self.state, self._density(mixing.guess))
+            self._set(self._of_logarithm(mixing.guess))
             electrical = self.electrical.step(dt_s, applied_V, series_ohm, compliance_A)
             kelvin, volt = self.electrical.temperature_K, self.electrical.potential_V
             moved = self.vacancies.step(dt_s, volt, kelvin)
-            density = self.vacancies.density_per_m3
-            off = mixing.add(self._logarithm(density))
+            found = self._densities()
+            off = mixing.add(self._logarithm(found))
             if off <= self.rtol:
                 break
             self.electrical.restore(saved.electrical)
@@ -116,7 +125,8 @@ class VacancyCell:
         else:
             raise FemError(f"vacancies and potential do not agree after {self.max_rounds} rounds: a density is off by "
                            f"{off:.3g} of itself")  # fmt: skip
-        self.electrical.set_state(self.state, density)
+        self._set(found)
+        density = found[self.state]
         self._rate = (density - begin) / dt_s
         inside = self.vacancies.nodes
         changes = {
@@ -126,13 +136,25 @@ class VacancyCell:
         }
         return VacancyCellState(electrical, moved, mixing.rounds), changes
 
-    def _logarithm(self, density: Array) -> Array:
-        """ln(1 + n / floor) (nodes,): its changes are relative where there are many vacancies, else little."""
-        return np.log1p(density[self.vacancies.nodes] / self.floor_per_m3)
+    def _densities(self) -> dict[str, Array]:
+        """Densities (local dofs,) by state, 0 where none live."""
+        sides = {name: np.nan_to_num(self.vacancies.density_in(part)) for name, part in self.sides.items()}
+        return {self.state: self.vacancies.density_per_m3} | sides
 
-    def _density(self, logarithm: Array) -> Array:
-        result = np.zeros(self.vacancies.halo.local)
-        result[self.vacancies.nodes] = self.floor_per_m3 * np.expm1(np.maximum(logarithm, 0.0))
+    def _set(self, densities: Mapping[str, Array]) -> None:
+        for name, density in densities.items():
+            self.electrical.set_state(name, density)
+
+    def _logarithm(self, densities: Mapping[str, Array]) -> Array:
+        """ln(1 + n / floor) of all states: its changes are relative where there are many vacancies, else little."""
+        return np.concatenate([np.log1p(densities[name][at] / self.floor_per_m3) for name, at in self._nodes.items()])
+
+    def _of_logarithm(self, logarithm: Array) -> dict[str, Array]:
+        result, begin = {}, 0
+        for name, at in self._nodes.items():
+            result[name] = np.zeros(self.vacancies.halo.local)
+            result[name][at] = self.floor_per_m3 * np.expm1(np.maximum(logarithm[begin : begin + at.size], 0.0))
+            begin += at.size
         return result
 
     def _relative(self, change: Array, density: Array) -> float:

@@ -121,22 +121,86 @@ def test_a_run_goes_on_from_a_checkpoint(device):
 
 
 def test_a_boundary_in_a_plane_is_one_half_of_the_cell(device):
-    """Currents are those of both halves; the boundary holds more vacancies where it attracts them."""
+    """Currents are those of both halves; the boundary holds more vacancies where it attracts them, and they conduct."""
     plane = {"continuum.geometry": "plane", "continuum.filament_radius_nm": 0.0}
-    bare = VcmContinuum(device.replace(plane))
-    fast = VcmContinuum(device.replace(plane | {
+    boundary = {
         "continuum.boundary_nm": 1.0, "continuum.boundary_barrier_eV": 0.8, "continuum.boundary_energy_eV": -0.1,
         "continuum.depth_nm": 60.0,
-    }))  # fmt: skip
-    for one in (bare, fast):
+    }  # fmt: skip
+    bare = VcmContinuum(device.replace(plane))
+    fast = VcmContinuum(device.replace(plane | boundary))
+    leaky = VcmContinuum(device.replace(plane | boundary | {"continuum.boundary_S_per_m": 2e4}))
+    for one in (bare, fast, leaky):
         one.advance(1e-3, 1e-3, Circuit())
-    area, height = 30e-9 * 30e-9, 5e-9
-    resistance = height / (1e3 + 9.3e4 * 9.6e24 / 1e27) / np.exp(-(0.05 - 0.056 * 9.6e24 / 5e26) / 0.025852) / area
+    height, kT = 5e-9, 0.025852
+    resistance = height / (1e3 + 9.3e4 * 9.6e24 / 1e27) / np.exp(-(0.05 - 0.056 * 9.6e24 / 5e26) / kT) / (30e-9) ** 2
     assert bare.device_V / bare.current_A == pytest.approx(resistance, rel=0.15)  # the reservoir's edge is coarse
-    assert fast.current_A == pytest.approx(2.0 * bare.current_A, rel=1e-3)
+    odds = 9.6e24 / (1.2e27 - 9.6e24) * np.exp(0.1 / kT)
+    held = 1.2e27 * odds / (1.0 + odds)
     inside = fast.cell.vacancies.density_in("boundary")
+    low = fast.cell.vacancies.space.tabulate_dof_coordinates()[:, 1] < 4.0
+    np.testing.assert_allclose(inside[low & ~np.isnan(inside)], held, rtol=1e-3)
+    np.testing.assert_array_equal(fast.cell.electrical.save().states["boundary_per_m3"], np.nan_to_num(inside))
     assert fast.cell.electrical.volume_m3("boundary").sum() == pytest.approx(0.5e-9 * 5e-9, rel=1e-9)
-    assert np.nanmedian(inside) == pytest.approx(9.6e24 * np.exp(0.1 / 0.025852), rel=0.3)
+    activation = np.exp(-(0.05 - 0.056 * held / 5e26) / kT)
+    for one, insulating in ((fast, 1e3), (leaky, 2e4)):
+        sigma = (insulating + (9.4e4 - insulating) * held / 1e27) * activation
+        wanted = (59.0 / 30.0 + sigma * 60e-9 * 1e-9 / height * resistance) / resistance
+        assert one.current_A / one.device_V == pytest.approx(wanted, rel=0.15)
+    assert leaky.current_A > 1.2 * fast.current_A
+
+
+def test_a_box_without_a_filament_is_a_plane(device):
+    """The same boundary in a plane and in 3D; lumped volumes and means of triangles and tetrahedra differ a little."""
+    keys = {
+        "continuum.filament_radius_nm": 0.0, "continuum.boundary_nm": 2.0, "continuum.boundary_energy_eV": -0.1,
+        "continuum.size_nm": 2.0, "continuum.height_nm": 1.0, "continuum.depth_nm": 8.0,
+    }  # fmt: skip
+    plane, box = (VcmContinuum(device.replace(keys | {"continuum.geometry": name})) for name in ("plane", "box"))
+    for one in (plane, box):
+        one.advance(0.2, 0.2, Circuit(100.0))
+    assert box.current_A == pytest.approx(plane.current_A, rel=2e-3)
+    shares = [one.cell.share * one.cell.vacancies.total for one in (plane, box)]
+    assert shares[1] == pytest.approx(shares[0], rel=2e-3)
+    found = []
+    for one, height in ((plane, 1), (box, 2)):
+        x = one.problem.space.tabulate_dof_coordinates()
+        at = np.flatnonzero(x[:, 1] < 1e-9) if height == 2 else np.arange(len(x))
+        order = at[np.lexsort(np.round(x[at][:, [0, height]].T, 6))]
+        found.append([one.cell.vacancies.density_per_m3[order], one.problem.temperature_K[order]])
+    np.testing.assert_allclose(found[1], found[0], rtol=5e-3)
+
+
+def test_a_box_with_a_filament_is_a_quarter(device):
+    cell = build_cell(device.replace({
+        "continuum.geometry": "box", "continuum.size_nm": 1.5, "continuum.height_nm": 1.0, "continuum.depth_nm": 20.0,
+    }))  # fmt: skip
+    x, n = cell.vacancies.space.tabulate_dof_coordinates(), cell.vacancies.density_per_m3
+    r, low = np.hypot(x[:, 0], x[:, 1]), (x[:, 2] > 1.5) & (x[:, 2] < 4.5) & (n > 0.0)
+    np.testing.assert_allclose(n[low & (r < 4.5)], 9e26, rtol=1e-12)
+    np.testing.assert_allclose(n[low & (r > 5.5)], 9.6e24, rtol=1e-12)
+    volume = cell.share * cell.vacancies.volume_m3().sum()
+    assert volume == pytest.approx(30e-9 * 20e-9 * 20e-9, rel=1e-9)
+
+
+def test_a_boundary_starts_with_what_it_is_given(device):
+    keys = {"continuum.boundary_nm": 2.0, "continuum.boundary_energy_eV": -0.1, "continuum.boundary_per_m3": 2e26,
+            "continuum.filament_radius_nm": 0.0}  # fmt: skip
+    cell = build_cell(device.replace(keys))
+    x = cell.vacancies.space.tabulate_dof_coordinates()
+    inside = cell.vacancies.density_in("boundary")
+    np.testing.assert_allclose(inside[(x[:, 1] < 4.0) & ~np.isnan(inside)], 2e26, rtol=1e-6)
+    outside = cell.vacancies.density_in("oxide")
+    np.testing.assert_allclose(outside[(x[:, 1] < 4.0) & (x[:, 0] > 1.1) & ~np.isnan(outside)], 9.6e24, rtol=1e-12)
+
+
+def test_a_cap_may_hold_the_reservoir(device):
+    cell = build_cell(device.replace({"continuum.cap_per_m3": 9e26, "continuum.reservoir_barrier_eV": 0.6}))
+    z = cell.vacancies.space.tabulate_dof_coordinates()[:, 1]
+    top = np.isclose(z, 20.0) & (cell.vacancies.density_per_m3 > 0.0)
+    np.testing.assert_allclose(cell.vacancies.density_per_m3[top], 9e26, rtol=1e-12)
+    cell.vacancies.step(1.0, 0.0, 500.0)
+    assert cell.vacancies.entered["reservoir/cap"] > 1.0
 
 
 @pytest.mark.parametrize(
@@ -147,6 +211,8 @@ def test_a_boundary_in_a_plane_is_one_half_of_the_cell(device):
         ({"continuum.boundary_nm": 15.0, "continuum.radius_nm": 5.5}, "below twice radius_nm"),
         ({"continuum.filament_radius_nm": 20.0}, "below radius_nm"),
         ({"continuum.reservoir_per_m3": 2e27}, "below sites_per_m3"),
+        ({"continuum.cap_per_m3": 2e27}, "below sites_per_m3"),
+        ({"continuum.geometry": "box", "continuum.depth_nm": 8.0}, "below half of depth_nm"),
         ({"vacancy.initial_fraction": 0.0}, "has to start from some"),
         ({"continuum.shortest_s": 1.0}, "at least shortest_s"),
         ({"continuum.dielectric": "SiO"}, "unknown material"),
@@ -185,6 +251,56 @@ def test_set_is_abrupt_reset_gradual_and_the_cycle_closes(tmp_path):
     assert abs(summary["vacancy_share"] - 1.0) < 1e-10
     assert summary["E_residual_J"] < 1e-8 * summary["E_electrical_J"]
     assert summary["wall_time_s"] < 120.0
+
+
+@pytest.mark.slow
+def test_behind_a_load_alone_set_is_abrupt_and_reset_gradual(tmp_path):
+    """The example without a compliance: forming and two cycles, V_SET below V_form."""
+    device = ionsim.load("hfo2_continuum_load")
+    run = ionsim.Simulation(device).run(tmp_path / "run")
+    series = {name: np.asarray(values) for name, values in run.series.items()}
+    turned_on, low, high = [], [], []
+    for k, stage in enumerate(device.drive.stages):
+        part = {name: values[series["stage"] == k] for name, values in series.items()}
+        assert not np.any(part["limited"])
+        turn = int(np.argmax(np.abs(part["voltage_V"])))
+        out = np.flatnonzero(np.abs(part["voltage_V"][: turn + 1]) > 0.3)
+        current, volts = np.abs(part["current_A"][out]), part["voltage_V"][out]
+        growth = current[1:] / current[:-1]  # in 10 mV
+        back = turn + int(np.argmin(np.abs(np.abs(part["voltage_V"][turn:]) - 0.1)))
+        read_ohm = 1.0 / part["conductance_S"][back]
+        if stage.stop_V > 0.0:
+            assert growth.max() > 2.0
+            turned_on.append(volts[1 + int(np.argmax(growth))])
+            low.append(read_ohm)
+        else:
+            assert growth.min() > 1.0 / 1.35
+            high.append(read_ohm)
+    assert len(turned_on) == 3
+    assert max(turned_on[1:]) < turned_on[0]
+    for before, off, after in zip(low[:-1], high, low[1:], strict=True):
+        assert off > 10.0 * max(before, after)
+
+
+@pytest.mark.slow
+def test_a_boundary_lowers_forming_where_the_film_is_not_leaky(tmp_path):
+    """A film of 10 S/m with a boundary of 1 nm in a plane: 2.7 V, less where it attracts vacancies; none without."""
+    base = ionsim.load("hfo2_continuum").replace({
+        "continuum.geometry": "plane", "continuum.filament_radius_nm": 0.0, "continuum.insulating_S_per_m": 10.0,
+        "vacancy.initial_fraction": 8e-5, "continuum.reservoir_barrier_eV": 0.5, "continuum.outer_radius_nm": 40.0,
+        "continuum.size_nm": 0.5, "continuum.height_nm": 0.3, "continuum.density_step": 0.25,
+        "drive.stages": [{"name": "forming", "stop_V": 4.0, "compliance_A": 1e-4, "turn_at_compliance": True}],
+    })  # fmt: skip
+    found = []
+    for energy in (None, 0.0, -0.1):
+        boundary = {"continuum.boundary_nm": 1.0, "continuum.boundary_barrier_eV": 0.7}
+        keys = {} if energy is None else boundary | {"continuum.boundary_energy_eV": energy}
+        run = ionsim.Simulation(base.replace(keys)).run(tmp_path / f"{energy}")
+        limited = np.flatnonzero(run.series["limited"])
+        found.append(np.asarray(run.series["voltage_V"])[limited[0]] if len(limited) else np.inf)
+    assert found[0] == np.inf
+    assert 2.0 < found[1] < 3.5
+    assert found[2] < found[1] - 0.8
 
 
 @pytest.mark.slow

@@ -12,14 +12,22 @@ class Continuum(Section):
     filament are vacancy.initial_fraction of the sites.
     """
 
-    geometry: Literal["axisymmetric", "plane"] = setting("axisymmetric", "around an axis, or mirrored at x = 0")
-    depth_nm: float = number(30.0, "nm", "extent along y of a plane", gt=0.1, le=10_000)
-    radius_nm: float = number(15.0, "nm", "radius (of a plane: half width) of oxide and reservoir", gt=0.5, le=1000)
+    geometry: Literal["axisymmetric", "plane", "box"] = setting(
+        "axisymmetric", "around an axis; mirrored at x = 0 and the same along y; in 3D, mirrored at x = 0 and y = 0"
+    )
+    depth_nm: float = number(30.0, "nm", "extent along y of a plane or box", gt=0.1, le=10_000)
+    radius_nm: float = number(15.0, "nm", "radius (else half width) of oxide and reservoir", gt=0.5, le=1000)
     outer_radius_nm: float = number(60.0, "nm", "the same of electrodes and dielectric", gt=0.5, le=10_000)
     dielectric: str = setting("SiO2", "material around the oxide")
     reservoir_nm: float = number(15.0, "nm", "thickness of vacancy-rich oxide between oxide and cap", gt=0.2, le=1000)
     reservoir_per_m3: float = number(7e26, "1/m^3", "vacancies in it at the start", gt=0, le=1e29)
     reservoir_energy_eV: float = number(0.0, "eV", "energy of a vacancy in it, negative where it attracts", ge=-5, le=5)
+    reservoir_barrier_eV: float | None = number(
+        None, "eV", "barrier of a hop in it, else that of the oxide", ge=0, le=10
+    )
+    cap_per_m3: float | None = number(
+        None, "1/m^3", "vacancies that the cap holds at the top of the reservoir; else none pass", gt=0, le=1e29
+    )
     filament_radius_nm: float = number(5.0, "nm", "radius of the filament at the start, 0 for none", ge=0, le=1000)
     filament_per_m3: float = number(9e26, "1/m^3", "vacancies in it", gt=0, le=1e29)
     gap_nm: float = number(1.0, "nm", "oxide between the filament and the bottom electrode", ge=0, le=1000)
@@ -41,6 +49,12 @@ class Continuum(Section):
     )
     boundary_barrier_eV: float = number(1.2, "eV", "barrier of a hop in it", ge=0, le=10)
     boundary_energy_eV: float = number(0.0, "eV", "energy of a vacancy in it, negative where it attracts", ge=-5, le=5)
+    boundary_per_m3: float | None = number(
+        None, "1/m^3", "vacancies in it at the start; else in equilibrium with the oxide", gt=0, le=1e29
+    )
+    boundary_S_per_m: float | None = number(
+        None, "S/m", "prefactor of its conductivity without vacancies, else that of the oxide", gt=0, le=1e8
+    )
     insulating_S_per_m: float = number(1e3, "S/m", "prefactor of the conductivity without vacancies", gt=0, le=1e8)
     conducting_S_per_m: float = number(9.4e4, "S/m", "prefactor at full_per_m3, linear between", gt=0, le=1e8)
     full_per_m3: float = number(1e27, "1/m^3", "vacancies from which on conduction grows no more", gt=0, le=1e29)
@@ -72,12 +86,15 @@ class Continuum(Section):
         if self.filament_radius_nm >= self.radius_nm:
             message = f"must be below radius_nm = {self.radius_nm:g}"
             yield Problem("filament_radius_nm", message, self.filament_radius_nm)
+        if self.geometry == "box" and self.filament_radius_nm >= 0.5 * self.depth_nm:
+            message = f"must be below half of depth_nm = {self.depth_nm:g}"
+            yield Problem("filament_radius_nm", message, self.filament_radius_nm)
         if self.boundary_nm is not None and self.boundary_nm >= 2.0 * self.radius_nm:
             yield Problem("boundary_nm", f"must be below twice radius_nm = {self.radius_nm:g}", self.boundary_nm)
         if self.gap_nm >= oxide_nm:
             yield Problem("gap_nm", f"must be below layers.oxide.thickness_nm = {oxide_nm:g}", self.gap_nm)
-        for key in ("reservoir_per_m3", "filament_per_m3"):
-            if getattr(self, key) >= self.sites_per_m3:
+        for key in ("reservoir_per_m3", "filament_per_m3", "cap_per_m3", "boundary_per_m3"):
+            if (getattr(self, key) or 0.0) >= self.sites_per_m3:
                 message = f"must be below sites_per_m3 = {self.sites_per_m3:g}"
                 yield Problem(key, message, getattr(self, key))
         if initial_fraction <= 0.0:

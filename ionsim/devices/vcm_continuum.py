@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import fem
 from ionsim.config.vcm import VcmDevice
 from ionsim.devices.corners import is_corner
-from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell
+from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell, height_axis
 from ionsim.drive import Circuit
 from ionsim.errors import DeviceFileError
 
@@ -139,9 +139,9 @@ class VcmContinuum:
         return
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """A cut around the oxide: ``cut/r_nm`` (n,) (x of a plane), ``cut/z_nm`` (nz,), fields as ``cut/NAME`` (nz, n).
+        """A cut around the oxide: ``cut/r_nm`` (n,), ``cut/z_nm`` (nz,), fields as ``cut/NAME`` (nz, n).
 
-        Vacancies are 0 outside of oxide and reservoir.
+        r is x in a plane, and in a box, which is cut at y = 0. Vacancies are 0 outside of oxide and reservoir.
         """
         r, z, operator, share = self._cut
         fields = {name: operator.sample(values) for name, values in self.mesh_fields().items()}
@@ -184,11 +184,11 @@ class VcmContinuum:
         none: Floats = np.empty(0)
         arrays = {
             "values": electrical.values, "previous": none if electrical.previous is None else electrical.previous,
-            "state": electrical.states[DENSITY], "density": moved.density, "free": moved.free,
+            "density": moved.density, "free": moved.free,
             "amounts": moved.amounts, "before": none if moved.previous is None else moved.previous,
             "potential_V": moved.potential_V, "temperature_K": moved.temperature_K, "entered": moved.entered,
             "last_entered": moved.last_entered, "rate": saved.rate_per_m3s,
-        }  # fmt: skip
+        } | {f"state_{name}": values for name, values in electrical.states.items()}  # fmt: skip
         scalars = [
             np.nan if electrical.previous_dt_s is None else electrical.previous_dt_s, electrical.cell_V,
             float(electrical.limited), moved.previous_dt_s, *(float(getattr(self, name)) for name in _SCALARS),
@@ -201,7 +201,8 @@ class VcmContinuum:
         previous_dt, cell_V, limited, moved_dt, *rest = (float(value) for value in saved["scalars"])
         electrical = fem.Saved(
             arrays["values"], arrays["previous"] if len(arrays["previous"]) else None,
-            None if np.isnan(previous_dt) else previous_dt, cell_V, bool(limited), {DENSITY: arrays["state"]},
+            None if np.isnan(previous_dt) else previous_dt, cell_V, bool(limited),
+            {name.removeprefix("state_"): values for name, values in arrays.items() if name.startswith("state_")},
         )  # fmt: skip
         moved = fem.SavedVacancies(
             arrays["density"], arrays["free"], arrays["amounts"], arrays["before"] if len(arrays["before"]) else None,
@@ -218,13 +219,16 @@ class VcmContinuum:
         x = self.problem.space.tabulate_dof_coordinates()
         inside = np.zeros(len(x), dtype=bool)
         inside[self.cell.vacancies.nodes] = True
-        self._axis = np.flatnonzero(inside & (x[:, 0] < 1e-9) & (x[:, 1] < oxide_nm + 1e-6))
-        low, high = max(-_MARGIN_NM, x[:, 1].min()), min(oxide_nm + keys.reservoir_nm + _MARGIN_NM, x[:, 1].max())
+        height = height_axis(keys)
+        heights, off_axis = x[:, height], np.abs(x[:, :height]).max(axis=1)
+        self._axis = np.flatnonzero(inside & (off_axis < 1e-9) & (heights < oxide_nm + 1e-6))
+        low, high = max(-_MARGIN_NM, heights.min()), min(oxide_nm + keys.reservoir_nm + _MARGIN_NM, heights.max())
         width = min(keys.radius_nm + _MARGIN_NM, keys.outer_radius_nm)
         spacing = max(width, high - low) / _POINTS
         r, z = (begin + (np.arange(round(length / spacing)) + 0.5) * spacing for begin, length in
                 ((0.0, width), (low, high - low)))  # fmt: skip
-        points = np.stack(np.meshgrid(r, z), axis=-1).reshape(-1, 2)
+        points = np.zeros((len(z) * len(r), height + 1))
+        points[:, [0, height]] = np.stack(np.meshgrid(r, z), axis=-1).reshape(-1, 2)
         operator = fem.SiteOperator(self.problem.space, points)
         return r, z, operator, operator.sample(inside.astype(np.float64))
 

@@ -1,7 +1,8 @@
-"""From a VCM device file to the continuum: mesh in (r, z) or (x, z), laws of the oxide, equations."""
+"""From a VCM device file to the continuum: mesh in (r, z), (x, z) or (x, y, z), laws of the oxide, equations."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,8 +21,8 @@ from meshes.shapes import plane
 
 Floats = NDArray[np.float64]
 
-#: Name of the density among the states of the equations; where vacancies live.
-DENSITY = "vacancies_per_m3"
+#: Names of the density among the states of the equations, and of that within the boundary; where vacancies live.
+DENSITY, BOUNDARY_DENSITY = "vacancies_per_m3", "boundary_per_m3"
 OXIDE = ("oxide", "reservoir", "boundary")
 
 #: Largest element in nm, and the ratio of neighbouring ones; chosen: currents within 1 % of twice as fine meshes.
@@ -30,8 +31,8 @@ _LARGEST_NM, _GROWTH = 12.0, 1.3
 #: Conductivities below this (S/m) are those of insulators, in which no current is solved for.
 _INSULATOR_S_PER_M = 1e-9
 
-#: What tells on the conductivity: 2 % of full_per_m3 raise it by a fifth of a decade.
-_FLOOR = 0.02
+#: Vacancies that tell on the conductivity: they raise its prefactor by this much of what it is without any (chosen).
+_FLOOR = 1.88
 
 
 @dataclass(frozen=True)
@@ -60,24 +61,30 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
             values = {name: value if value > _INSULATOR_S_PER_M else 0.0 for name, value in values.items()}
         return values | dict.fromkeys(living, oxide)
 
+    sigma = by_region("electrical_S_per_m", conductivity(keys))
+    kappa = by_region("thermal_W_per_mK", thermal_conductivity(keys))
+    sides = {BOUNDARY_DENSITY: "boundary"} if "boundary" in mesh.regions else {}
+    if sides:
+        sigma["boundary"], kappa["boundary"] = _of_boundary(keys)
     electrical = fem.Transient(
-        mesh,
-        by_region("electrical_S_per_m", conductivity(keys)),
-        by_region("thermal_W_per_mK", thermal_conductivity(keys)),
+        mesh, sigma, kappa,
         by_region("capacity_J_per_m3K", device.material(device.layers.oxide.material).value("capacity_J_per_m3K")),
         {"bottom": device.ambient_K, "top": device.ambient_K},
-        states={DENSITY: 0.0},
+        states=dict.fromkeys((DENSITY, *sides), 0.0),
         settings=fem.TransientSettings(rtol=device.numerics.field_rtol),
-    )
+    )  # fmt: skip
     prefactor = keys.attempt_Hz * (keys.hop_nm * 1e-9) ** 2
     law = fem.VacancyRegion(prefactor, keys.barrier_eV, soret_eV=keys.soret_eV)
     fast = fem.VacancyRegion(prefactor, keys.boundary_barrier_eV, keys.boundary_energy_eV, keys.soret_eV)
-    sink = fem.VacancyRegion(prefactor, keys.barrier_eV, keys.reservoir_energy_eV, keys.soret_eV)
+    barrier_eV = keys.barrier_eV if keys.reservoir_barrier_eV is None else keys.reservoir_barrier_eV
+    sink = fem.VacancyRegion(prefactor, barrier_eV, keys.reservoir_energy_eV, keys.soret_eV)
     laws = {name: {"boundary": fast, "reservoir": sink}.get(name, law) for name in living}
     electrode = fem.VacancyElectrode(
         keys.generation_per_m2s, keys.generation_eV, keys.removal_m_per_s, keys.removal_eV, keys.electrode_nm
     )
     electrodes = {f"{name}/bottom": electrode for name in living if name != "reservoir"}
+    if keys.cap_per_m3 is not None:
+        electrodes["reservoir/cap"] = fem.VacancyElectrode(density_per_m3=keys.cap_per_m3)
     vacancies = fem.VacancyTransport(
         mesh, laws, keys.sites_per_m3 * device.vacancy.initial_fraction, keys.charge_e,
         sites_per_m3=keys.sites_per_m3, hop_nm=keys.hop_nm, electrodes=electrodes,
@@ -85,8 +92,9 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     )  # fmt: skip
     vacancies.set_density(initial_density(device, vacancies.space.tabulate_dof_coordinates()))
     electrical.temperature_K = np.full(electrical.halo.local, device.ambient_K)
-    coupled = fem.VacancyCell(electrical, vacancies, _FLOOR * keys.full_per_m3, DENSITY)
-    share = 1.0 if mesh.axisymmetric else 2.0 * keys.depth_nm * 1e-9
+    floor = _FLOOR * keys.full_per_m3 * keys.insulating_S_per_m / keys.conducting_S_per_m
+    coupled = fem.VacancyCell(electrical, vacancies, floor, DENSITY, sides=sides)
+    share = {"axisymmetric": 1.0, "plane": 2.0 * keys.depth_nm * 1e-9, "box": 4.0}[keys.geometry]
     return ContinuumCell(share, mesh, electrical, vacancies, coupled)
 
 
@@ -98,7 +106,9 @@ def _surroundings(device: VcmDevice) -> Mapping[str, str]:
 
 
 def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
-    """Right-angled triangles in (r, z), or in (x, z) of one half; z = 0 is the top of the bottom electrode.
+    """Right-angled simplices in (r, z), in (x, z) of one half, or in (x, y, z) of one quarter of a box.
+
+    z = 0 is the top of the bottom electrode. A box is as deep as its oxide: a row of them, mirrored at their ends.
 
     Regions "bottom", "oxide", "reservoir", "dielectric", "cap", "top", and "boundary" in the oxide at the axis where
     there is one; surfaces "bottom", "top".
@@ -110,9 +120,9 @@ def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
     top, base = cap + layers.top.thickness_nm, -layers.bottom.thickness_nm
     inner, outer, fine = keys.radius_nm, keys.outer_radius_nm, keys.size_nm
     half = 0.5 * (keys.boundary_nm or 0.0)
-    across = {0.0: fine, half: min(fine, half or fine), keys.filament_radius_nm: fine, inner: 4.0 * fine,
+    sizes_r = {0.0: fine, half: min(fine, half or fine), keys.filament_radius_nm: fine, inner: 4.0 * fine,
               outer: _LARGEST_NM}  # fmt: skip
-    r = graded_lines(across, _GROWTH, _LARGEST_NM)
+    r = graded_lines(sizes_r, _GROWTH, _LARGEST_NM)
     low = keys.height_nm
     sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low, film: 5.0 * low, cap: 10.0 * low,
              top: 20.0 * low}  # fmt: skip
@@ -124,18 +134,32 @@ def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
     ]  # fmt: skip
     if half:
         painted.append(("boundary", [(0.0, half), (0.0, oxide)]))
-    surfaces = {"bottom": plane(1, base), "top": plane(1, top)}
-    flat = mesh_grid([r, z], painted, surfaces, comm=MPI.COMM_SELF)
-    return replace(flat, axisymmetric=keys.geometry == "axisymmetric")
+    lines = [r, z]
+    if keys.geometry == "box":
+        deep = 0.5 * keys.depth_nm
+        y = graded_lines({0.0: fine, keys.filament_radius_nm: fine, deep: 4.0 * fine}, _GROWTH, _LARGEST_NM)
+        lines = [r, y, z]
+        painted = [(name, [across, (0.0, deep), along]) for name, (across, along) in painted]
+    height = len(lines) - 1
+    surfaces = {"bottom": plane(height, base), "top": plane(height, top)}
+    cell = mesh_grid(lines, painted, surfaces, comm=MPI.COMM_SELF)
+    return replace(cell, axisymmetric=keys.geometry == "axisymmetric")
+
+
+def height_axis(keys: Continuum) -> int:
+    """Which of a mesh's coordinates is the height."""
+    return 2 if keys.geometry == "box" else 1
 
 
 def initial_density(device: VcmDevice, points_nm: Floats) -> Floats:
-    """Density (n,) in 1/m^3 at points (n, >= 2) in nm: background, filament above the gap, reservoir.
+    """Density (n,) in 1/m^3 at points (n, 3) in nm: background, filament above the gap, reservoir, boundary.
 
-    Edges of filament and reservoir are linear over ``edge_nm``, so that what they conduct does not depend on the mesh.
+    Points are (r or x, z, 0), in a box (x, y, z). Edges of filament and reservoir are linear over
+    ``edge_nm``, so that what they conduct does not depend on the mesh.
     """
     keys = device.continuum
-    r, z = points_nm[:, 0], points_nm[:, 1]
+    x, z = points_nm[:, 0], points_nm[:, height_axis(keys)]
+    r = np.hypot(x, points_nm[:, 1]) if keys.geometry == "box" else x
     background = keys.sites_per_m3 * device.vacancy.initial_fraction
 
     def share(inside_nm: Floats) -> Floats:
@@ -145,7 +169,25 @@ def initial_density(device: VcmDevice, points_nm: Floats) -> Floats:
     filament = share(np.minimum(wide - r, z - keys.gap_nm)) if wide else np.zeros_like(r)
     reservoir = share(z - device.layers.oxide.thickness_nm)
     found = background + (keys.filament_per_m3 - background) * filament
+    if keys.boundary_nm is not None:
+        _fill_boundary(device, points_nm, background, found)
     return np.asarray(found + (keys.reservoir_per_m3 - found) * reservoir)
+
+
+def _fill_boundary(device: VcmDevice, points_nm: Floats, oxide_per_m3: float, found: Floats) -> None:
+    """The boundary's own density where there is no filament; at its edges what the oxide has in equilibrium with it."""
+    keys, tiny = device.continuum, 1e-6
+    r, z = points_nm[:, 0], points_nm[:, height_axis(keys)]
+    half, oxide_nm = 0.5 * (keys.boundary_nm or 0.0), device.layers.oxide.thickness_nm
+    gain = math.exp(-keys.boundary_energy_eV / (K_EV_PER_K * device.ambient_K))
+    odds = gain * oxide_per_m3 / (keys.sites_per_m3 - oxide_per_m3)
+    if keys.boundary_per_m3 is not None:
+        odds = keys.boundary_per_m3 / (keys.sites_per_m3 - keys.boundary_per_m3)
+    outer = odds / max(gain, 1.0)  # a node holds the density of the region with the highest energy
+    edge = (r > half - tiny) | (z > oxide_nm - tiny)
+    held = keys.sites_per_m3 * np.where(edge, outer / (1.0 + outer), odds / (1.0 + odds))
+    inside = (r < half + tiny) & (z < oxide_nm + tiny)
+    found[inside] = np.where(found > oxide_per_m3, np.maximum(found, held), held)[inside]
 
 
 def conductivity(keys: Continuum) -> Any:
@@ -159,6 +201,16 @@ def conductivity(keys: Continuum) -> Any:
         return (low + rise * fem.minimum(vacancies_per_m3 / full, 1.0)) * fem.exp(-barrier / (K_EV_PER_K * T_K))
 
     return sigma
+
+
+def _of_boundary(keys: Continuum) -> tuple[Any, Any]:
+    """sigma and kappa of the boundary, of the density within it: at its edge that differs from the oxide's."""
+    low = keys.insulating_S_per_m if keys.boundary_S_per_m is None else keys.boundary_S_per_m
+    sigma, kappa = conductivity(keys.model_copy(update={"insulating_S_per_m": low})), thermal_conductivity(keys)
+    return (
+        lambda T_K, boundary_per_m3: sigma(T_K, boundary_per_m3),
+        lambda T_K, boundary_per_m3: kappa(T_K, boundary_per_m3),
+    )
 
 
 def thermal_conductivity(keys: Continuum) -> Any:

@@ -67,7 +67,8 @@ def iv_figure(
         axes.set_xlabel("applied voltage (V)")
         axes.set_ylabel("|current| (A)")
         decades(axes)
-        figure.legend(loc="outside upper center", ncols=max(len(labelled), 1), title=title or None, title_fontsize=9)
+        columns = min(max(len(labelled), 1), 3)
+        figure.legend(loc="outside upper center", ncols=columns, title=title or None, title_fontsize=9)
     return figure
 
 
