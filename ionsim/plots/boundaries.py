@@ -25,13 +25,15 @@ _STRUCTURES = {"single crystal": MUTED, "low symmetry": BLUE, "high symmetry": V
 _SPARE = (ORANGE, PURPLE, INK)
 
 
-def boundary_figure(film: Polycrystal, vacancies: Mapping[str, Floats], title: str = "") -> Figure:
-    """Vacancies (M, 3) in nm of some states over the boundaries of a film: from above, and from the side.
+def boundary_figure(
+    film: Polycrystal, box_nm: tuple[float, float, float], vacancies: Mapping[str, Floats], title: str = ""
+) -> Figure:
+    """Vacancies (M, 3) in nm of some states over the boundaries in the box of a lattice: from above and from the side.
 
     Boundaries are painted as wide as they are, from above at half of the film's height, from the side in the middle
     of y. Dots are vacancies of the whole film, dark in a boundary, light in a grain.
     """
-    x, y, z = film.size_nm
+    x, y, z = box_nm
     with styled():
         count = len(vacancies)
         figure = new_figure(2.7 * count + 0.6, 2.6 * (1.0 + z / y) + 0.9)
@@ -61,7 +63,7 @@ def boundary_figure(film: Polycrystal, vacancies: Mapping[str, Floats], title: s
             Line2D([], [], marker="o", ls="", ms=4, mfc=colour, mec=INK, label=f"vacancy in a {where}")
             for where, colour in (("boundary", INK), ("grain", "white"))
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 * count))
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
         figure.suptitle(title, fontsize=9)
     return figure
 
@@ -103,7 +105,7 @@ def positions_figure(runs: Sequence[Formed], devices: Mapping[str, VcmDevice]) -
     """Where the current of formed films runs: axes from above, and the share of it inside boundaries."""
     names = {name: colour for name, colour in _colours(runs).items() if name in devices}
     with styled():
-        figure = new_figure(2.5 * (len(names) + 1), 3.0)
+        figure = new_figure(2.5 * (len(names) + 1), 3.2)
         *plans, shares = figure.subplots(1, len(names) + 1)
         for axes, (name, colour) in zip(plans, names.items(), strict=True):
             own = [run for run in runs if run.structure == name and run.formed]
@@ -113,14 +115,14 @@ def positions_figure(runs: Sequence[Formed], devices: Mapping[str, VcmDevice]) -
                 centre = 0.5 * lattice.width_nm if grains.position_nm is None else grains.position_nm
                 axes.axvspan(centre - 0.5 * grains.width_nm, centre + 0.5 * grains.width_nm, color=pale(colour), lw=0)
                 axes.scatter(x, y, s=8, color=colour)
-                axes.set_title(f"{name}: axes, boundary")
+                axes.set_title(name)
             elif grains is None:
                 axes.scatter(x, y, s=8, color=colour)
-                axes.set_title(f"{name}: axes")
+                axes.set_title(name)
             else:  # films differ from run to run
                 axes.scatter(x, y, s=8, c=["k" if run.boundary_share > 0.5 else "none" for run in own], edgecolors="k",
                              linewidths=0.6)  # fmt: skip
-                axes.set_title(f"{name}: axes,\nfilled in a boundary")
+                axes.set_title(f"{name} (filled: boundary)")
             axes.set(xlim=(0, lattice.width_nm), ylim=(0, lattice.depth_nm), aspect="equal", xlabel="x (nm)")
         plans[0].set_ylabel("y (nm)")
         for name, colour in names.items():

@@ -62,7 +62,7 @@ def grains_figure(
 def painted(crystal: Polycrystal, corner: Floats, edges: Floats) -> Floats:
     """Colours (n, m, 3) of the points of a rectangle: a corner (3,) and two edges (2, 3) in nm."""
     lengths = np.linalg.norm(edges, axis=1)
-    counts = np.maximum(2, np.rint(_POINTS * lengths / max(crystal.size_nm)).astype(int))
+    counts = np.maximum(2, np.rint(_POINTS * lengths / lengths.max()).astype(int))
     s, t = ((np.arange(count) + 0.5) / count for count in counts)
     points = corner + s[:, None, None] * edges[0] + t[None, :, None] * edges[1]
     found = crystal.locate(points.reshape(-1, 3))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ionsim.plots.boundaries import boundary_figure
 from ionsim.plots.conductance import conductance_figure
 from ionsim.plots.curves import iv_figure, transient_figure
 from ionsim.plots.cut import Cut, cut_figure
@@ -22,7 +23,10 @@ from ionsim.plots.vacancies import chosen as with_vacancies
 from ionsim.plots.vacancies import vacancy_figure
 from ionsim.results.model import PICTURES
 
-IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT, PHASES, RESISTANCE, *_, VACANCIES = PICTURES
+if TYPE_CHECKING:
+    from meshes import Polycrystal
+
+IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT, PHASES, RESISTANCE, *_, VACANCIES, BOUNDARIES = PICTURES
 
 #: States of the main job in the order in which they are drawn.
 STATES = ("virgin", "formed", "reset", "set")
@@ -37,6 +41,8 @@ class RunLike(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
     @property
     def input_toml(self) -> str: ...
     @property
@@ -56,7 +62,8 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
 
     The conductance is drawn of metal, whose channels are counted, and of retention (``drive.kind = "read"``). A picture
     is left out when the run does not hold what it shows (no samples, no snapshots, no lattice); the cut shows
-    up to four snapshots that hold fields under bias, whatever their labels. Of ECRAM devices see ``ecram_figures``.
+    up to four snapshots that hold fields under bias, whatever their labels. Films with grain boundaries have them drawn
+    with the vacancies (``boundaries.png``). Of ECRAM devices see ``ecram_figures``.
     Raises ``ResultsError`` when a file cannot be written.
     """
     folder = Path(out_dir)
@@ -103,6 +110,10 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
                 title=run.name,
             )  # fmt: skip
             written.append(save(figure, folder / FILAMENT))
+            film = _film(run)
+            if film is not None:
+                figure = boundary_figure(film, _oxide_box(run.sites), states, title=run.name)
+                written.append(save(figure, folder / BOUNDARIES))
         cuts = _cuts(run)
         if cuts:
             box, lateral = _oxide_box(run.sites), substrate(run.input_toml) is not None
@@ -159,6 +170,18 @@ def substrate(input_toml: str) -> str | None:
     """Material below a lateral cell; None of a vertical one."""
     layer = tomllib.loads(input_toml).get("layers", {}).get("substrate")
     return None if layer is None else str(layer["material"])
+
+
+def _film(run: RunLike) -> Polycrystal | None:
+    """The grains of a polycrystalline film."""
+    if "grains" not in tomllib.loads(run.input_toml):
+        return None
+    from ionsim.config import VcmDevice
+    from ionsim.devices.vcm_grains import film_of
+
+    device = VcmDevice.from_toml(run.input_toml)
+    assert isinstance(device, VcmDevice)
+    return film_of(device, run.seed)
 
 
 def _is_metal(run: RunLike) -> bool:

@@ -15,7 +15,7 @@ RUN_FILE = "run.h5"
 FIELDS_FOLDER = "fields.bp"
 PICTURES = ("iv.png", "transient.png", "conductance.png", "filament.png", "cut.png", "phases.png",
             "resistance.png", "train.png", "currents.png", "ions.png", "retention.png",
-            "vacancies.png")  # fmt: skip
+            "vacancies.png", "boundaries.png")  # fmt: skip
 STATUSES = ("running", "complete", "failed")
 
 _PACKAGES = ("ionsim", "numpy", "scipy", "numba", "fenics-basix", "dolfinx-solver-real", "h5py", "ase", "gmsh")
