@@ -33,7 +33,8 @@ def devices(lengths_nm: list[float], thicknesses_nm: list[float], changes: list[
     found = {}
     for length in lengths_nm:
         domain = f"mesh.domain_width_nm={length + 6.0}"
-        found[f"{length:g} nm"] = load("hfo2_single_boundary", [*_FIXED, f"lattice.depth_nm={length}", domain, *changes])
+        keys = [*_FIXED, f"lattice.depth_nm={length}", domain, *changes]
+        found[f"{length:g} nm"] = load("hfo2_single_boundary", keys)
     for thickness in thicknesses_nm:
         keys = ["grains.boundary_class=high_symmetry", f"layers.oxide.thickness_nm={thickness}", *changes]
         found[f"{thickness:g} nm thick"] = load("hfo2_single_boundary", keys)

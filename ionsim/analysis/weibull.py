@@ -78,7 +78,7 @@ def weibull_fit(values: ArrayLike, censored: ArrayLike = (), level: float = 0.95
     known, bounds = _checked(values, censored)
     everything = np.concatenate([known, bounds])
     logs = np.log(known)
-    shift = float(logs.max())
+    shift = float(np.log(everything).max())  # powers of voltages over the largest do not overflow
 
     def scale_of(slope: float) -> float:
         powers = np.exp(slope * (np.log(everything) - shift))
