@@ -114,8 +114,12 @@ class System:
             nodes, area = self.faces[name]
             work = 0.5 * self.species.charge * one.field_nm * 1e-9 * out[nodes] / area
             kT = kT_eV[nodes]
-            self.coming[name] = one.generation_per_m2s * area * np.exp(-(one.generation_eV - work) / kT)
-            self.going[name] = one.removal_m_per_s * area * np.exp(-(one.removal_eV + work) / kT)
+            come, go = -(one.generation_eV - work) / kT, -(one.removal_eV + work) / kT
+            if one.most is not None:
+                excess = np.maximum(np.maximum(come, go) - np.log(one.most), 0.0)
+                come, go = come - excess, go - excess
+            self.coming[name] = one.generation_per_m2s * area * np.exp(come)
+            self.going[name] = one.removal_m_per_s * area * np.exp(go)
 
     # -- densities --------------------------------------------------------------------------------------------
 

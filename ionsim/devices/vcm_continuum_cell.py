@@ -30,6 +30,9 @@ _LARGEST_NM, _GROWTH = 12.0, 1.3
 #: Conductivities below this (S/m) are those of insulators, in which no current is solved for.
 _INSULATOR_S_PER_M = 1e-9
 
+#: Thickness of the layers that stand for thermal boundary resistance, nm (conductivity = h x thickness), chosen.
+INTERFACE_NM = 0.1
+
 #: What tells on the conductivity: 2 % of full_per_m3 raise it by a fifth of a decade.
 _FLOOR = 0.02
 
@@ -53,18 +56,26 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     keys, mesh = device.continuum, mesh_of(device)
     living = [name for name in OXIDE if name in mesh.regions]
     materials = {name: device.material(material) for name, material in _surroundings(device).items()}
+    interfaces = {name: h * INTERFACE_NM * 1e-9 for name, h in _interfaces(keys).items()}
+    materials |= {name: materials[{"bottom_interface": "bottom"}.get(name, "cap")] for name in interfaces}
 
     def by_region(quantity: str, oxide: Any) -> dict[str, Any]:
         values: dict[str, Any] = {name: material.value(quantity) for name, material in materials.items()}
         if quantity == "electrical_S_per_m":
             values = {name: value if value > _INSULATOR_S_PER_M else 0.0 for name, value in values.items()}
+            return values | dict.fromkeys(living, oxide)
+        if quantity == "thermal_W_per_mK":
+            values |= interfaces
+        # The share of the heat that stays heats the cell as all of it would heat one that conducts so much better.
+        values = {name: value / keys.heat_share for name, value in values.items()}
         return values | dict.fromkeys(living, oxide)
 
+    capacity = device.material(device.layers.oxide.material).value("capacity_J_per_m3K") / keys.heat_share
     electrical = fem.Transient(
         mesh,
         by_region("electrical_S_per_m", conductivity(keys)),
         by_region("thermal_W_per_mK", thermal_conductivity(keys)),
-        by_region("capacity_J_per_m3K", device.material(device.layers.oxide.material).value("capacity_J_per_m3K")),
+        by_region("capacity_J_per_m3K", capacity),
         {"bottom": device.ambient_K, "top": device.ambient_K},
         states={DENSITY: 0.0},
         settings=fem.TransientSettings(rtol=device.numerics.field_rtol),
@@ -77,7 +88,11 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     electrode = fem.VacancyElectrode(
         keys.generation_per_m2s, keys.generation_eV, keys.removal_m_per_s, keys.removal_eV, keys.electrode_nm
     )
-    electrodes = {f"{name}/bottom": electrode for name in living if name != "reservoir"}
+    below, above = ((f"{side}_interface" if f"{side}_interface" in interfaces else metal)
+                    for side, metal in (("bottom", "bottom"), ("top", "cap")))  # fmt: skip
+    electrodes = {f"{name}/{below}": electrode for name in living if name != "reservoir"}
+    if not keys.reservoir_nm:
+        electrodes |= {f"{name}/{above}": _cap(keys, name == "boundary") for name in living}
     vacancies = fem.VacancyTransport(
         mesh, laws, keys.sites_per_m3 * device.vacancy.initial_fraction, keys.charge_e,
         sites_per_m3=keys.sites_per_m3, hop_nm=keys.hop_nm, electrodes=electrodes,
@@ -88,6 +103,22 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     coupled = fem.VacancyCell(electrical, vacancies, _FLOOR * keys.full_per_m3, DENSITY)
     share = 1.0 if mesh.axisymmetric else 2.0 * keys.depth_nm * 1e-9
     return ContinuumCell(share, mesh, electrical, vacancies, coupled)
+
+
+def _interfaces(keys: Continuum) -> dict[str, float]:
+    """Layers that stand for thermal boundary resistance, and their conductance, W/(m^2 K)."""
+    pairs = {"bottom_interface": keys.interface_bottom_W_per_m2K, "top_interface": keys.interface_top_W_per_m2K}
+    return {name: value for name, value in pairs.items() if value is not None}
+
+
+def _cap(keys: Continuum, boundary: bool) -> fem.VacancyElectrode:
+    """How the cap makes and takes up vacancies, in a grain or in the boundary."""
+    shift = 0.5 * keys.boundary_exchange_eV if boundary else 0.0
+    most = None if keys.cap_max_rate_Hz is None else keys.cap_max_rate_Hz / keys.attempt_Hz
+    return fem.VacancyElectrode(
+        keys.cap_generation_per_m2s, keys.cap_generation_eV + shift, keys.cap_removal_m_per_s,
+        keys.cap_removal_eV - shift, keys.cap_nm, most=most,
+    )  # fmt: skip
 
 
 def _surroundings(device: VcmDevice) -> Mapping[str, str]:
@@ -114,14 +145,22 @@ def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
               outer: _LARGEST_NM}  # fmt: skip
     r = graded_lines(across, _GROWTH, _LARGEST_NM)
     low = keys.height_nm
-    sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low, film: 5.0 * low, cap: 10.0 * low,
-             top: 20.0 * low}  # fmt: skip
+    sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low}
+    if keys.reservoir_nm:
+        sizes[film] = 5.0 * low
+    sizes |= {cap: 10.0 * low, top: 20.0 * low}
+    layers_nm = {"bottom_interface": (-INTERFACE_NM, 0.0), "top_interface": (film, film + INTERFACE_NM)}
+    layers_nm = {name: bounds for name, bounds in layers_nm.items() if name in _interfaces(keys)}
+    sizes |= {next(edge for edge in bounds if edge not in sizes): low for bounds in layers_nm.values()}
     z = graded_lines(sizes, _GROWTH, _LARGEST_NM)
     painted = [
         ("bottom", [(0.0, outer), (base, 0.0)]), ("dielectric", [(inner, outer), (0.0, film)]),
         ("oxide", [(0.0, inner), (0.0, oxide)]), ("reservoir", [(0.0, inner), (oxide, film)]),
         ("cap", [(0.0, outer), (film, cap)]), ("top", [(0.0, outer), (cap, top)]),
     ]  # fmt: skip
+    if not keys.reservoir_nm:
+        painted = [one for one in painted if one[0] != "reservoir"]
+    painted += [(name, [(0.0, outer), bounds]) for name, bounds in layers_nm.items()]
     if half:
         painted.append(("boundary", [(0.0, half), (0.0, oxide)]))
     surfaces = {"bottom": plane(1, base), "top": plane(1, top)}
@@ -143,13 +182,15 @@ def initial_density(device: VcmDevice, points_nm: Floats) -> Floats:
 
     wide = keys.filament_radius_nm
     filament = share(np.minimum(wide - r, z - keys.gap_nm)) if wide else np.zeros_like(r)
-    reservoir = share(z - device.layers.oxide.thickness_nm)
+    reservoir = share(z - device.layers.oxide.thickness_nm) if keys.reservoir_nm else np.zeros_like(z)
     found = background + (keys.filament_per_m3 - background) * filament
     return np.asarray(found + (keys.reservoir_per_m3 - found) * reservoir)
 
 
 def conductivity(keys: Continuum) -> Any:
     """sigma(T, n) of the oxide: sigma0(n) exp(-Ea(n)/kT), prefactor and activation energy linear up to their ends."""
+    if keys.table_per_m3:
+        return _tabulated(keys)
     low, rise, full = keys.insulating_S_per_m, keys.conducting_S_per_m - keys.insulating_S_per_m, keys.full_per_m3
     activation, metallic = keys.insulating_activation_eV, keys.metallic_per_m3
     fall = activation - keys.conducting_activation_eV
@@ -161,14 +202,32 @@ def conductivity(keys: Continuum) -> Any:
     return sigma
 
 
+def _tabulated(keys: Continuum) -> Any:
+    """sigma(n) of the table: its logarithm is linear between the densities and constant beyond them."""
+    densities, logarithms = np.array(keys.table_per_m3), np.log(keys.table_S_per_m)
+    slopes = np.diff(logarithms) / np.diff(densities)
+
+    def sigma(vacancies_per_m3: Any) -> Any:
+        total: Any = float(logarithms[0])
+        for low, high, slope in zip(densities[:-1], densities[1:], slopes, strict=True):
+            within = fem.minimum(fem.maximum(vacancies_per_m3 - float(low), 0.0), float(high - low))
+            total = total + float(slope) * within
+        return fem.exp(total)
+
+    return sigma
+
+
 def thermal_conductivity(keys: Continuum) -> Any:
-    """kappa(T, n) of the oxide: from kappa0 (1 + c (T - 300 K)) without vacancies to that of full_per_m3, linear."""
+    """kappa(T, n) of the oxide: from kappa0 (1 + c (T - 300 K)) without vacancies to that of full_per_m3, linear.
+
+    Over heat_share, as everywhere in the cell.
+    """
     low, slope, high, full = (
         keys.insulating_W_per_mK, keys.insulating_per_K, keys.conducting_W_per_mK, keys.full_per_m3
     )  # fmt: skip
 
     def kappa(T_K: Any, vacancies_per_m3: Any) -> Any:
         bare = low * (1.0 + slope * fem.maximum(T_K - 300.0, -5.0))
-        return bare + (high - bare) * fem.minimum(vacancies_per_m3 / full, 1.0)
+        return (bare + (high - bare) * fem.minimum(vacancies_per_m3 / full, 1.0)) / keys.heat_share
 
     return kappa
