@@ -94,6 +94,16 @@ def around(device: VcmDevice) -> Around:
     return Around((float(axis[0]), float(axis[1])), (*film.cell_nm, film.thickness_nm))
 
 
+def positions_nm(device: VcmDevice) -> Floats:
+    """(N, 3) the sites of a device's lattice."""
+    return np.asarray(_film(device).positions_nm, dtype=float)
+
+
+def spacing_nm(device: VcmDevice) -> float:
+    """Edge of the cube of a site, nm."""
+    return float(_film(device).spacing_nm)
+
+
 def _film(device: VcmDevice) -> Any:
     size = device.lattice
     return oxygen_sublattice(size.crystal, size.width_nm, size.depth_nm, device.layers.oxide.thickness_nm)
@@ -241,7 +251,8 @@ def matched(
         "geometry": "axisymmetric", "radius_nm": place.radius_nm, "outer_radius_nm": width / np.sqrt(np.pi),
         "dielectric": oxide.material, "reservoir_nm": 0.0, "filament_radius_nm": 0.0, "gap_nm": 0.5 * place.box_nm[2],
         "sites_per_m3": sites, "charge_e": vacancy.charge_e, "attempt_Hz": vacancy.attempt_Hz,
-        "hop_nm": _film(device).spacing_nm, "barrier_eV": vacancy.hop_barrier_eV, "soret_eV": 0.0,
+        "hop_nm": _film(device).spacing_nm, "barrier_eV": vacancy.hop_barrier_eV,
+        "polarisation_eA": vacancy.polarisation_eA, "soret_eV": 0.0,
         "table_per_m3": tuple((sites * table.fraction).tolist()), "table_S_per_m": tuple(table.S_per_m.tolist()),
         "full_per_m3": sites, "metallic_per_m3": sites,
         "insulating_W_per_mK": device.material(oxide.material).value("thermal_W_per_mK"), "insulating_per_K": 0.0,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import fem
 from ionsim.analysis.vcm_mapping import Around
-from ionsim.devices.vcm_continuum_cell import ContinuumCell
+from ionsim.devices.vcm_continuum_cell import ContinuumCell, set_amounts
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -28,11 +28,8 @@ _NEAR_NM = 0.25
 #: A node that holds this share too much is full.
 _ROUNDING = 1e-12
 
-#: Rounds in which what does not fit is handed on; halvings of the interval in which a density is sought.
-_ROUNDS, _HALVINGS = 200, 90
-
-#: ln(n/(N - n)) of the smallest and the largest density that is sought.
-_LEAST, _MOST = -80.0, 30.0
+#: Rounds in which what does not fit is handed on.
+_ROUNDS = 200
 
 
 class Transfer:
@@ -67,23 +64,9 @@ class Transfer:
         return self._fitted(operator.deposit(np.repeat(mean[used] / points, points)))
 
     def place_amounts(self, amounts: Floats) -> Floats:
-        """Set the densities of the continuum so that its nodes hold these amounts; returns the nodal densities.
-
-        At a node where regions of different energy meet the densities of its parts stay in equilibrium.
-        """
-        vacancies, nodes = self.cell.vacancies, self.cell.vacancies.nodes
-        sites = self._sites_per_m3
-        low, high = np.full(nodes.size, _LEAST), np.full(nodes.size, _MOST)
-        density = np.zeros(vacancies.halo.local)
-        for _ in range(_HALVINGS):
-            middle = 0.5 * (low + high)
-            density[nodes] = sites / (1.0 + np.exp(-middle))
-            vacancies.set_density(density)
-            above = vacancies.amounts[nodes] > amounts[nodes]
-            low, high = np.where(above, low, middle), np.where(above, middle, high)
-        self.cell.electrical.set_state(self.cell.coupled.state, vacancies.density_per_m3)
-        self.cell.coupled.restart()
-        return vacancies.density_per_m3
+        """Set the densities of the continuum so that its nodes hold these amounts; returns the nodal densities."""
+        set_amounts(self.cell, amounts)
+        return self.cell.vacancies.density_per_m3
 
     def field_at_nodes(self, values: ArrayLike) -> Floats:
         """A field (N,) of the sites at the nodes of the oxide: mean over the cubes around a node; nan elsewhere."""

@@ -33,6 +33,7 @@ class Continuum(Section):
     charge_e: float = number(1.0, "e", "effective charge of a vacancy", ge=0, le=2)
     attempt_Hz: float = number(1e13, "Hz", "attempt frequency of hops", ge=1e9, le=1e16)
     hop_nm: float = number(0.15, "nm", "distance of a hop", gt=0.01, le=2)
+    polarisation_eA: float = number(0.0, "e Angstrom", "field lowering of the barrier of a hop", ge=0, le=200)
     barrier_eV: float = number(1.2, "eV", "barrier of a hop", ge=0, le=10)
     soret_eV: float = number(
         1.2,

@@ -33,6 +33,9 @@ _INSULATOR_S_PER_M = 1e-9
 #: Thickness of the layers that stand for thermal boundary resistance, nm (conductivity = h x thickness), chosen.
 INTERFACE_NM = 0.1
 
+#: ln(n/(N - n)) between which a density is sought that makes a node hold an amount, and halvings of that interval.
+_LEAST, _MOST, _HALVINGS = -80.0, 30.0, 90
+
 #: What tells on the conductivity: 2 % of full_per_m3 raise it by a fifth of a decade.
 _FLOOR = 0.02
 
@@ -49,6 +52,7 @@ class ContinuumCell:
     electrical: fem.Transient
     vacancies: fem.VacancyTransport
     coupled: fem.VacancyCell
+    sites_per_m3: float
 
 
 def build_cell(device: VcmDevice) -> ContinuumCell:
@@ -96,13 +100,13 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     vacancies = fem.VacancyTransport(
         mesh, laws, keys.sites_per_m3 * device.vacancy.initial_fraction, keys.charge_e,
         sites_per_m3=keys.sites_per_m3, hop_nm=keys.hop_nm, electrodes=electrodes,
-        temperature_K=device.ambient_K,
+        temperature_K=device.ambient_K, polarisation_nm=0.1 * keys.polarisation_eA,
     )  # fmt: skip
     vacancies.set_density(initial_density(device, vacancies.space.tabulate_dof_coordinates()))
     electrical.temperature_K = np.full(electrical.halo.local, device.ambient_K)
     coupled = fem.VacancyCell(electrical, vacancies, _FLOOR * keys.full_per_m3, DENSITY)
     share = 1.0 if mesh.axisymmetric else 2.0 * keys.depth_nm * 1e-9
-    return ContinuumCell(share, mesh, electrical, vacancies, coupled)
+    return ContinuumCell(share, mesh, electrical, vacancies, coupled, keys.sites_per_m3)
 
 
 def _interfaces(keys: Continuum) -> dict[str, float]:
@@ -231,3 +235,22 @@ def thermal_conductivity(keys: Continuum) -> Any:
         return (bare + (high - bare) * fem.minimum(vacancies_per_m3 / full, 1.0)) / keys.heat_share
 
     return kappa
+
+
+def set_amounts(cell: ContinuumCell, amounts: Floats) -> None:
+    """Set the densities of a continuum so that its nodes hold these amounts (local dofs,).
+
+    At a node where regions of different energy meet the densities of its parts stay in equilibrium.
+    """
+    vacancies, nodes = cell.vacancies, cell.vacancies.nodes
+    sites_per_m3 = cell.sites_per_m3
+    low, high = np.full(nodes.size, _LEAST), np.full(nodes.size, _MOST)
+    density = np.zeros(vacancies.halo.local)
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        density[nodes] = sites_per_m3 / (1.0 + np.exp(-middle))
+        vacancies.set_density(density)
+        above = vacancies.amounts[nodes] > amounts[nodes]
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    cell.electrical.set_state(cell.coupled.state, vacancies.density_per_m3)
+    cell.coupled.restart()
