@@ -152,8 +152,10 @@ def compare(
     """
     lattice = checked(device)
     folder = Path(out) / "lattice"
-    found = ensemble(lattice, seeds, folder, workers=workers, force=force,
-                     on_done=lambda seed, summary: say(f"lattice, seed {seed}: {summary['wall_time_s']:.0f} s"))  # fmt: skip
+    found = ensemble(
+        lattice, seeds, folder, workers=workers, force=force,
+        on_done=lambda seed, summary: say(f"lattice, seed {seed}: {summary['wall_time_s']:.0f} s"),
+    )  # fmt: skip
     runs = [Run.open(folder / f"seed_{seed}") for seed in seeds]
     stages = runs[0].stages
     labels = [STATES.get(name, name) for name in stages]
@@ -235,7 +237,9 @@ def _by_layer(sites: Floats, values: Floats, chosen: NDArray[np.bool_]) -> Float
     return np.asarray(total / np.bincount(layer[chosen]))
 
 
-def _maps(transfer: Transfer, amounts: Floats, lattice_K: Floats, continuum_K: Floats, sites: float) -> dict[str, Floats]:
+def _maps(
+    transfer: Transfer, amounts: Floats, lattice_K: Floats, continuum_K: Floats, sites: float
+) -> dict[str, Floats]:
     """The nodes of the oxide as a grid."""
     nodes, at = transfer.cell.vacancies.nodes, transfer.space.tabulate_dof_coordinates()
     order = nodes[np.lexsort((np.round(at[nodes, 0], 9), np.round(at[nodes, 1], 9)))]
@@ -293,8 +297,9 @@ def _curves(
         reach = max(float(np.abs(one["voltage_V"][one["stage"] == stage]).max()) for one in every)
         sign = np.sign(device.drive.stages[stage].stop_V)
         for branch in (0, 1):
-            volts = step * np.arange(1, round(reach / step) + 1)
-            logs = np.array([_branch(one, stage, branch, volts) for one in lattices])
+            volts = np.asarray(step * np.arange(1, round(reach / step) + 1), dtype=np.float64)
+            turns = branch == 0 and device.drive.stages[stage].turn_at_compliance
+            logs = np.array([_branch(one, stage, branch, volts, turns) for one in lattices])
             count = np.isfinite(logs).sum(axis=0)
             total = np.nansum(logs, axis=0)
             mean = np.divide(total, count, out=np.full(len(volts), np.nan), where=count > 0)
@@ -308,8 +313,12 @@ def _curves(
     return Curves(stages.astype(int), branches.astype(int), voltage, mean, spread, count.astype(int), first, second)
 
 
-def _branch(series: dict[str, Floats], stage: int, branch: int, volts: Floats) -> Floats:
-    """log10 |I| at voltages of this size (n,) on the way out (0) or back (1) of a stage; nan where it does not go."""
+def _branch(series: dict[str, Floats], stage: int, branch: int, volts: Floats, holds: bool = False) -> Floats:
+    """log10 |I| at voltages of this size (n,) on the way out (0) or back (1) of a stage; nan where it does not go.
+
+    ``holds``: beyond the voltage at which it turned it keeps the current that it had there, so that a mean over seeds
+    does not lose those that have formed.
+    """
     if not series or not np.any(series["stage"] == stage):
         return np.full(len(volts), np.nan)
     inside = series["stage"] == stage
@@ -320,5 +329,6 @@ def _branch(series: dict[str, Floats], stage: int, branch: int, volts: Floats) -
     order = np.argsort(size, kind="stable")
     size, logs = size[order], np.log10(np.maximum(current[order], 1e-300))
     good = size > 0.0
-    return np.interp(volts, size[good], logs[good], left=np.nan, right=np.nan) if np.any(good) else np.full(
-        len(volts), np.nan)  # fmt: skip
+    if not np.any(good):
+        return np.full(len(volts), np.nan)
+    return np.interp(volts, size[good], logs[good], left=np.nan, right=float(logs[good][-1]) if holds else np.nan)

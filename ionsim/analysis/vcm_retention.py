@@ -225,15 +225,15 @@ def activation(kelvin: Sequence[float], time_s: Sequence[float]) -> Activation:
     """Least squares of ln t by 1/kT over single bakes; Student's interval of the slope. Infinite times are left out.
 
     Raises:
-        ResultsError: with fewer than two temperatures that have a time.
+        ResultsError: with fewer than two temperatures, or three times in all.
     """
     kelvins, times = np.asarray(kelvin, dtype=float), np.asarray(time_s, dtype=float)
     good = np.isfinite(times)
-    if len(np.unique(kelvins[good])) < 2:
-        raise ResultsError("an activation energy needs failures at two temperatures or more")
+    if len(np.unique(kelvins[good])) < 2 or good.sum() < 3:
+        raise ResultsError("an activation energy needs three failures, at two temperatures or more")
     x, y = 1.0 / (K_EV_PER_K * kelvins[good]), np.log(times[good])
     fit = stats.linregress(x, y)
-    half = float(stats.t.ppf(0.975, len(x) - 2) * fit.stderr) if len(x) > 2 else float("nan")
+    half = float(stats.t.ppf(0.975, len(x) - 2) * fit.stderr)
     used = tuple(sorted(set(kelvins[good].tolist())))
     return Activation(float(fit.slope), half, float(np.exp(fit.intercept)), used)
 

@@ -1,8 +1,8 @@
 """Vacancies and temperatures passed between a lattice of sites and a continuum in (r, z).
 
-Sites to mesh: a site is its cube, over which its vacancy is spread before it goes to the nodes by their basis functions;
-the number is kept to rounding, and a full lattice gives the density of sites. Mesh to sites: each site is vacant with the
-occupation at its place, and the number is that of the continuum to within one.
+Sites to mesh: a site is its cube, over which its vacancy is spread before it goes to the nodes by their basis
+functions; the number is kept to rounding, and a full lattice gives the density of sites. Mesh to sites: each site is
+vacant with the occupation at its place, and the number is that of the continuum to within one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ Mask = NDArray[np.bool_]
 
 #: Points of a site's cube along x, y and z, chosen: a full lattice is even within 2 % on a mesh of 0.16 nm.
 _POINTS = (10, 10, 4)
+
+#: The same for a field that is only averaged.
+_FIELD_POINTS = (4, 4, 2)
 
 #: How far what does not fit on a node goes, nm; chosen: a site.
 _NEAR_NM = 0.25
@@ -70,7 +73,7 @@ class Transfer:
 
     def field_at_nodes(self, values: ArrayLike) -> Floats:
         """A field (N,) of the sites at the nodes of the oxide: mean over the cubes around a node; nan elsewhere."""
-        operator, points = self._cubes(np.arange(len(self.positions_nm)), (3, 3, 1))
+        operator, points = self._cubes(np.arange(len(self.positions_nm)), _FIELD_POINTS)
         weight = operator.deposit(np.full(len(self.positions_nm) * points, 1.0))
         total = operator.deposit(np.repeat(np.asarray(values, dtype=float), points))
         result = np.full(weight.size, np.nan)
@@ -114,7 +117,8 @@ class Transfer:
     def _inside(self, points: Floats) -> Floats:
         """Points (n, 2) kept off the outermost edges of the oxide, where rounding could put them out of the mesh."""
         edge, top = self.place.radius_nm, self.place.box_nm[2]
-        return np.stack([np.minimum(points[:, 0], edge * (1.0 - 1e-9)), np.clip(points[:, 1], 1e-9, top - 1e-9)], axis=1)
+        r, z = np.minimum(points[:, 0], edge * (1.0 - 1e-9)), np.clip(points[:, 1], 1e-9, top - 1e-9)
+        return np.stack([r, z], axis=1)
 
     def _cubes(self, sites: NDArray[np.int64], counts: tuple[int, int, int]) -> tuple[fem.SiteOperator, int]:
         """Operator of points that fill the cubes of these sites, and the number of points of each."""

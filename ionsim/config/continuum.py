@@ -81,9 +81,13 @@ class Continuum(Section):
     cap_generation_per_m2s: float = number(
         0.0, "1/(m^2 s)", "vacancies made at the cap, prefactor; without a reservoir", ge=0
     )
-    cap_generation_eV: float = number(1.5, "eV", "barrier of that; half of boundary_exchange_eV more in it", ge=0, le=15)
+    cap_generation_eV: float = number(
+        1.5, "eV", "barrier of that, in a boundary half of boundary_exchange_eV more", ge=0, le=15
+    )
     cap_removal_m_per_s: float = number(0.0, "m/s", "speed at which the cap takes vacancies up, prefactor", ge=0)
-    cap_removal_eV: float = number(1.5, "eV", "barrier of that; half of boundary_exchange_eV less in it", ge=0, le=15)
+    cap_removal_eV: float = number(
+        1.5, "eV", "barrier of that, in a boundary half of boundary_exchange_eV less", ge=0, le=15
+    )
     cap_nm: float = number(0.3, "nm", "distance over which the field helps them", ge=0, le=20)
     cap_max_rate_Hz: float | None = number(
         None, "Hz", "cap of the faster direction, at attempt_Hz; slows both alike", gt=0, le=1e16
