@@ -36,7 +36,7 @@ from ionsim.config import Device, VcmDevice
 from ionsim.config.waveforms import Sweep
 from ionsim.devices.vcm import Vcm
 from ionsim.devices.vcm_continuum import VcmContinuum
-from ionsim.devices.vcm_continuum_cell import build_cell
+from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell
 from ionsim.errors import DeviceFileError
 from ionsim.results import Run
 from ionsim.simulation import Simulation, ensemble
@@ -71,7 +71,8 @@ class StateReport:
 
     ``lattice``: each seed; ``continuum``: the mean density of all of them; ``single``: the continuum of each seed's own
     density; ``back``: a lattice drawn from the mean density for each seed. Maps (nz, n) over ``r_nm`` and ``z_nm``:
-    share of vacant sites, rise in K at ``POWER_W`` of the lattices (mean) and of the continuum.
+    share of vacant sites, rise in K at ``POWER_W`` of the lattices (mean) and of the continuum; ``own_share`` over
+    ``own_r_nm`` and ``own_z_nm`` is what the continuum made itself of the lattices' state after the first stage.
     ``sites_K``: largest and mean difference of the lattices' mean rise taken to the mesh and back, K.
     """
 
@@ -166,9 +167,11 @@ def compare(
     continuum = matched(lattice, table, held=held, size_nm=_SIZE_NM)
     states = [_state(lattice, continuum, label, [state_of(run, label) for run in runs]) for label in labels]
     say("continuum from the virgin state")
-    virgin = _sweep(continuum, lattice, None, 0)
+    virgin, _ = _sweep(continuum, lattice, None, 0)
     say(f"continuum from the lattices' state {labels[0]!r}")
-    handed = _sweep(continuum, lattice, first, 1)
+    handed, own = _sweep(continuum, lattice, first, 1)
+    for state in states:
+        state.maps.update(own.get(state.label, {}))
     curves = _curves(lattice, [run.series for run in runs], virgin, handed)
     later = {**handed, "stage": handed["stage"] - 1} if handed else {}
     return Comparison(
@@ -266,24 +269,34 @@ def _later(device: VcmDevice, begun: int) -> VcmDevice:
 
 def _sweep(
     continuum: VcmDevice, lattice: VcmDevice, states: Sequence[LatticeState] | None, begun: int
-) -> dict[str, Floats]:
-    """Series of the continuum from a state of the lattices (else the virgin one) through the stages from ``begun``."""
+) -> tuple[dict[str, Floats], dict[str, dict[str, Floats]]]:
+    """The continuum from a state of the lattices (else the virgin one) through the stages from ``begun``.
+
+    Its series, and by state the share of vacant sites on a grid: ``own_r_nm`` (n,), ``own_z_nm`` (nz,), ``own_share``.
+    """
     assert isinstance(continuum.drive, Sweep)
     if begun >= len(continuum.drive.stages):
-        return {}
+        return {}, {}
     simulation = Simulation(_later(continuum, begun) if begun else continuum, comm=MPI.COMM_SELF)
     family = simulation.family
     assert isinstance(family, VcmContinuum)
     transfer = Transfer(family.cell, around(lattice), positions_nm(lattice), spacing_nm(lattice))
     if states is None:
-        share = lattice.vacancy.initial_fraction * sites_per_m3(lattice)
-        family.place(family.cell.vacancies.volume_m3() * share)
+        begin = lattice.vacancy.initial_fraction * sites_per_m3(lattice)
+        family.place(family.cell.vacancies.volume_m3() * begin)
     else:
         family.place(transfer.amounts([one.occupation == 1 for one in states]))
     for _ in simulation:
         pass
     series = simulation.recorder.series()
-    return {**series, "stage": series["stage"] + begun}
+    inside = around(lattice)
+    found = {}
+    for label, moment in simulation.recorder.snapshots.items():
+        r, z = moment.extra["cut/r_nm"], moment.extra["cut/z_nm"]
+        chosen = np.ix_((z >= 0.0) & (z <= inside.box_nm[2]), r <= inside.radius_nm)
+        share = moment.extra[f"cut/{DENSITY}"][chosen] / sites_per_m3(lattice)
+        found[label] = {"own_r_nm": r[chosen[1][0]], "own_z_nm": z[chosen[0][:, 0]], "own_share": share}
+    return {**series, "stage": series["stage"] + begun}, found
 
 
 def _curves(

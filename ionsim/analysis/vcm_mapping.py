@@ -183,7 +183,8 @@ def _periodic(device: VcmDevice, block: int, spacing_nm: float) -> tuple[Network
     length = block * spacing_nm
     if conduction.cutoff_nm > 0.5 * length - 1e-6:
         raise DeviceFileError(f"conduction.cutoff_nm: {conduction.cutoff_nm:g}; must be below {0.5 * length:g} nm here")
-    pairs = cKDTree(index * spacing_nm, boxsize=np.full(3, length)).query_pairs(conduction.cutoff_nm, output_type="ndarray")
+    tree = cKDTree(index * spacing_nm, boxsize=np.full(3, length))
+    pairs = tree.query_pairs(conduction.cutoff_nm, output_type="ndarray")
     origin = np.concatenate([pairs[:, 0], pairs[:, 1]])
     target = np.concatenate([pairs[:, 1], pairs[:, 0]])
     order = np.lexsort((target, origin))

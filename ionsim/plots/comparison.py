@@ -46,30 +46,39 @@ def current_figure(stages: Sequence[str], rows: Mapping[str, Floats]) -> Figure:
 def field_figure(states: Mapping[str, Mapping[str, Floats]], power_W: float) -> Figure:
     """A row a state: share of vacant sites, and the rise at ``power_W`` of lattice and continuum, on one scale.
 
-    ``states`` by label: ``r_nm`` (n,), ``z_nm`` (nz,), ``share``, ``lattice_K``, ``continuum_K`` (nz, n).
+    ``states`` by label: ``r_nm`` (n,), ``z_nm`` (nz,), ``share``, ``lattice_K``, ``continuum_K`` (nz, n), and where the
+    continuum has made a state of its own ``own_share`` over ``own_r_nm`` and ``own_z_nm``.
     """
     with styled():
-        figure = new_figure(7.2, 1.75 * len(states) + 0.6, "compressed")
-        panels = figure.subplots(len(states), 3, squeeze=False, sharex=True, sharey=True)
+        figure = new_figure(9.2, 1.75 * len(states) + 0.6, "compressed")
+        panels = figure.subplots(len(states), 4, squeeze=False, sharex=True, sharey=True)
         for row, (label, maps) in zip(panels, states.items(), strict=True):
-            r = np.concatenate([-maps["r_nm"][:0:-1], maps["r_nm"]])
             highest = float(max(np.nanmax(maps["lattice_K"]), np.nanmax(maps["continuum_K"])))
             for axes, name, top, colours in (
-                (row[0], "share", 1.0, "viridis"), (row[1], "lattice_K", highest, "inferno"),
-                (row[2], "continuum_K", highest, "inferno"),
+                (row[0], "share", 1.0, "viridis"), (row[1], "own_share", 1.0, "viridis"),
+                (row[2], "lattice_K", highest, "inferno"), (row[3], "continuum_K", highest, "inferno"),
             ):  # fmt: skip
-                both = np.concatenate([maps[name][:, :0:-1], maps[name]], axis=1)
-                image = axes.pcolormesh(r, maps["z_nm"], both, cmap=colours, vmin=0.0, vmax=top, shading="gouraud",
-                                        rasterized=True)  # fmt: skip
+                if name not in maps:
+                    axes.set_axis_off()
+                    continue
+                own = "own_" if name == "own_share" else ""
+                r = np.concatenate([-maps[f"{own}r_nm"][::-1], maps[f"{own}r_nm"]])
+                both = np.concatenate([maps[name][:, ::-1], maps[name]], axis=1)
+                image = axes.pcolormesh(
+                    r, maps[f"{own}z_nm"], both, cmap=colours, vmin=0.0, vmax=top, shading="gouraud", rasterized=True
+                )
                 axes.set_aspect("equal")
-                if name != "lattice_K":
+                if name in ("share", "continuum_K"):
                     meaning = "vacant share" if name == "share" else "rise (K)"
                     figure.colorbar(image, ax=axes, pad=0.02, fraction=0.05).set_label(meaning)
             row[0].set_ylabel(f"{label}\nz (nm)")
         micro = f"{1e6 * power_W:g} µW"
-        titles = ("vacancies handed over", f"lattice, {micro}", f"continuum, {micro}")
+        titles = ("lattices' vacancies,\nhanded over", "", f"lattice,\n{micro}", f"continuum,\n{micro}")
         for axes, title in zip(panels[0], titles, strict=True):
             axes.set_title(title, color=INK)
+        made = [axes for axes in panels[:, 1] if axes.axison]
+        if made:
+            made[0].set_title("the continuum's own", color=INK)
         for axes in panels[-1]:
             axes.set_xlabel("r (nm)")
         return figure
