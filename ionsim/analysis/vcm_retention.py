@@ -136,8 +136,9 @@ def bake_lattice(
     first_s: float = 1e-7,
     wall_s: float = np.inf,
     stop_at: float = 0.45,
+    hops_per_exchange: float | None = None,
 ) -> Bake:
-    """Bake a lattice at 0 V; no rate is slowed down.
+    """Bake a lattice at 0 V; no rate is slowed down unless ``hops_per_exchange`` is given.
 
     Args:
         device: the lattice's device.
@@ -147,8 +148,14 @@ def bake_lattice(
         until_s, first_s: times of the last and the first read.
         wall_s: processor time after which it ends early.
         stop_at: share of the first conductance at which it ends early.
+        hops_per_exchange: hops and their reverse are slowed down alike to this many times nu exp(-E0/kT) of the
+            exchange, which leaves the balance among them as it is: for losses to the cap, which come after it.
     """
-    hot = device.replace({"ambient_K": kelvin, "vacancy.max_hop_rate_Hz": _NO_CAP_HZ,
+    hops_Hz = _NO_CAP_HZ
+    if hops_per_exchange is not None and device.exchange is not None:
+        slow = np.exp(-device.exchange.barrier_eV / (K_EV_PER_K * kelvin))
+        hops_Hz = min(hops_Hz, hops_per_exchange * device.vacancy.attempt_Hz * float(slow))
+    hot = device.replace({"ambient_K": kelvin, "vacancy.max_hop_rate_Hz": hops_Hz,
                           **({"exchange.max_rate_Hz": _NO_CAP_HZ} if device.exchange else {})})  # fmt: skip
     assert isinstance(hot, VcmDevice)
     cell = Vcm(hot, np.random.SeedSequence(seed), MPI.COMM_SELF)
