@@ -184,7 +184,7 @@ def main(
 ) -> None:
     """Bake the low-resistance state of both models."""
     formed, lattice = checked(load(device)), checked(load(device, changes or ()))
-    bakes: dict[str, Bakes] = {}
+    bakes: dict[str, Bakes] = {"lattice": []}
     out.mkdir(parents=True, exist_ok=True)
     with open(out / "bakes.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
