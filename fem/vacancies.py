@@ -50,6 +50,7 @@ class VacancyTransport:
     2 nu a exp(-Ea/kT) sinh(z e a E / 2kT) for D = nu a^2 exp(-Ea/kT). With ``sites_per_m3`` N vacancies crowd:
     mu = kT ln(n / (N - n)), gamma = 1 / (1 - n/N), which enhances diffusion by 1/(1 - n/N) = 1 + c/(1-c), c = n/N, and
     leaves drift as it is, as in the model of Kim, Choi and Lu (ACS Nano 8, 2369 (2014), doi 10.1021/nn405827t).
+    ``polarisation_nm`` p (e nm): a field F lowers the barrier of a hop by p F, but not below 0, for both directions.
     ``blocked_hops``: hops into filled sites do not happen, D goes with 1 - n/N (an exclusion process: Fick's law, and
     drift n (1 - n/N)). Without sites the solution is ideal.
 
@@ -82,6 +83,7 @@ class VacancyTransport:
         rtol: float = 1e-9,
         max_iterations: int = 40,
         temperature_K: float = 300.0,
+        polarisation_nm: float = 0.0,
     ) -> None:
         if cell.mesh.comm.size > 1:
             raise FemError(f"VacancyTransport runs on one rank, its mesh has {cell.mesh.comm.size}; use COMM_SELF")
@@ -92,6 +94,8 @@ class VacancyTransport:
             raise FemError("blocked_hops needs sites_per_m3: without a number of sites none is filled")
         if order not in (1, 2) or not math.isfinite(charge):
             raise FemError(f"order must be 1 or 2 and charge finite, got {order!r} and {charge!r}")
+        if not (math.isfinite(polarisation_nm) and polarisation_nm >= 0.0):
+            raise FemError(f"polarisation_nm must be finite and not negative, got {polarisation_nm!r}")
         for name in regions:
             if name not in cell.regions:
                 raise unknown_name("region", name, cell.regions)
@@ -100,7 +104,8 @@ class VacancyTransport:
         self.halo = Halo(self.space)
         self.electrodes = tuple(electrodes or {})
         self.parts = Parts(cell, self.space, self.halo, regions, layers or {}, self.electrodes)
-        species = Species(float(charge), sites_per_m3 or 0.0, 1e-9 * (hop_nm or 0.0), blocked_hops)
+        species = Species(float(charge), sites_per_m3 or 0.0, 1e-9 * (hop_nm or 0.0), blocked_hops,
+                          1e-9 * polarisation_nm)  # fmt: skip
         self._system = System(self.parts, species, electrodes or {}, self.halo.local)
         self._phi, self._T = np.zeros(self._system.size), np.full(self._system.size, float(temperature_K))
         self._system.set_conditions(self._phi, self._T)

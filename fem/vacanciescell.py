@@ -78,6 +78,11 @@ class VacancyCell:
         self.vacancies.restart()
         self._rate[:] = 0.0
 
+    def take_densities(self) -> None:
+        """Vacancies were set from outside: conduct by them, and make the next step backward Euler."""
+        self._set(self._densities())
+        self.restart()
+
     def save(self) -> SavedVacancyCell:
         """Everything that changes from step to step, as it is now."""
         return SavedVacancyCell(self.electrical.save(), self.vacancies.save(), self._rate.copy())

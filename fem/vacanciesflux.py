@@ -21,12 +21,14 @@ _NEGLIGIBLE = 1e-12  # of the largest density: what is below need not be resolve
 
 @dataclass(frozen=True)
 class Species:
-    """What is the same everywhere: charge in e, sites per m^3 (0: as many as wanted), jump distance in m (0: none)."""
+    """What is the same everywhere: charge in e, sites per m^3 (0: as many as wanted), jump distance in m (0: none),
+    polarisation of the bond in e m."""
 
     charge: float
     sites_per_m3: float
     hop_m: float
     blocked: bool
+    polarisation_m: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class System:
         inside = [np.flatnonzero(part.volume) for part in every]
         self.holder = np.concatenate([number[nodes] for nodes in inside])
         self.volume = np.concatenate([part.volume[nodes] for part, nodes in zip(every, inside, strict=True)])
+        self._barrier_eV = np.concatenate([np.full(part.tail.size, part.law.activation_eV) for part in every])
         self._holders = _slices([nodes.size for nodes in inside])
         top = np.full(self.size, -np.inf)
         for part, nodes in zip(every, inside, strict=True):
@@ -94,6 +97,9 @@ class System:
                 self.rise[edges] += part.law.soret_eV * colder[edges]
         if species.hop_m:
             self.conductance *= hopping(0.5 * species.charge * species.hop_m * rise / (kT_eV * self._length))[0]
+        if species.polarisation_m:
+            lowered_eV = np.minimum(species.polarisation_m * np.abs(rise) / self._length, self._barrier_eV)
+            self.conductance *= np.exp(lowered_eV / kT_eV)
         node_kT = K_EV_PER_K * temperature_K
         self.more_tail, self.more_head = np.ones(tail.size), np.ones(tail.size)
         self.more = np.ones(self.holder.size)
@@ -114,8 +120,12 @@ class System:
             nodes, area = self.faces[name]
             work = 0.5 * self.species.charge * one.field_nm * 1e-9 * out[nodes] / area
             kT = kT_eV[nodes]
-            self.coming[name] = one.generation_per_m2s * area * np.exp(-(one.generation_eV - work) / kT)
-            self.going[name] = one.removal_m_per_s * area * np.exp(-(one.removal_eV + work) / kT)
+            come, go = -(one.generation_eV - work) / kT, -(one.removal_eV + work) / kT
+            if one.most is not None:
+                excess = np.maximum(np.maximum(come, go) - np.log(one.most), 0.0)
+                come, go = come - excess, go - excess
+            self.coming[name] = one.generation_per_m2s * area * np.exp(come)
+            self.going[name] = one.removal_m_per_s * area * np.exp(go)
 
     # -- densities --------------------------------------------------------------------------------------------
 

@@ -80,9 +80,10 @@ class VacancyElectrode:
 
     They come at ``generation_per_m2s`` (1 - x) exp(-(generation_eV - w) / kT) and go at ``removal_m_per_s`` n
     exp(-(removal_eV + w) / kT), with x the filled fraction (0 without crowding) and w = z e F ``field_nm`` / 2 for a
-    field F that points into the body: over field_nm the vacancy crosses all of the field's step. Or the density in the
-    body is held at ``density_per_m3``. F is that of Gauss's law for the node's own volume: exact for a uniform field,
-    first-order accurate otherwise. Raises FemError for numbers out of range.
+    field F that points into the body: over field_nm the vacancy crosses all of the field's step. ``most``: where the
+    larger of the two Boltzmann factors exceeds this, both rates are slowed down alike, which leaves their balance as it
+    is. Or the density in the body is held at ``density_per_m3``. F is that of Gauss's law for the node's own volume:
+    exact for a uniform field, first-order accurate otherwise. Raises FemError for numbers out of range.
     """
 
     generation_per_m2s: float = 0.0
@@ -91,12 +92,15 @@ class VacancyElectrode:
     removal_eV: float = 0.0
     field_nm: float = 0.0
     density_per_m3: float | None = None
+    most: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("generation_per_m2s", "generation_eV", "removal_m_per_s", "removal_eV", "field_nm"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0.0):
                 raise FemError(f"{name} must be finite and not negative, got {value!r}")
+        if self.most is not None and not (math.isfinite(self.most) and self.most > 0.0):
+            raise FemError(f"most must be positive and finite, or None, got {self.most!r}")
         held = self.density_per_m3
         if held is not None and not (math.isfinite(held) and held >= 0.0):
             raise FemError(f"density_per_m3 must be finite and not negative, got {held!r}")

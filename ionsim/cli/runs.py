@@ -52,7 +52,7 @@ def ensemble(
     """Simulate a device with many seeds, on worker processes, or on the ranks of mpiexec."""
     from ionsim.config import load
 
-    device, numbers = load(file, changes or ()), _seeds(seeds)
+    device, numbers = load(file, changes or ()), seeds_of(seeds)
     from mpi4py import MPI
 
     from ionsim.simulation import ensemble as run_ensemble
@@ -75,7 +75,7 @@ def ensemble(
         say(f"wrote {out} (a folder for each seed, ensemble.csv)")
 
 
-def _seeds(text: str) -> list[int]:
+def seeds_of(text: str) -> list[int]:
     """The numbers of a list such as 1,4,7-9."""
     numbers: list[int] = []
     for part in text.split(","):

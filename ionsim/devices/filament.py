@@ -7,7 +7,7 @@ the rates feel. The families :mod:`ionsim.devices.vcm` and :mod:`ionsim.devices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ionsim.config import Device
 from ionsim.coupling import LatticeFields, RefreshControl
 from ionsim.devices.filament_lattice import FilamentLattice
 from ionsim.drive import Circuit
+from ionsim.errors import IonsimError
 
 
 class FilamentDevice:
@@ -136,6 +137,22 @@ class FilamentDevice:
     def _watch(self) -> None:
         """Have the engine stop when conductors have come and gone so that the potential may be past the threshold."""
         self.engine.watch(self._weight, self._threshold_V, since=self._solved, alike=self.lattice.alike)
+
+    def place(self, occupation: NDArray[np.int8], reservoirs: Mapping[str, int] | None = None) -> None:
+        """Put species (N,) on the sites and particles into reservoirs from outside, and solve the fields at 0 V.
+
+        For states that come from another run or another model; time and random stream go on. Not on a divided lattice.
+        """
+        engine = self.engine
+        if isinstance(engine, kmc.ParallelEngine):
+            raise IonsimError("numerics.distributed_lattice: a divided lattice takes no state from outside")
+        engine.assign(np.arange(len(self.lattice.sites)), occupation)
+        if reservoirs:
+            saved, rows = engine.checkpoint(), [one.name for one in engine.model.reservoirs]
+            for name, number in reservoirs.items():
+                saved["reservoir_count"][rows.index(name)] = number
+            engine.restore(saved)
+        self._solve(Circuit(0.0, None))
 
     def read(self, circuit: Circuit) -> None:
         """Solve the fields of the present configuration, as a read does that the estimate does not ask for."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import fem
 from ionsim.config.vcm import VcmDevice
 from ionsim.devices.corners import is_corner
-from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell, height_axis
+from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell, height_axis, set_amounts
 from ionsim.drive import Circuit
 from ionsim.errors import DeviceFileError
 
@@ -56,6 +56,11 @@ class VcmContinuum:
         self._cut = self._grid()
 
     # -- running ----------------------------------------------------------------------------------------------
+
+    def place(self, amounts: Floats) -> None:
+        """Give every node so many vacancies (local dofs,) from outside, for a state that another model made."""
+        set_amounts(self.cell, amounts)
+        self._at_start = self.cell.vacancies.total
 
     def initialise(self) -> None:
         """The cell at rest."""

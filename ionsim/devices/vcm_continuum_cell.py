@@ -34,6 +34,12 @@ _INSULATOR_S_PER_M = 1e-9
 #: Vacancies that tell on the conductivity: they raise its prefactor by this much of what it is without any (chosen).
 _FLOOR = 1.88
 
+#: Thickness of the layers that stand for thermal boundary resistance, nm (conductivity = h x thickness), chosen.
+INTERFACE_NM = 0.1
+
+#: ln(n/(N - n)) between which a density is sought that makes a node hold an amount, and halvings of that interval.
+_LEAST, _MOST, _HALVINGS = -80.0, 30.0, 90
+
 
 @dataclass(frozen=True)
 class ContinuumCell:
@@ -47,6 +53,7 @@ class ContinuumCell:
     electrical: fem.Transient
     vacancies: fem.VacancyTransport
     coupled: fem.VacancyCell
+    sites_per_m3: float
 
 
 def build_cell(device: VcmDevice) -> ContinuumCell:
@@ -54,11 +61,18 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     keys, mesh = device.continuum, mesh_of(device)
     living = [name for name in OXIDE if name in mesh.regions]
     materials = {name: device.material(material) for name, material in _surroundings(device).items()}
+    interfaces = {name: h * INTERFACE_NM * 1e-9 for name, h in _interfaces(keys).items()}
+    materials |= {name: materials[{"bottom_interface": "bottom"}.get(name, "cap")] for name in interfaces}
 
     def by_region(quantity: str, oxide: Any) -> dict[str, Any]:
         values: dict[str, Any] = {name: material.value(quantity) for name, material in materials.items()}
         if quantity == "electrical_S_per_m":
             values = {name: value if value > _INSULATOR_S_PER_M else 0.0 for name, value in values.items()}
+            return values | dict.fromkeys(living, oxide)
+        if quantity == "thermal_W_per_mK":
+            values |= interfaces
+        # The share of the heat that stays heats the cell as all of it would heat one that conducts so much better.
+        values = {name: value / keys.heat_share for name, value in values.items()}
         return values | dict.fromkeys(living, oxide)
 
     sigma = by_region("electrical_S_per_m", conductivity(keys))
@@ -66,9 +80,9 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     sides = {BOUNDARY_DENSITY: "boundary"} if "boundary" in mesh.regions else {}
     if sides:
         sigma["boundary"], kappa["boundary"] = _of_boundary(keys)
+    capacity = device.material(device.layers.oxide.material).value("capacity_J_per_m3K") / keys.heat_share
     electrical = fem.Transient(
-        mesh, sigma, kappa,
-        by_region("capacity_J_per_m3K", device.material(device.layers.oxide.material).value("capacity_J_per_m3K")),
+        mesh, sigma, kappa, by_region("capacity_J_per_m3K", capacity),
         {"bottom": device.ambient_K, "top": device.ambient_K},
         states=dict.fromkeys((DENSITY, *sides), 0.0),
         settings=fem.TransientSettings(rtol=device.numerics.field_rtol),
@@ -82,20 +96,40 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
     electrode = fem.VacancyElectrode(
         keys.generation_per_m2s, keys.generation_eV, keys.removal_m_per_s, keys.removal_eV, keys.electrode_nm
     )
-    electrodes = {f"{name}/bottom": electrode for name in living if name != "reservoir"}
-    if keys.cap_per_m3 is not None:
-        electrodes["reservoir/cap"] = fem.VacancyElectrode(density_per_m3=keys.cap_per_m3)
+    below, above = ((f"{side}_interface" if f"{side}_interface" in interfaces else metal)
+                    for side, metal in (("bottom", "bottom"), ("top", "cap")))  # fmt: skip
+    electrodes = {f"{name}/{below}": electrode for name in living if name != "reservoir"}
+    if not keys.reservoir_nm:
+        electrodes |= {f"{name}/{above}": _cap(keys, name == "boundary") for name in living}
+    elif keys.cap_per_m3 is not None:
+        electrodes[f"reservoir/{above}"] = fem.VacancyElectrode(density_per_m3=keys.cap_per_m3)
     vacancies = fem.VacancyTransport(
         mesh, laws, keys.sites_per_m3 * device.vacancy.initial_fraction, keys.charge_e,
         sites_per_m3=keys.sites_per_m3, hop_nm=keys.hop_nm, electrodes=electrodes,
-        temperature_K=device.ambient_K,
+        temperature_K=device.ambient_K, polarisation_nm=0.1 * keys.polarisation_eA,
     )  # fmt: skip
     vacancies.set_density(initial_density(device, vacancies.space.tabulate_dof_coordinates()))
     electrical.temperature_K = np.full(electrical.halo.local, device.ambient_K)
     floor = _FLOOR * keys.full_per_m3 * keys.insulating_S_per_m / keys.conducting_S_per_m
     coupled = fem.VacancyCell(electrical, vacancies, floor, DENSITY, sides=sides)
     share = {"axisymmetric": 1.0, "plane": 2.0 * keys.depth_nm * 1e-9, "box": 4.0}[keys.geometry]
-    return ContinuumCell(share, mesh, electrical, vacancies, coupled)
+    return ContinuumCell(share, mesh, electrical, vacancies, coupled, keys.sites_per_m3)
+
+
+def _interfaces(keys: Continuum) -> dict[str, float]:
+    """Layers that stand for thermal boundary resistance, and their conductance, W/(m^2 K)."""
+    pairs = {"bottom_interface": keys.interface_bottom_W_per_m2K, "top_interface": keys.interface_top_W_per_m2K}
+    return {name: value for name, value in pairs.items() if value is not None}
+
+
+def _cap(keys: Continuum, boundary: bool) -> fem.VacancyElectrode:
+    """How the cap makes and takes up vacancies, in a grain or in the boundary."""
+    shift = 0.5 * keys.boundary_exchange_eV if boundary else 0.0
+    most = None if keys.cap_max_rate_Hz is None else keys.cap_max_rate_Hz / keys.attempt_Hz
+    return fem.VacancyElectrode(
+        keys.cap_generation_per_m2s, keys.cap_generation_eV + shift, keys.cap_removal_m_per_s,
+        keys.cap_removal_eV - shift, keys.cap_nm, most=most,
+    )  # fmt: skip
 
 
 def _surroundings(device: VcmDevice) -> Mapping[str, str]:
@@ -124,14 +158,22 @@ def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
               outer: _LARGEST_NM}  # fmt: skip
     r = graded_lines(sizes_r, _GROWTH, _LARGEST_NM)
     low = keys.height_nm
-    sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low, film: 5.0 * low, cap: 10.0 * low,
-             top: 20.0 * low}  # fmt: skip
+    sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low}
+    if keys.reservoir_nm:
+        sizes[film] = 5.0 * low
+    sizes |= {cap: 10.0 * low, top: 20.0 * low}
+    layers_nm = {"bottom_interface": (-INTERFACE_NM, 0.0), "top_interface": (film, film + INTERFACE_NM)}
+    layers_nm = {name: bounds for name, bounds in layers_nm.items() if name in _interfaces(keys)}
+    sizes |= {next(edge for edge in bounds if edge not in sizes): low for bounds in layers_nm.values()}
     z = graded_lines(sizes, _GROWTH, _LARGEST_NM)
     painted = [
         ("bottom", [(0.0, outer), (base, 0.0)]), ("dielectric", [(inner, outer), (0.0, film)]),
         ("oxide", [(0.0, inner), (0.0, oxide)]), ("reservoir", [(0.0, inner), (oxide, film)]),
         ("cap", [(0.0, outer), (film, cap)]), ("top", [(0.0, outer), (cap, top)]),
     ]  # fmt: skip
+    if not keys.reservoir_nm:
+        painted = [one for one in painted if one[0] != "reservoir"]
+    painted += [(name, [(0.0, outer), bounds]) for name, bounds in layers_nm.items()]
     if half:
         painted.append(("boundary", [(0.0, half), (0.0, oxide)]))
     lines = [r, z]
@@ -167,7 +209,7 @@ def initial_density(device: VcmDevice, points_nm: Floats) -> Floats:
 
     wide = keys.filament_radius_nm
     filament = share(np.minimum(wide - r, z - keys.gap_nm)) if wide else np.zeros_like(r)
-    reservoir = share(z - device.layers.oxide.thickness_nm)
+    reservoir = share(z - device.layers.oxide.thickness_nm) if keys.reservoir_nm else np.zeros_like(z)
     found = background + (keys.filament_per_m3 - background) * filament
     if keys.boundary_nm is not None:
         _fill_boundary(device, points_nm, background, found)
@@ -192,6 +234,8 @@ def _fill_boundary(device: VcmDevice, points_nm: Floats, oxide_per_m3: float, fo
 
 def conductivity(keys: Continuum) -> Any:
     """sigma(T, n) of the oxide: sigma0(n) exp(-Ea(n)/kT), prefactor and activation energy linear up to their ends."""
+    if keys.table_per_m3:
+        return _tabulated(keys)
     low, rise, full = keys.insulating_S_per_m, keys.conducting_S_per_m - keys.insulating_S_per_m, keys.full_per_m3
     activation, metallic = keys.insulating_activation_eV, keys.metallic_per_m3
     fall = activation - keys.conducting_activation_eV
@@ -207,20 +251,60 @@ def _of_boundary(keys: Continuum) -> tuple[Any, Any]:
     """sigma and kappa of the boundary, of the density within it: at its edge that differs from the oxide's."""
     low = keys.insulating_S_per_m if keys.boundary_S_per_m is None else keys.boundary_S_per_m
     sigma, kappa = conductivity(keys.model_copy(update={"insulating_S_per_m": low})), thermal_conductivity(keys)
-    return (
-        lambda T_K, boundary_per_m3: sigma(T_K, boundary_per_m3),
-        lambda T_K, boundary_per_m3: kappa(T_K, boundary_per_m3),
-    )
+
+    def of_density(boundary_per_m3: Any) -> Any:
+        return sigma(boundary_per_m3)
+
+    def of_both(T_K: Any, boundary_per_m3: Any) -> Any:
+        return sigma(T_K, boundary_per_m3)
+
+    return of_density if keys.table_per_m3 else of_both, lambda T_K, boundary_per_m3: kappa(T_K, boundary_per_m3)
+
+
+def _tabulated(keys: Continuum) -> Any:
+    """sigma(n) of the table: its logarithm is linear between the densities and constant beyond them."""
+    densities, logarithms = np.array(keys.table_per_m3), np.log(keys.table_S_per_m)
+    slopes = np.diff(logarithms) / np.diff(densities)
+
+    def sigma(vacancies_per_m3: Any) -> Any:
+        total: Any = float(logarithms[0])
+        for low, high, slope in zip(densities[:-1], densities[1:], slopes, strict=True):
+            within = fem.minimum(fem.maximum(vacancies_per_m3 - float(low), 0.0), float(high - low))
+            total = total + float(slope) * within
+        return fem.exp(total)
+
+    return sigma
 
 
 def thermal_conductivity(keys: Continuum) -> Any:
-    """kappa(T, n) of the oxide: from kappa0 (1 + c (T - 300 K)) without vacancies to that of full_per_m3, linear."""
+    """kappa(T, n) of the oxide: from kappa0 (1 + c (T - 300 K)) without vacancies to that of full_per_m3, linear.
+
+    Over heat_share, as everywhere in the cell.
+    """
     low, slope, high, full = (
         keys.insulating_W_per_mK, keys.insulating_per_K, keys.conducting_W_per_mK, keys.full_per_m3
     )  # fmt: skip
 
     def kappa(T_K: Any, vacancies_per_m3: Any) -> Any:
         bare = low * (1.0 + slope * fem.maximum(T_K - 300.0, -5.0))
-        return bare + (high - bare) * fem.minimum(vacancies_per_m3 / full, 1.0)
+        return (bare + (high - bare) * fem.minimum(vacancies_per_m3 / full, 1.0)) / keys.heat_share
 
     return kappa
+
+
+def set_amounts(cell: ContinuumCell, amounts: Floats) -> None:
+    """Set the densities of a continuum so that its nodes hold these amounts (local dofs,).
+
+    At a node where regions of different energy meet the densities of its parts stay in equilibrium.
+    """
+    vacancies, nodes = cell.vacancies, cell.vacancies.nodes
+    sites_per_m3 = cell.sites_per_m3
+    low, high = np.full(nodes.size, _LEAST), np.full(nodes.size, _MOST)
+    density = np.zeros(vacancies.halo.local)
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        density[nodes] = sites_per_m3 / (1.0 + np.exp(-middle))
+        vacancies.set_density(density)
+        above = vacancies.amounts[nodes] > amounts[nodes]
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    cell.coupled.take_densities()
