@@ -8,6 +8,7 @@ from small_device import FROZEN, small_device
 import kmc
 from ionsim.analysis.forming import Formed, form, forming_only, proportion, read_runs, statistics, write_runs
 from ionsim.config.grains import CLASSES
+from ionsim.coupling import Network
 from ionsim.devices.vcm import Vcm
 from ionsim.devices.vcm_crystal import HOP, crystal_lattice
 from ionsim.devices.vcm_grains import annealed, boundaries, film_of, smooth_field
@@ -266,6 +267,19 @@ def test_the_filament_of_a_formed_film_is_found(formed, tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(ResultsError, match="no table of forming runs"):
         read_runs(tmp_path / "other.csv")
+
+
+def test_current_through_each_site_of_a_chain_is_that_of_the_chain():
+    height = 0.25
+    positions = np.column_stack([np.zeros(6), np.zeros(6), (np.arange(6) + 0.5) * height])
+    network = Network.build(
+        positions, 6 * height, contact_conductance_S=2.0, metallic_nm=height, decay_nm=0.1, cutoff_nm=1.1 * height
+    )
+    rest = 7 / 2.0  # seven bonds of 2 S in series: five between sites, one to each electrode
+    potential = (np.arange(6) + 1) / 7
+    np.testing.assert_allclose(network.site_currents(np.ones(6, dtype=bool), potential, 1.0), 1.0 / rest)
+    broken = np.array([1, 1, 0, 1, 1, 1], dtype=bool)
+    assert network.site_currents(broken, np.where(np.arange(6) < 2, 0.0, 1.0), 1.0).max() == 0.0
 
 
 def made(seed, volts, share=0.9, formed=True):
