@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.sparse import csr_array
-from scipy.sparse.linalg import expm_multiply
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import eigsh, expm_multiply
 
 import kmc
 import meshes
@@ -30,44 +30,50 @@ HOP = "vacancy_hop"
 class BoundaryLattice:
     """The cubic oxygen sublattice of a film with boundaries.
 
-    ``inside`` (N,): sites in a boundary; ``energy_eV`` (N,) of a vacancy; ``shift_eV`` (E,) of the barrier of an edge.
+    ``inside`` (N,): sites in a boundary; ``energy_eV`` (N,) of a vacancy; ``shift_eV`` (E,) of the barrier of an edge;
+    ``attempt_Hz`` of hops.
     """
 
     sites: kmc.SiteGraph
     inside: NDArray[np.bool_]
     energy_eV: Array
     shift_eV: Array
+    attempt_Hz: float = ATTEMPT_HZ
 
     @classmethod
-    def of(cls, film: meshes.Polycrystal, energy_eV: float, series: bool) -> BoundaryLattice:
+    def of(cls, film: meshes.Polycrystal, energy_eV: float, series: bool, parts: int = 1) -> BoundaryLattice:
         """The lattice in the box of ``film``, whose lengths are whole spacings, with vacancies at ``energy_eV`` in
-        boundaries.
+        boundaries. ``parts`` > 1: of a film one site thick, each site divided into parts^2, with as many hops more a
+        second as keep D: no lattice of the material, but closer to its continuum.
 
         Barriers between a site in a boundary and one outside are the mean of both, as ``kmc`` has it for shifts by
         site; or, ``series``, those at which an edge resists as half an edge in each of the two materials does.
         """
         oxygen = oxygen_sublattice("cubic", *film.size_nm)
-        labels = site_grains(film, oxygen.positions_nm, by_class=False)
-        sites = kmc.SiteGraph.from_positions(
-            oxygen.positions_nm, cutoff_nm=1.2 * oxygen.spacing_nm, region=labels.region
-        )
-        inside = labels.region > 0
+        region = site_grains(film, oxygen.positions_nm, by_class=False).region
+        positions = oxygen.positions_nm
+        if parts > 1:
+            offsets = (np.arange(parts) + 0.5) / parts - 0.5
+            around = np.stack([*np.meshgrid(offsets, offsets, indexing="ij"), np.zeros((parts, parts))], axis=-1)
+            positions = (positions[:, None] + SPACING_NM * around.reshape(1, -1, 3)).reshape(-1, 3)
+            region = np.repeat(region, parts**2)
+        sites = kmc.SiteGraph.from_positions(positions, cutoff_nm=1.2 * SPACING_NM / parts, region=region)
+        inside = region > 0
         energy, shift = np.where(inside, energy_eV, 0.0), np.where(inside, SHIFT_EV, 0.0)
-        ends = [shift[sites.origin], shift[sites.target]]
-        by_edge = 0.5 * (ends[0] + ends[1])
+        by_edge = 0.5 * (shift[sites.origin] + shift[sites.target])
         if series:
             # 1/D K in units of the crystal's, of both halves
-            resists = [np.exp((end + energy[at]) / THERMAL_EV) for end, at in zip(ends, (sites.origin, sites.target))]
-            level = THERMAL_EV * np.log(0.5 * (resists[0] + resists[1]))
+            halves = np.exp((shift + energy) / THERMAL_EV)
+            level = THERMAL_EV * np.log(0.5 * (halves[sites.origin] + halves[sites.target]))
             by_edge = level - 0.5 * (energy[sites.origin] + energy[sites.target])
-        return cls(sites, inside, energy, by_edge)
+        return cls(sites, inside, energy, by_edge, ATTEMPT_HZ * parts**2)
 
     def generator(self) -> csr_array:
         """Matrix (N, N) of the master equation of one vacancy, dp/dt = G p, in 1/s."""
         sites = self.sites
         rise = self.energy_eV[sites.target] - self.energy_eV[sites.origin]
         height = np.maximum(np.maximum(BARRIER_EV + self.shift_eV + 0.5 * rise, rise), 0.0)
-        rate = ATTEMPT_HZ * np.exp(-height / THERMAL_EV)
+        rate = self.attempt_Hz * np.exp(-height / THERMAL_EV)
         leaving = np.bincount(sites.origin, rate, len(sites))
         every = np.arange(len(sites))
         entries = np.concatenate([rate, -leaving])
@@ -85,9 +91,18 @@ class BoundaryLattice:
         """
         return np.asarray(expm_multiply(self.generator() * time_s, start))
 
+    def slowest(self) -> tuple[float, Array]:
+        """Rate (1/s) of the slowest mode, and the function f (N,) whose mean goes with exp(-rate t) from any start."""
+        root = np.sqrt(self.settled())
+        symmetric = diags_array(1.0 / root) @ self.generator() @ diags_array(root)
+        shift = 1e-3 * float(np.abs(symmetric.diagonal()).max())  # above 0, the eigenvalue of equilibrium
+        values, vectors = eigsh(symmetric.tocsc(), k=2, sigma=shift, v0=np.ones(len(root)))
+        slow = int(np.argmin(values))
+        return -float(values[slow]), vectors[:, slow] / root
+
     def engine(self, occupation: NDArray[np.int8], seed: int | np.random.SeedSequence) -> kmc.Engine:
         """The lattice engine with these vacancies."""
-        hop = kmc.hop("vacancy", "oxygen", BARRIER_EV, prefactor_Hz=ATTEMPT_HZ, name=HOP)
+        hop = kmc.hop("vacancy", "oxygen", BARRIER_EV, prefactor_Hz=self.attempt_Hz, name=HOP)
         engine = kmc.Engine(
             self.sites, kmc.Model(species=("oxygen", "vacancy"), processes=[hop]), occupation, seed=seed,
             site_energies_eV={"vacancy": self.energy_eV}, barrier_shifts_eV={HOP: self.shift_eV},
