@@ -44,20 +44,17 @@ class Film:
         else:
             layers["layer"] = fem.FastLayer(lambda points: np.abs(points[:, 0] - at_nm) < 1e-6, strip.width_nm, law)
         self._layer, self._strip = at_nm, strip
-        self.body = fem.VacancyTransport(
-            mesh, self._regions, 0.0, 2.0, layers=layers, temperature_K=KELVIN
-        )
+        self.body = fem.VacancyTransport(mesh, self._regions, 0.0, 2.0, layers=layers, temperature_K=KELVIN)
         self.points_nm = self.body.space.tabulate_dof_coordinates()[:, :2]
-        self._elements = {
-            name: simplices(mesh, name, self.body.space, self.body.halo) for name in self._regions
-        }
+        self._elements = {name: simplices(mesh, name, self.body.space, self.body.halo) for name in self._regions}
 
     def start(self, occupation: Callable[[Array], Array]) -> None:
-        """Begin with ``occupation`` of points (n, 2) in the crystal, and what is in equilibrium with it in boundaries.
-
-        """
-        inner = self._elements["film"].volume == 0.0  # nodes of the boundary alone
-        self.body.set_density(_FULL * occupation(self.points_nm) * np.where(inner, self._strip.more, 1.0))
+        """Begin with ``occupation`` of points (n, 2) in the crystal, in boundaries in equilibrium with it."""
+        # a node's density is that of the part with the highest energy, where there are fewest
+        inside = ~np.isnan(self.body.density_in("layer" if self._layer is not None else "film_boundary"))
+        alone = self._elements["film"].volume == 0.0
+        fewest = np.where(alone, self._strip.more, np.where(inside, min(self._strip.more, 1.0), 1.0))
+        self.body.set_density(_FULL * occupation(self.points_nm) * fewest)
 
     def run(self, time_s: float, steps: int = 80) -> None:
         """Go on for ``time_s``: steps that grow by a sixth each, up to time_s / steps (BDF2)."""

@@ -36,11 +36,12 @@ class Bicrystal:
 
     def __init__(
         self, energy_eV: float, series: bool, planes: tuple[int, int, int] = (16, 1, 36), filled: int = 12,
-        units: float = 12.0,
+        units: float = 12.0, planes_in: int = _PLANES,
     ) -> None:  # fmt: skip
         self.planes, self.filled, self.time_s, self._energy = planes, filled, units * _UNIT_S, energy_eV
+        self._inside = planes_in
         x, y, z = (count * SPACING_NM for count in planes)
-        self.film = meshes.Polycrystal.boundary((x, y, z), width_nm=_PLANES * SPACING_NM, periodic=False)
+        self.film = meshes.Polycrystal.boundary((x, y, z), width_nm=planes_in * SPACING_NM, periodic=False)
         self.lattice = BoundaryLattice.of(self.film, energy_eV, series)
         self.start = self.lattice.settled() * (self.lattice.sites.positions_nm[:, 2] < filled * SPACING_NM)
         self.exact = self.lattice.evolved(self.start, self.time_s)
@@ -61,11 +62,11 @@ class Bicrystal:
 
     def sharp(self, **options: bool | int) -> Array:
         """``continuum`` with the boundary as wide as its planes."""
-        return self.continuum(sharp(_PLANES, self._energy), **options)  # type: ignore[arg-type]
+        return self.continuum(sharp(self._inside, self._energy), **options)  # type: ignore[arg-type]
 
     def matched(self, together: int = 1) -> Array:
         """``continuum`` with the strip that stands for mean barriers; materials together, since it is wider."""
-        return self.continuum(matched(_PLANES, self._energy), together, apart=False)
+        return self.continuum(matched(self._inside, self._energy), together, apart=False)
 
     def _classes(self, z_nm: Array, inside: NDArray[np.bool_], together: int) -> NDArray[np.int64]:
         groups = -(-self.planes[2] // together)
@@ -86,8 +87,9 @@ def filled_step(
     """
     body = Bicrystal(0.0, False, planes, filled, units)
     runs = body.lattice.exclusion(body.start, body.time_s, seeds, root=1)
-    apart, all_in = body.classes(3), body.classes(3, apart=False)
-    exact, counts = joined(apart, body.exact), joined(apart, runs)
+    apart = body.classes(3)
+    exact, counts, whole = joined(apart, body.exact), joined(apart, runs), joined(body.classes(3, apart=False), runs)
+    plain = body.continuum(Strip(_PLANES * SPACING_NM, 1.0, 1.0), 3, apart=False)
     error = counts.std(axis=0, ddof=1) / np.sqrt(seeds)
     return [
         Record("filled step: chi2 by number of classes, lattice against master equation",
@@ -96,13 +98,11 @@ def filled_step(
         Record.below("filled step: lattice against master equation",
                      lattice_statistics.of_profile(counts[:, :-1], exact[:-1]), _RANGE, "sigma"),
         Record.below("filled step: lattice against finite elements",
-                     lattice_statistics.of_profile(joined(all_in, runs)[:, :-1], body.matched(3)[:-1]), _RANGE, "sigma"),
+                     lattice_statistics.of_profile(whole[:, :-1], body.matched(3)[:-1]), _RANGE, "sigma"),
         Record.below("filled step: finite elements against master equation, largest difference",
                      largest(body.matched(), joined(body.classes(apart=False), body.exact)), 5e-3),
         Record.above("filled step: lattice against finite elements without a boundary",
-                     lattice_statistics.of_profile(joined(all_in, runs)[:, :-1],
-                                                   body.continuum(Strip(_PLANES * SPACING_NM, 1.0, 1.0), 3, False)[:-1]),
-                     _RANGE, "sigma"),
+                     lattice_statistics.of_profile(whole[:, :-1], plain[:-1]), _RANGE, "sigma"),
     ]  # fmt: skip
 
 
@@ -136,13 +136,14 @@ def segregated(series: bool, walks: int = 50_000) -> list[Record]:
 
 
 class Columns:
-    """Columnar grains with boundaries 1 nm wide, and the decay of what was in the quarter at the left.
+    """Columnar grains with boundaries 1 nm wide, and how what was in the quarter at the left spreads.
 
     The film is twice as long (x) as wide, so that the slowest mode runs along it.
     """
 
     def __init__(self, seed: int = 1, planes: tuple[int, int] = (40, 20), grains: int = 4, units: float = 20.0) -> None:
-        self.time_s, self.length_nm, self.quarter_nm = units * _UNIT_S, planes[0] * SPACING_NM, 0.25 * planes[0] * SPACING_NM
+        self.time_s, self.length_nm = units * _UNIT_S, planes[0] * SPACING_NM
+        self.quarter_nm = 0.25 * self.length_nm
         size = (self.length_nm, planes[1] * SPACING_NM, SPACING_NM)
         self.film = meshes.Polycrystal.voronoi(size, grains=grains, seed=seed, width_nm=_WIDE * SPACING_NM)
 
@@ -175,7 +176,10 @@ def limit(one: float, two: float, four: float) -> float:
 
 
 def polycrystal(walks: int = 60_000) -> list[Record]:
-    """Single vacancies in a columnar polycrystal: profile and effective diffusivity."""
+    """Single vacancies in a columnar polycrystal: profile and effective diffusivity.
+
+    Boundaries four sites wide are coarse: limits are what six films (seeds 1 to 6) differ by, docs/grain-diffusion.md.
+    """
     body = Columns()
     lattice = body.lattice(series=False)
     x = lattice.sites.positions_nm[:, 0]
@@ -202,15 +206,15 @@ def polycrystal(walks: int = 60_000) -> list[Record]:
         Record("polycrystal: finite elements at a spacing", elements[0]),
         Record("polycrystal: finite elements, limit of small elements", continuum),
         Record.below("polycrystal: master equation with mean barriers against that limit",
-                     body.faster(rate) / continuum - 1.0, 0.01),
+                     body.faster(rate) / continuum - 1.0, 0.025),
         Record.below("polycrystal: master equation with barriers in series against that limit",
-                     series[0] / continuum - 1.0, 0.05),
+                     series[0] / continuum - 1.0, 0.065),
         Record.below("polycrystal: limit of the latter with divided sites against that limit",
-                     limit(*series) / continuum - 1.0, 3e-3),
+                     limit(*series) / continuum - 1.0, 5e-3),
     ]  # fmt: skip
 
 
 @case("lattice-boundaries")
 def lattice_boundaries() -> list[Record]:
-    """Lattice diffusion with boundary sites against master equation (99 % range) and finite elements of the same film."""
+    """Lattice diffusion with boundary sites is that of the master equation (99 % range) and of finite elements."""
     return [*filled_step(), *segregated(series=True), *segregated(series=False), *polycrystal()]
