@@ -39,3 +39,15 @@ def of_multinomial(counts: ArrayLike, probabilities: ArrayLike) -> float:
         expected = np.append(expected[~joined], expected[joined].sum())
     chi_square = np.sum((observed - expected) ** 2 / expected)
     return float(stats.norm.isf(stats.chi2.sf(chi_square, len(observed) - 1)))
+
+
+def of_profile(samples: ArrayLike, mean: ArrayLike) -> float:
+    """Hotelling's T^2 of independent samples (s, p) with unknown covariances, written as a normal deviate; s > p.
+
+    It allows for what the p numbers of a sample have to do with each other; none may follow from the others.
+    """
+    values = np.asarray(samples, dtype=float)
+    count, size = values.shape
+    off = values.mean(axis=0) - np.asarray(mean, dtype=float)
+    square = count * float(off @ np.linalg.solve(np.cov(values, rowvar=False).reshape(size, size), off))
+    return float(stats.norm.isf(stats.f.sf(square * (count - size) / (size * (count - 1)), size, count - size)))
