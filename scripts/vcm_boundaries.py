@@ -15,6 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ionsim.analysis.forming import (
+    QUICK,
     Formed,
     FormingStatistics,
     forming_only,
@@ -36,7 +37,7 @@ LITERATURE_V = (5.3, 1.9)
 
 def structures(changes: list[str]) -> dict[str, VcmDevice]:
     """The four microstructures, by name."""
-    one, many = load("hfo2_single_boundary", changes), load("hfo2_polycrystal", changes)
+    one, many = (load(name, [*QUICK, *changes]) for name in ("hfo2_single_boundary", "hfo2_polycrystal"))
     assert isinstance(one, VcmDevice)
     return {
         "single crystal": forming_only(one.replace({"grains": None})),

@@ -25,6 +25,10 @@ from ionsim.errors import DeviceFileError, ResultsError
 
 Floats = NDArray[np.float64]
 
+#: Numerics for many forming runs (``--set``): potentials within 2 kT/q, below which forming voltages do not change any
+#: more, and no heat, which up to 1 uA is worth 2 % of the voltage and more than half of the time.
+QUICK = ("numerics.potential_error_kT=2.0", "numerics.freeze_temperature=true")
+
 #: A site that carries this share of the current is part of the filament.
 CARRIES = 0.1
 #: Shifts of a filament over the film from which its chances are taken.
