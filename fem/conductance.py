@@ -43,6 +43,7 @@ class Conductance:
         self.edges = np.zeros(pairs.size)
         self.version = 0  # counts changes of the operator
         self.bond_version = 0  # counts changes of the bonds
+        self.cell_version = 0  # counts changes of the coefficient
         self._ends = np.empty(0, dtype=np.int64)
         self.set_bonds((), (), ())
 
@@ -54,6 +55,7 @@ class Conductance:
                            f"got {coefficient.shape}")  # fmt: skip
         self.edges = self._weights @ coefficient
         self.version += 1
+        self.cell_version += 1
 
     def set_bonds(self, i: ArrayLike, j: ArrayLike, g: ArrayLike) -> None:
         """Replace all bonds by conductors g (bonds,) in S (or W/K) between the global dofs i and j (bonds,).

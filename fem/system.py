@@ -34,6 +34,8 @@ class System:
         self._free_owned = ~fixed[: halo.owned]
         self._pattern()
         self._key: tuple[int, bytes] | None = None
+        self._cells_key: tuple[int, bytes] | None = None
+        self._cell_rows: scipy.sparse.csr_array | None = None
         self._bond_version = -1
         self._fresh_iterations = 0
         self._stale = False
@@ -153,19 +155,16 @@ class System:
 
     def _matrix(self, shift: Array | None) -> Any:
         operator, halo = self.operator, self.operator.halo
-        diagonal = operator.diagonal()
-        if shift is not None:
-            diagonal[: halo.owned] += shift[: halo.owned]
-        mean = float(diagonal.mean()) if diagonal.size else 1.0
-        diagonal[self.fixed] = 0.0
-        diagonal[: halo.owned][~self._free_owned] = mean
-        edges = -operator.edges[self._edges]
-        self._cells.setValuesCOO(np.concatenate([edges, edges, diagonal]))
+        key = (operator.cell_version, b"" if shift is None else shift.tobytes())
+        if key != self._cells_key:
+            self._fill(shift)
+            self._cells_key, self._cell_rows = key, None
         if not operator.bond_g.size:
             return self._cells
-        rows, columns, values = self._cells.getValuesCSR()
-        cells = scipy.sparse.csr_array((values, columns, rows), shape=(halo.owned, halo.size))
-        total = cells + self._bond_rows()
+        if self._cell_rows is None:
+            rows, columns, values = self._cells.getValuesCSR()
+            self._cell_rows = scipy.sparse.csr_array((values, columns, rows), shape=(halo.owned, halo.size))
+        total = self._cell_rows + self._bond_rows()
         arrays = (total.indptr.astype(np.int32), total.indices.astype(np.int32), total.data)
         sizes = ((halo.owned, halo.size), (halo.owned, halo.size))
         if halo.comm.size == 1:
@@ -174,6 +173,18 @@ class System:
             matrix = PETSc.Mat().createAIJ(sizes, csr=arrays, comm=halo.comm)
         matrix.setOption(PETSc.Mat.Option.SPD, True)
         return matrix
+
+    def _fill(self, shift: Array | None) -> None:
+        """The cells' part of the matrix: it stays as it is while only bonds change."""
+        operator, halo = self.operator, self.operator.halo
+        diagonal = operator.diagonal()
+        if shift is not None:
+            diagonal[: halo.owned] += shift[: halo.owned]
+        mean = float(diagonal.mean()) if diagonal.size else 1.0
+        diagonal[self.fixed] = 0.0
+        diagonal[: halo.owned][~self._free_owned] = mean
+        edges = -operator.edges[self._edges]
+        self._cells.setValuesCOO(np.concatenate([edges, edges, diagonal]))
 
     def _bond_rows(self) -> scipy.sparse.csr_array:
         """The owned rows of B^T G B (owned, all dofs), without the fixed rows and columns."""

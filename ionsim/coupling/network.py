@@ -209,8 +209,10 @@ def change_weights(
     change would make or break.
     """
     for i in range(len(vacant)):
-        largest = max(bottom[i] / full * abs(potential[i]), top[i] / full * abs(top_V - potential[i]))
-        for k in range(start[i], start[i + 1]):
-            if vacant[target[k]]:
-                largest = max(largest, min(1.0, conductance[k] / full) * abs(potential[i] - potential[target[k]]))
-        weight[i] = largest
+        weight[i] = max(bottom[i] / full * abs(potential[i]), top[i] / full * abs(top_V - potential[i]))
+    # Bonds are stored from both ends, and few sites are vacant: each of those tells its neighbours.
+    for j in range(len(vacant)):
+        if vacant[j]:
+            for k in range(start[j], start[j + 1]):
+                change = min(1.0, conductance[k] / full) * abs(potential[target[k]] - potential[j])
+                weight[target[k]] = max(weight[target[k]], change)
