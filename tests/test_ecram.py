@@ -216,6 +216,7 @@ def test_heat_is_what_the_gate_puts_in():
     assert cell.cell.heat.temperature_K.max() == pytest.approx(300.0, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_cell_in_3d_is_that_in_a_plane():
     """Electrolyte, gate and channel of one width: nothing changes across it."""
     keys = {"kind": "ecram_vertical_3d", "half": True, "lateral_nm": 25.0, "edge_nm": 12.0, "size_nm": 0.6}

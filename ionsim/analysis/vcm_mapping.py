@@ -284,8 +284,6 @@ def _spot_keys(device: VcmDevice) -> dict[str, Any]:
     spot, pairs = device.weak_spots[0], device.vacancy.pair_energy_eV
     return {
         "boundary_nm": 2.0 * spot.radius_nm, "boundary_barrier_eV": device.vacancy.hop_barrier_eV + spot.hop_shift_eV,
-        # It starts as the lattice does, with as many vacancies as anywhere.
-        "boundary_per_m3": device.vacancy.initial_fraction * sites_per_m3(device),
         "boundary_energy_eV": spot.site_energy_eV + pairs * spot_neighbours(device),
         "boundary_exchange_eV": spot.site_energy_eV + pairs * max(spot_neighbours(device), 0.0),
     }  # fmt: skip

@@ -77,7 +77,9 @@ def build_cell(device: VcmDevice) -> ContinuumCell:
 
     sigma = by_region("electrical_S_per_m", conductivity(keys))
     kappa = by_region("thermal_W_per_mK", thermal_conductivity(keys))
-    sides = {BOUNDARY_DENSITY: "boundary"} if "boundary" in mesh.regions else {}
+    # With a table as steep as a network has it, the density at the edge and the potential do not settle.
+    own = "boundary" in mesh.regions and not keys.table_per_m3
+    sides = {BOUNDARY_DENSITY: "boundary"} if own else {}
     if sides:
         sigma["boundary"], kappa["boundary"] = _of_boundary(keys)
     capacity = device.material(device.layers.oxide.material).value("capacity_J_per_m3K") / keys.heat_share
@@ -248,17 +250,17 @@ def conductivity(keys: Continuum) -> Any:
 
 
 def _of_boundary(keys: Continuum) -> tuple[Any, Any]:
-    """sigma and kappa of the boundary, of the density within it: at its edge that differs from the oxide's."""
+    """sigma and kappa of the boundary, of the density within it: at its edge that differs from the oxide's.
+
+    For a conductivity that is no table.
+    """
     low = keys.insulating_S_per_m if keys.boundary_S_per_m is None else keys.boundary_S_per_m
     sigma, kappa = conductivity(keys.model_copy(update={"insulating_S_per_m": low})), thermal_conductivity(keys)
 
-    def of_density(boundary_per_m3: Any) -> Any:
-        return sigma(boundary_per_m3)
-
-    def of_both(T_K: Any, boundary_per_m3: Any) -> Any:
-        return sigma(T_K, boundary_per_m3)
-
-    return of_density if keys.table_per_m3 else of_both, lambda T_K, boundary_per_m3: kappa(T_K, boundary_per_m3)
+    return (
+        lambda T_K, boundary_per_m3: sigma(T_K, boundary_per_m3),
+        lambda T_K, boundary_per_m3: kappa(T_K, boundary_per_m3),
+    )
 
 
 def _tabulated(keys: Continuum) -> Any:
