@@ -11,7 +11,10 @@ from ionsim.verification.one_potential import one_potential, plane_currents_A
 from ionsim.verification.terminal_current import terminal_current
 from ionsim.verification.voltage_scaling import voltage_scaling
 
-CASES = (pytest.param(field_refresh, marks=pytest.mark.slow), heat_deposition, one_potential, terminal_current, voltage_scaling)
+CASES = (
+    pytest.param(field_refresh, marks=pytest.mark.slow), heat_deposition, one_potential, terminal_current,
+    voltage_scaling,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
