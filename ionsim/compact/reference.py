@@ -1,0 +1,275 @@
+"""The reference: networks of compact models solved as ordinary differential equations in Python, apart from any simulator.
+
+Potentials without a capacitance follow from Kirchhoff's law at each moment (Newton's method); states and thermal nodes with
+a capacitance are integrated by SciPy's Radau with exact derivatives, from one corner of the sources to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import solve_ivp
+
+from ionsim.compact.description import CompactError, Model
+from ionsim.compact.numeric import equations
+
+Floats = NDArray[np.float64]
+
+#: Step of Newton's method, over 1 + |unknown|, at which Kirchhoff's law counts as solved.
+NEWTON_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """A piecewise linear voltage: ``times_s`` (n,) rising, ``volts`` (n,); constant before and after."""
+
+    times_s: tuple[float, ...]
+    volts: tuple[float, ...]
+
+    def __call__(self, time_s: ArrayLike) -> Any:
+        """The voltage at one or many times."""
+        return np.interp(time_s, self.times_s, self.volts)
+
+
+@dataclass(frozen=True)
+class Sine:
+    """A voltage ``amplitude_V`` sin(2 pi ``frequency_Hz`` t)."""
+
+    amplitude_V: float
+    frequency_Hz: float
+    times_s: tuple[float, ...] = ()
+
+    def __call__(self, time_s: ArrayLike) -> Any:
+        """The voltage at one or many times."""
+        return self.amplitude_V * np.sin(2 * np.pi * self.frequency_Hz * np.asarray(time_s))
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A model in a network: nodes of its electrical and thermal terminals in order; missing optional ones are its own."""
+
+    name: str
+    model: Model
+    nodes: tuple[str, ...]
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a network did: ``times_s`` (n,), potentials by node (n,), states by ``instance.state``, power of sources.
+
+    Potentials of inner nodes are ``instance.node``; thermal ones are the rise of the temperature in K. ``currents_A`` are
+    those out of each source into the network.
+    """
+
+    times_s: Floats
+    potentials: Mapping[str, Floats]
+    states: Mapping[str, Floats]
+    currents_A: Mapping[str, Floats]
+
+
+class Network:
+    """Resistors, compact models and voltage sources to ground ("0").
+
+    ``resistors``: (node, node, Ohm). ``sources``: node -> function of time in s with ``times_s``, the corners.
+    """
+
+    def __init__(
+        self,
+        instances: Sequence[Instance],
+        sources: Mapping[str, Any],
+        resistors: Sequence[tuple[str, str, float]] = (),
+        ambient_K: float = 300.15,
+    ) -> None:
+        self.instances = tuple(instances)
+        self.sources = dict(sources)
+        self.resistors = tuple(resistors)
+        self._index: dict[str, int] = {}
+        self._parts: list[_Part] = []
+        for instance in self.instances:
+            self._parts.append(self._part(instance, ambient_K))
+        for first, second, _ in self.resistors:
+            self._node(first), self._node(second)
+        for name in self.sources:
+            self._node(name)
+        self._arrange()
+
+    def _node(self, name: str) -> int:
+        return -1 if name == "0" else self._index.setdefault(name, len(self._index))
+
+    def _part(self, instance: Instance, ambient_K: float) -> _Part:
+        model, ports = instance.model, instance.model.ports
+        needed = sum(not port.optional for port in ports)
+        if not needed <= len(instance.nodes) <= len(ports):
+            raise CompactError(f"{instance.name}: {len(instance.nodes)} nodes for the {len(ports)} of {model.name}")
+        given = dict(zip((port.name for port in ports), instance.nodes, strict=False))
+        rows = [self._node(given.get(node.name, f"{instance.name}.{node.name}")) for node in model.nodes]
+        rows += [self._node(f"{instance.name}.{state.name}") for state in model.states]
+        values = model.values(instance.values)
+        code = equations(model)
+        constants = code.arguments(values, ambient_K)
+        capacitances = code.capacitances(*([0.0] * len(rows)), *constants)
+        where = {name: index for index, name in enumerate(code.unknowns)}
+        for flow, capacitance in zip(model.flows, capacitances, strict=True):
+            if capacitance and flow.minus is not None:
+                raise CompactError(f"{model.name}: the reference has no capacitance between two nodes")
+        ends = [(where[flow.plus], where[flow.minus] if flow.minus else None) for flow in model.flows]
+        return _Part(code.slopes, constants, np.array(rows), ends, np.array(capacitances), len(model.nodes))
+
+    def _arrange(self) -> None:
+        """Which unknowns are given, which follow at once, which are integrated."""
+        n = len(self._index)
+        self._capacitance = np.zeros(n)
+        self._is_state = np.zeros(n, dtype=bool)
+        for part in self._parts:
+            for (plus, _), capacitance in zip(part.ends, part.capacitances, strict=True):
+                if part.rows[plus] >= 0:
+                    self._capacitance[part.rows[plus]] += capacitance
+            self._is_state[part.rows[part.n_nodes :]] = True
+        driven = np.zeros(n, dtype=bool)
+        driven[[self._index[name] for name in self.sources]] = True
+        moving = (self._capacitance > 0) | self._is_state
+        if (moving & driven).any():
+            raise CompactError("a source sits on a node with a capacitance")
+        self._driven, self._moving = np.flatnonzero(driven), np.flatnonzero(moving)
+        self._following = np.flatnonzero(~driven & ~moving)
+        self._source_list = [next(s for k, s in self.sources.items() if self._index[k] == i) for i in self._driven]
+        self._guess = np.zeros(n)
+
+    def _sums(self, unknowns: Floats) -> tuple[Floats, Floats]:
+        """Flow out of each node (for states: minus their rate), and the derivatives by all unknowns."""
+        n = len(unknowns)
+        out, slope = np.zeros(n), np.zeros((n, n))
+        for first, second, ohm in self.resistors:
+            i, j = self._node(first), self._node(second)
+            current = ((unknowns[i] if i >= 0 else 0.0) - (unknowns[j] if j >= 0 else 0.0)) / ohm
+            for row, other, sign in ((i, j, 1.0), (j, i, -1.0)):
+                if row >= 0:
+                    out[row] += sign * current
+                    slope[row, row] += 1.0 / ohm
+                    if other >= 0:
+                        slope[row, other] -= 1.0 / ohm
+        for part in self._parts:
+            part.add(unknowns, out, slope)
+        return out, slope
+
+    def _algebraic(self, time_s: float, moving: Floats) -> tuple[Floats, Floats, Floats]:
+        """All unknowns at a time for given integrated ones, with the sums and slopes there."""
+        unknowns, free = self._guess.copy(), self._following
+        unknowns[self._moving] = moving
+        unknowns[self._driven] = [source(time_s) for source in self._source_list]
+        out, slope = self._sums(unknowns)
+        for _ in range(200):
+            if not len(free):
+                break
+            step = np.linalg.solve(slope[np.ix_(free, free)], -out[free])
+            unknowns[free] += np.clip(step, -0.5, 0.5) if np.abs(step).max() > 0.5 else step
+            out, slope = self._sums(unknowns)
+            if np.all(np.abs(step) <= NEWTON_TOLERANCE * (1 + np.abs(unknowns[free]))):
+                break
+        else:
+            raise CompactError(f"Kirchhoff's law found no solution at {time_s:.6g} s")
+        self._guess = unknowns
+        return unknowns, out, slope
+
+    def _rates(self, time_s: float, moving: Floats) -> Floats:
+        _, out, _ = self._algebraic(time_s, moving)
+        return -out[self._moving] / self._weights
+
+    def _rate_slopes(self, time_s: float, moving: Floats) -> Floats:
+        _, _, slope = self._algebraic(time_s, moving)
+        y, z = self._moving, self._following
+        reduced = slope[np.ix_(y, y)]
+        if len(z):
+            reduced = reduced - slope[np.ix_(y, z)] @ np.linalg.solve(slope[np.ix_(z, z)], slope[np.ix_(z, y)])
+        return -reduced / self._weights[:, None]
+
+    @property
+    def _weights(self) -> Floats:
+        return np.where(self._is_state, 1.0, self._capacitance)[self._moving]
+
+    def solve(
+        self,
+        times_s: ArrayLike,
+        rtol: float = 1e-9,
+        atol: float = 1e-12,
+        largest_step_s: float = np.inf,
+        corners: Callable[[float, float], Sequence[float]] | None = None,
+    ) -> Solution:
+        """Integrate from t = 0, all deviations zero, and report at ``times_s`` (n,), rising from >= 0.
+
+        Raises CompactError when the integrator gives up. ``corners`` adds times at which to restart to those of the sources.
+        """
+        times = np.asarray(times_s, dtype=float)
+        stops = {0.0, float(times[-1]), *(corners(0.0, float(times[-1])) if corners else ())}
+        stops |= {float(t) for source in self._source_list for t in source.times_s if 0 < t < times[-1]}
+        edges = sorted(stops)
+        state = np.zeros(len(self._moving))
+        self._guess = np.zeros(len(self._index))
+        rows = []
+        for begin, end in zip(edges[:-1], edges[1:], strict=True):
+            asked = times[(times >= begin) & ((times < end) | (end == edges[-1]))]
+            done = solve_ivp(
+                self._rates, (begin, end), state, method="Radau", jac=self._rate_slopes, rtol=rtol, atol=atol,
+                t_eval=np.union1d(asked, [end]), max_step=largest_step_s,
+            )  # fmt: skip
+            if not done.success:
+                raise CompactError(f"the reference stopped at {done.t[-1] if len(done.t) else begin:.6g} s: {done.message}")
+            state = done.y[:, -1]
+            rows += [(t, done.y[:, k]) for k, t in enumerate(done.t) if t in asked]
+        return self._solution(times, np.array([y for _, y in rows]))
+
+    def _solution(self, times: Floats, moving: Floats) -> Solution:
+        solved = [self._algebraic(t, y)[:2] for t, y in zip(times, moving, strict=True)]
+        unknowns, out = np.array([item[0] for item in solved]), np.array([item[1] for item in solved])
+        states = {}
+        for instance in self.instances:
+            code = equations(instance.model)
+            values = instance.model.values(instance.values)
+            for state in instance.model.states:
+                start, scale = (
+                    float(part.evalf(subs={name: values[str(name)] for name in part.free_symbols}))
+                    for part in (state.start, state.scale)
+                )
+                name = f"{instance.name}.{state.name}"
+                states[name] = start + scale * unknowns[:, self._index[name]]
+            del code
+        potentials = {name: unknowns[:, i] for name, i in self._index.items() if not self._is_state[i]}
+        currents = {name: out[:, self._index[name]] for name in self.sources}
+        return Solution(times, potentials, states, currents)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An instance in terms of the network's unknowns; row -1 is ground."""
+
+    slopes: Callable[..., list[float]]
+    constants: tuple[float, ...]
+    rows: NDArray[np.int64]
+    ends: list[tuple[int, int | None]]
+    capacitances: Floats
+    n_nodes: int
+
+    def add(self, unknowns: Floats, out: Floats, slope: Floats) -> None:
+        """Add the flows of this instance to the sums."""
+        rows = self.rows
+        local = np.where(rows >= 0, unknowns[rows], 0.0)
+        both = np.array(self.slopes(*local.tolist(), *self.constants))
+        n, n_flows = len(rows), len(self.ends)
+        count = n_flows + n - self.n_nodes
+        value, by = both[:count], both[count:].reshape(count, n)
+        columns = rows >= 0
+        for index, (plus, minus) in enumerate(self.ends):
+            for end, sign in ((plus, 1.0), (minus, -1.0)):
+                if end is None or rows[end] < 0:
+                    continue
+                out[rows[end]] += sign * value[index]
+                np.add.at(slope[rows[end]], rows[columns], sign * by[index, columns])
+        for index in range(n - self.n_nodes):
+            row = rows[self.n_nodes + index]
+            out[row] -= value[n_flows + index]
+            np.add.at(slope[row], rows[columns], -by[n_flows + index, columns])
