@@ -48,6 +48,9 @@ class _Printer(C99CodePrinter):  # type: ignore[misc]  # sympy has no types
             return f"1.0/{self.parenthesize(base, 10_000)}"
         if exponent == sympy.Rational(1, 2):
             return self._call("sqrt", (base,))
+        if exponent == 2:  # a product is right for a negative base too, and so is its derivative
+            factor = self.parenthesize(base, 10_000)
+            return f"({factor}*{factor})"
         return self._call("pow", (base, exponent))
 
     def _print_Function(self, expr: Any) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
+from sympy import sympify
 
-from ionsim.compact.description import CompactError, Model
+from ionsim.compact.description import CompactError, Model, symbol
 from ionsim.compact.numeric import equations
 
 Floats = NDArray[np.float64]
@@ -114,11 +115,18 @@ class Network:
         constants = code.arguments(values, ambient_K)
         capacitances = code.capacitances(*([0.0] * len(rows)), *constants)
         where = {name: index for index, name in enumerate(code.unknowns)}
-        for flow, capacitance in zip(model.flows, capacitances, strict=True):
-            if capacitance and flow.minus is not None:
-                raise CompactError(f"{model.name}: the reference has no capacitance between two nodes")
-        ends = [(where[flow.plus], where[flow.minus] if flow.minus else None) for flow in model.flows]
-        return _Part(code.slopes, constants, np.array(rows), ends, np.array(capacitances), len(model.nodes))
+        signs = np.zeros((len(rows), len(model.flows) + len(model.states)))
+        at_node = np.zeros(len(rows))
+        for column, (flow, capacitance) in enumerate(zip(model.flows, capacitances, strict=True)):
+            signs[where[flow.plus], column] = 1.0
+            at_node[where[flow.plus]] += capacitance
+            if flow.minus is not None:
+                signs[where[flow.minus], column] = -1.0
+                if capacitance:
+                    raise CompactError(f"{model.name}: the reference has no capacitance between two nodes")
+        for index, state in enumerate(model.states):
+            signs[where[state.name], len(model.flows) + index] = -1.0
+        return _Part(code.slopes, constants, np.array(rows), signs, at_node, len(model.nodes))
 
     def _arrange(self) -> None:
         """Which unknowns are given, which follow at once, which are integrated."""
@@ -126,9 +134,8 @@ class Network:
         self._capacitance = np.zeros(n)
         self._is_state = np.zeros(n, dtype=bool)
         for part in self._parts:
-            for (plus, _), capacitance in zip(part.ends, part.capacitances, strict=True):
-                if part.rows[plus] >= 0:
-                    self._capacitance[part.rows[plus]] += capacitance
+            inside = part.rows >= 0
+            np.add.at(self._capacitance, part.rows[inside], part.capacitances[inside])
             self._is_state[part.rows[part.n_nodes :]] = True
         driven = np.zeros(n, dtype=bool)
         driven[[self._index[name] for name in self.sources]] = True
@@ -138,24 +145,23 @@ class Network:
         self._driven, self._moving = np.flatnonzero(driven), np.flatnonzero(moving)
         self._following = np.flatnonzero(~driven & ~moving)
         self._source_list = [next(s for k, s in self.sources.items() if self._index[k] == i) for i in self._driven]
+        self._weights = np.where(self._is_state, 1.0, self._capacitance)[self._moving]
         self._guess = np.zeros(n)
+        self._wires = np.zeros((n + 1, n + 1)) if self.resistors else np.zeros((0, 0))
+        for first, second, ohm in self.resistors:
+            ends = [self._node(first), self._node(second)]
+            self._wires[np.ix_(ends, ends)] += np.array([[1.0, -1.0], [-1.0, 1.0]]) / ohm
 
     def _sums(self, unknowns: Floats) -> tuple[Floats, Floats]:
         """Flow out of each node (for states: minus their rate), and the derivatives by all unknowns."""
         n = len(unknowns)
-        out, slope = np.zeros(n), np.zeros((n, n))
-        for first, second, ohm in self.resistors:
-            i, j = self._node(first), self._node(second)
-            current = ((unknowns[i] if i >= 0 else 0.0) - (unknowns[j] if j >= 0 else 0.0)) / ohm
-            for row, other, sign in ((i, j, 1.0), (j, i, -1.0)):
-                if row >= 0:
-                    out[row] += sign * current
-                    slope[row, row] += 1.0 / ohm
-                    if other >= 0:
-                        slope[row, other] -= 1.0 / ohm
+        known, out, slope = np.append(unknowns, 0.0), np.zeros(n + 1), np.zeros((n + 1, n + 1))
+        if len(self._wires):
+            out += self._wires @ known
+            slope += self._wires
         for part in self._parts:
-            part.add(unknowns, out, slope)
-        return out, slope
+            part.add(known, out, slope)
+        return out[:n], slope[:n, :n]
 
     def _algebraic(self, time_s: float, moving: Floats) -> tuple[Floats, Floats, Floats]:
         """All unknowns at a time for given integrated ones, with the sums and slopes there."""
@@ -187,10 +193,6 @@ class Network:
         if len(z):
             reduced = reduced - slope[np.ix_(y, z)] @ np.linalg.solve(slope[np.ix_(z, z)], slope[np.ix_(z, y)])
         return -reduced / self._weights[:, None]
-
-    @property
-    def _weights(self) -> Floats:
-        return np.where(self._is_state, 1.0, self._capacitance)[self._moving]
 
     def solve(
         self,
@@ -228,16 +230,11 @@ class Network:
         unknowns, out = np.array([item[0] for item in solved]), np.array([item[1] for item in solved])
         states = {}
         for instance in self.instances:
-            code = equations(instance.model)
-            values = instance.model.values(instance.values)
+            values = {symbol(name): value for name, value in instance.model.values(instance.values).items()}
             for state in instance.model.states:
-                start, scale = (
-                    float(part.evalf(subs={name: values[str(name)] for name in part.free_symbols}))
-                    for part in (state.start, state.scale)
-                )
+                start, scale = (float(sympify(part).xreplace(values)) for part in (state.start, state.scale))
                 name = f"{instance.name}.{state.name}"
                 states[name] = start + scale * unknowns[:, self._index[name]]
-            del code
         potentials = {name: unknowns[:, i] for name, i in self._index.items() if not self._is_state[i]}
         currents = {name: out[:, self._index[name]] for name in self.sources}
         return Solution(times, potentials, states, currents)
@@ -245,31 +242,18 @@ class Network:
 
 @dataclass(frozen=True)
 class _Part:
-    """An instance in terms of the network's unknowns; row -1 is ground."""
+    """An instance in terms of the network's unknowns: indices into theirs with one more at the end, for ground."""
 
     slopes: Callable[..., list[float]]
     constants: tuple[float, ...]
     rows: NDArray[np.int64]
-    ends: list[tuple[int, int | None]]
+    signs: Floats
     capacitances: Floats
     n_nodes: int
 
     def add(self, unknowns: Floats, out: Floats, slope: Floats) -> None:
-        """Add the flows of this instance to the sums."""
-        rows = self.rows
-        local = np.where(rows >= 0, unknowns[rows], 0.0)
-        both = np.array(self.slopes(*local.tolist(), *self.constants))
-        n, n_flows = len(rows), len(self.ends)
-        count = n_flows + n - self.n_nodes
-        value, by = both[:count], both[count:].reshape(count, n)
-        columns = rows >= 0
-        for index, (plus, minus) in enumerate(self.ends):
-            for end, sign in ((plus, 1.0), (minus, -1.0)):
-                if end is None or rows[end] < 0:
-                    continue
-                out[rows[end]] += sign * value[index]
-                np.add.at(slope[rows[end]], rows[columns], sign * by[index, columns])
-        for index in range(n - self.n_nodes):
-            row = rows[self.n_nodes + index]
-            out[row] -= value[n_flows + index]
-            np.add.at(slope[row], rows[columns], -by[n_flows + index, columns])
+        """Add the flows of this instance to the sums; ``unknowns``, ``out`` and ``slope`` have a last row for ground."""
+        both = np.array(self.slopes(*unknowns[self.rows].tolist(), *self.constants))
+        n, count = self.signs.shape
+        out[self.rows] += self.signs @ both[:count]
+        slope[np.ix_(self.rows, self.rows)] += self.signs @ both[count:].reshape(count, n)

@@ -30,6 +30,7 @@ BOLTZMANN = Float(constants.k)
 RISE_K = (-200, 2000)
 
 _JART = "JART VCM v1b"
+_KIM = "Kim, Choi and Lu, ACS Nano 8, 2369 (2014)"
 _TED = "Hardtdegen et al., IEEE TED 65, 3229 (2018)"
 
 _p = {
@@ -49,13 +50,14 @@ VCM = Model(
     summary="valence-change memory cell: vacancy density of a disc, Joule heat, series resistance",
     parameters=(
         Parameter("x_start", "1", 0.01, "state at t = 0", "chosen: a cell after RESET", low=0, high=1),
-        Parameter("rs", "Ohm", 1200.0, "series resistance of oxide and electrodes", _TED, low=0, open_low=True),
-        Parameter("g_on", "S", 1e-3, "conductance of the full disc", "chosen: R_LRS of 2 kOhm behind rs", low=0),
+        Parameter("rs", "Ohm", 650.0, "series resistance of oxide and electrodes",
+                  "chosen: a fifth of the plug's; with the 1.2 kOhm of " + _TED + " RESET becomes abrupt", low=0, open_low=True),
+        Parameter("g_on", "S", 3.3e-4, "conductance of the full disc", "chosen: R_LRS of 4 kOhm with rs", low=0),
         Parameter("mix", "1", 1.0, "exponent of the state in the mixture of conductions", "chosen: by area", low=0.5),
         Parameter("alpha", "1/K", 1e-3, "temperature coefficient of the plug", "chosen: a dirty metal", low=0),
-        Parameter("i_off", "A", 2e-7, "emission current of the empty disc", "chosen: R_HRS of 1 MOhm", low=0),
-        Parameter("v_off", "V", 0.25, "voltage scale of the emission", "chosen", low=0, open_low=True),
-        Parameter("phi_off", "eV", 0.18, "activation energy of the emission", "chosen: Schottky barrier", low=0),
+        Parameter("i_off", "A", 4e-7, "emission current of the empty disc", "chosen: R_HRS of 1.2 MOhm", low=0),
+        Parameter("v_off", "V", 0.5, "voltage scale of the emission", "chosen", low=0, open_low=True),
+        Parameter("phi_off", "eV", 0.05, "activation energy of the emission", _KIM, low=0),
         Parameter("nu", "1/s", 2e13, "attempt frequency of a jump", _JART, low=0),
         Parameter("jump", "m", 0.25e-9, "jump distance", _JART, low=0, open_low=True),
         Parameter("disc", "m", 0.4e-9, "thickness of the disc", "chosen: the two layers of oxygen at the electrode",
@@ -63,7 +65,8 @@ VCM = Model(
         Parameter("charge", "1", 2.0, "charge of a vacancy in e", _JART, low=0, open_low=True),
         Parameter("ea", "eV", 1.35, "barrier of a jump", _JART, low=0),
         Parameter("pw", "1", 2.0, "exponent of the window", "chosen: gradual in both directions", low=1),
-        Parameter("rth", "K/W", 1.06e6, "thermal resistance to the ambient", _TED, low=1e-3),
+        Parameter("rth", "K/W", 2.5e6, "thermal resistance to the ambient",
+                  "chosen: RESET is gradual; " + _TED + " has 1.06e6", low=1e-3),
         Parameter("cth", "J/K", 1.6e-16, "thermal capacitance",
                   "chosen: hemisphere of the filament's radius 30 nm (" + _TED + ") at 2.77 MJ/(m^3 K)", low=0),
         Parameter("t_ref", "K", 300.15, "temperature at which conductances are given", "chosen", low=0, open_low=True),
