@@ -6,16 +6,16 @@ a capacitance are integrated by SciPy's Radau with exact derivatives, from one c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
 from sympy import sympify
 
-from ionsim.compact.description import CompactError, Model, symbol
+from ionsim.compact.circuits.netlist import Circuit, Instance, Solution
+from ionsim.compact.description import CompactError, symbol
 from ionsim.compact.numeric import equations
 
 Floats = NDArray[np.float64]
@@ -24,75 +24,17 @@ Floats = NDArray[np.float64]
 NEWTON_TOLERANCE = 1e-12
 
 
-@dataclass(frozen=True)
-class Waveform:
-    """A piecewise linear voltage: ``times_s`` (n,) rising, ``volts`` (n,); constant before and after."""
-
-    times_s: tuple[float, ...]
-    volts: tuple[float, ...]
-
-    def __call__(self, time_s: ArrayLike) -> Any:
-        """The voltage at one or many times."""
-        return np.interp(time_s, self.times_s, self.volts)
-
-
-@dataclass(frozen=True)
-class Sine:
-    """A voltage ``amplitude_V`` sin(2 pi ``frequency_Hz`` t)."""
-
-    amplitude_V: float
-    frequency_Hz: float
-    times_s: tuple[float, ...] = ()
-
-    def __call__(self, time_s: ArrayLike) -> Any:
-        """The voltage at one or many times."""
-        return self.amplitude_V * np.sin(2 * np.pi * self.frequency_Hz * np.asarray(time_s))
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A model in a network: nodes of its electrical and thermal terminals in order; missing optional ones are its own."""
-
-    name: str
-    model: Model
-    nodes: tuple[str, ...]
-    values: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What a network did: ``times_s`` (n,), potentials by node (n,), states by ``instance.state``, power of sources.
-
-    Potentials of inner nodes are ``instance.node``; thermal ones are the rise of the temperature in K. ``currents_A`` are
-    those out of each source into the network.
-    """
-
-    times_s: Floats
-    potentials: Mapping[str, Floats]
-    states: Mapping[str, Floats]
-    currents_A: Mapping[str, Floats]
-
-
 class Network:
-    """Resistors, compact models and voltage sources to ground ("0").
+    """A circuit as differential equations; raises CompactError for a source on a node with a capacitance."""
 
-    ``resistors``: (node, node, Ohm). ``sources``: node -> function of time in s with ``times_s``, the corners.
-    """
-
-    def __init__(
-        self,
-        instances: Sequence[Instance],
-        sources: Mapping[str, Any],
-        resistors: Sequence[tuple[str, str, float]] = (),
-        ambient_K: float = 300.15,
-    ) -> None:
-        self.instances = tuple(instances)
-        self.sources = dict(sources)
-        self.resistors = tuple(resistors)
+    def __init__(self, circuit: Circuit) -> None:
+        self.instances = circuit.instances
+        self.sources = dict(circuit.sources)
+        self.resistors = circuit.resistors
         self._index: dict[str, int] = {}
         self._parts: list[_Part] = []
         for instance in self.instances:
-            self._parts.append(self._part(instance, ambient_K))
+            self._parts.append(self._part(instance, circuit.ambient_K))
         for first, second, _ in self.resistors:
             self._node(first), self._node(second)
         for name in self.sources:
@@ -103,11 +45,8 @@ class Network:
         return -1 if name == "0" else self._index.setdefault(name, len(self._index))
 
     def _part(self, instance: Instance, ambient_K: float) -> _Part:
-        model, ports = instance.model, instance.model.ports
-        needed = sum(not port.optional for port in ports)
-        if not needed <= len(instance.nodes) <= len(ports):
-            raise CompactError(f"{instance.name}: {len(instance.nodes)} nodes for the {len(ports)} of {model.name}")
-        given = dict(zip((port.name for port in ports), instance.nodes, strict=False))
+        model = instance.model
+        given = dict(zip((port.name for port in model.ports), instance.terminals, strict=True))
         rows = [self._node(given.get(node.name, f"{instance.name}.{node.name}")) for node in model.nodes]
         rows += [self._node(f"{instance.name}.{state.name}") for state in model.states]
         values = model.values(instance.values)
@@ -200,14 +139,13 @@ class Network:
         rtol: float = 1e-9,
         atol: float = 1e-12,
         largest_step_s: float = np.inf,
-        corners: Callable[[float, float], Sequence[float]] | None = None,
     ) -> Solution:
         """Integrate from t = 0, all deviations zero, and report at ``times_s`` (n,), rising from >= 0.
 
-        Raises CompactError when the integrator gives up. ``corners`` adds times at which to restart to those of the sources.
+        Raises CompactError when the integrator gives up.
         """
         times = np.asarray(times_s, dtype=float)
-        stops = {0.0, float(times[-1]), *(corners(0.0, float(times[-1])) if corners else ())}
+        stops = {0.0, float(times[-1])}
         stops |= {float(t) for source in self._source_list for t in source.times_s if 0 < t < times[-1]}
         edges = sorted(stops)
         state = np.zeros(len(self._moving))
