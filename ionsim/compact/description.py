@@ -177,6 +177,14 @@ class Model:
             values[name] = self.parameter(name).check(value)
         return values
 
+    def start_and_scale(self, state: str, values: Mapping[str, float]) -> tuple[float, float]:
+        """Start and scale of a state for all parameters ``values``: state = start + scale x deviation."""
+        known = {symbol(name): sympy.Float(value) for name, value in values.items()}
+        for item in self.states:
+            if item.name == state:
+                return float(item.start.xreplace(known)), float(item.scale.xreplace(known))
+        raise CompactError(f"{self.name} has no state {state!r}{nearest(state, [item.name for item in self.states])}")
+
     def with_defaults(self, values: Mapping[str, float], source: str) -> Model:
         """The same equations with other defaults, which all come from ``source``."""
         checked = {name: self.parameter(name).check(value) for name, value in values.items()}

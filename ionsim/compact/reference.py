@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
-from sympy import sympify
 
 from ionsim.compact.circuits.netlist import Circuit, Instance, Solution
-from ionsim.compact.description import CompactError, symbol
+from ionsim.compact.description import CompactError
 from ionsim.compact.numeric import equations
 
 Floats = NDArray[np.float64]
+
+#: Absolute tolerance of temperatures over that of states, in K: 1e-6 K where a state is held to 1e-12.
+THERMAL_TOLERANCE_K = 1e6
 
 #: Step of Newton's method, over 1 + |unknown|, at which Kirchhoff's law counts as solved.
 NEWTON_TOLERANCE = 1e-12
@@ -148,13 +150,14 @@ class Network:
         stops = {0.0, float(times[-1])}
         stops |= {float(t) for source in self._source_list for t in source.times_s if 0 < t < times[-1]}
         edges = sorted(stops)
+        tolerance = np.where(self._is_state, atol, atol * THERMAL_TOLERANCE_K)[self._moving]
         state = np.zeros(len(self._moving))
         self._guess = np.zeros(len(self._index))
         rows = []
         for begin, end in zip(edges[:-1], edges[1:], strict=True):
             asked = times[(times >= begin) & ((times < end) | (end == edges[-1]))]
             done = solve_ivp(
-                self._rates, (begin, end), state, method="Radau", jac=self._rate_slopes, rtol=rtol, atol=atol,
+                self._rates, (begin, end), state, method="Radau", jac=self._rate_slopes, rtol=rtol, atol=tolerance,
                 t_eval=np.union1d(asked, [end]), max_step=largest_step_s,
             )  # fmt: skip
             if not done.success:
@@ -168,9 +171,9 @@ class Network:
         unknowns, out = np.array([item[0] for item in solved]), np.array([item[1] for item in solved])
         states = {}
         for instance in self.instances:
-            values = {symbol(name): value for name, value in instance.model.values(instance.values).items()}
+            values = instance.model.values(instance.values)
             for state in instance.model.states:
-                start, scale = (float(sympify(part).xreplace(values)) for part in (state.start, state.scale))
+                start, scale = instance.model.start_and_scale(state.name, values)
                 name = f"{instance.name}.{state.name}"
                 states[name] = start + scale * unknowns[:, self._index[name]]
         potentials = {name: unknowns[:, i] for name, i in self._index.items() if not self._is_state[i]}

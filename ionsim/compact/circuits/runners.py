@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from ionsim.compact import tools
 from ionsim.compact.circuits.decks import ngspice_deck, ngspice_state, vacask_deck, wanted
 from ionsim.compact.circuits.netlist import Circuit, Instance, Solution, Transient
 from ionsim.compact.circuits.rawfile import read_raw
-from ionsim.compact.description import CompactError, symbol
+from ionsim.compact.description import CompactError
 from ionsim.compact.render import ngspice_subcircuit, verilog_a
 
 Floats = NDArray[np.float64]
@@ -98,7 +98,5 @@ def _run(command: list[str], folder: Path, result: str, failure: str) -> None:
 
 
 def _state(item: Instance, state: str, deviation: Floats) -> Floats:
-    values: Mapping[str, float] = item.model.values(item.values)
-    known = {symbol(name): value for name, value in values.items()}
-    (found,) = (entry for entry in item.model.states if entry.name == state)
-    return float(found.start.xreplace(known)) + float(found.scale.xreplace(known)) * deviation
+    start, scale = item.model.start_and_scale(state, item.model.values(item.values))
+    return start + scale * deviation
