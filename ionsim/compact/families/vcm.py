@@ -4,6 +4,7 @@ State: x, the density of vacancies in the disc over its largest value, between 0
 
 - Rate: dx/dt = 2 nu a/l exp(-Ea/kT) sinh(z e a v/(2 l kT)) w(v, x), the Mott-Gurney hopping current of vacancies of charge z
   over barriers Ea by jumps a in the field v/l of the disc, divided by the disc's thickness. w: window by the sign of the drive.
+  Without a field the same jumps level the density out: + nu a/l exp(-E_rest/kT) (x_rest - x), which is retention.
 - Conduction: i = m g_on v/(1 + alpha (T - T0)) + (1 - m) i_off exp(-phi (1/kT - 1/kT0)) sinh(v/v_off), m = x^q: a metallic plug where the
   disc is full, thermally activated emission through a barrier where it is empty.
 - Heat: C dT/dt = i v - (T - T_ambient)/R; the terminal t lets neighbours heat each other.
@@ -36,12 +37,13 @@ _TED = "Hardtdegen et al., IEEE TED 65, 3229 (2018)"
 _p = {
     name: symbol(name)
     for name in (
-        "x_start rs g_on mix alpha i_off v_off phi_off nu jump disc charge ea pw rth cth t_ref flicker dx_max".split()
+        "x_start rs g_on mix alpha i_off v_off phi_off nu jump disc charge ea pw ea_rest x_rest rth cth t_ref flicker dx_max".split()
     )
 }
 _v, _rise, _x = symbol("v_cell"), symbol("rise"), symbol("x")
 _t, _vt, _held, _mix = symbol("temp"), symbol("v_thermal"), symbol("x_held"), symbol("x_mix")
 _v_ref = K_OVER_E * _p["t_ref"]
+_jumps = _p["nu"] * _p["jump"] / _p["disc"]
 _activated = exp(-_p["phi_off"] * (1 / _vt - 1 / _v_ref))
 
 VCM = Model(
@@ -65,6 +67,9 @@ VCM = Model(
         Parameter("charge", "1", 2.0, "charge of a vacancy in e", _JART, low=0, open_low=True),
         Parameter("ea", "eV", 1.35, "barrier of a jump", _JART, low=0),
         Parameter("pw", "1", 2.0, "exponent of the window", "chosen: gradual in both directions", low=1),
+        Parameter("ea_rest", "eV", 1.35, "barrier of diffusion without a field", "chosen: as ea", low=0),
+        Parameter("x_rest", "1", 0.3, "state at which diffusion ends",
+                  "chosen: between the states, so that baked levels overlap", low=0, high=1),
         Parameter("rth", "K/W", 2.5e6, "thermal resistance to the ambient",
                   "chosen: RESET is gradual; " + _TED + " has 1.06e6", low=1e-3),
         Parameter("cth", "J/K", 1.6e-16, "thermal capacitance",
@@ -86,8 +91,9 @@ VCM = Model(
         Quantity("i_cell", symbol("g_plug") * _v + symbol("i_gap") * sinh_linear(_v / _p["v_off"]), "A", "current"),
         Quantity("p_cell", symbol("i_cell") * _v, "W", "dissipated power"),
         Quantity("drive", _p["charge"] * _p["jump"] / (2 * _p["disc"]) * _v / _vt, "1", "field over kT", shown=False),
-        Quantity("x_rate", 2 * _p["nu"] * _p["jump"] / _p["disc"] * exp(-_p["ea"] / _vt) * sinh_linear(symbol("drive"))
-                 * window(_v, _held, _p["pw"]), "1/s", "dx/dt"),
+        Quantity("x_drift", 2 * _jumps * exp(-_p["ea"] / _vt) * sinh_linear(symbol("drive"))
+                 * window(_v, _held, _p["pw"]), "1/s", "dx/dt by the field"),
+        Quantity("x_rate", symbol("x_drift") + _jumps * exp(-_p["ea_rest"] / _vt) * (_p["x_rest"] - _x), "1/s", "dx/dt"),
     ),
     flows=(
         Flow("te", "ni", symbol("v_series") / _p["rs"]),
