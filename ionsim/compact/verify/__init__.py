@@ -11,6 +11,7 @@ from ionsim.compact.verify.behaviour import (
     frequency_records,
     passivity_records,
     programming_records,
+    square_wave_records,
 )
 from ionsim.compact.verify.equations import compiled_records, derivative_records, text_records
 from ionsim.compact.verify.simulators import operating_point_records, pulse_records, retention_records, sweep_records
@@ -30,6 +31,7 @@ __all__ = [
     "programming_records",
     "pulse_records",
     "retention_records",
+    "square_wave_records",
     "sweep_records",
     "text_records",
     "transistor_records",

@@ -40,6 +40,9 @@ def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
     times = np.array([0.5e-6, 0.9e-6, read])
     exact = Network(circuit).solve(times, rtol=1e-7, atol=1e-9)
     analysis = Transient(stop, 1e-8, 1e-11, relative_tolerance=1e-6)
+    state = trial.model.states[0].name
+    written = exact.states[f"c_1_2.{state}"][-1] - 0.05
+    records.append(Record.above(f"{family}: {n} x {n} crossbar, change of the written cell", written, 0.5))
     for name, run in runners():
         found = run(circuit, analysis).at(times)
         states = max(np.abs(found.states[key] - exact.states[key]).max() for key in exact.states)
@@ -49,7 +52,7 @@ def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
         records.append(Record.below(f"{family}: {name}, {n} x {n} crossbar, line currents", currents, 1e-3))
     if any(name == "VACASK" for name, _ in runners()):
         circuit, stop, _ = written_crossbar(trial, large)
-        record = ("c_1_2." + trial.model.states[0].name, "c_1_1." + trial.model.states[0].name)
+        record = (f"c_1_2.{state}", f"c_1_1.{state}")
         begin = time.perf_counter()
         run_vacask(circuit, Transient(stop, 2e-8, 1e-11, relative_tolerance=1e-5, record=record))
         wall = time.perf_counter() - begin

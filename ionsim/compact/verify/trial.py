@@ -51,7 +51,7 @@ TRIALS = {
         slow_Hz=1e3,
         fast_V=0.5,
         fast_Hz=1e8,
-        write_V=1.15,
+        write_V=1.3,
         bake_K=398.15,
     )
 }
