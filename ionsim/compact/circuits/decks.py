@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from ionsim.compact.circuits.netlist import Circuit, Instance, Sine, Transient, Waveform
 from ionsim.compact.render import render
-
-#: Largest share of the way to the next corner of a source that the first step behind a corner may cover in VACASK; its own
-#: default of 0.25 steps over short pulses' heat without looking at the error.
-LARGEST_SHARE = 0.02
 
 #: Numbers on a line of a long waveform: ngspice cuts lines of many thousand characters.
 _PER_LINE = 8
@@ -31,7 +25,6 @@ def vacask_deck(circuit: Circuit, analysis: Transient, raw: str = "tran") -> str
         saved=_vacask_saved(circuit, analysis),
         celsius=repr(circuit.ambient_K - 273.15),
         first=_first(analysis),
-        share=_share(circuit, analysis),
     )
 
 
@@ -76,12 +69,6 @@ def ngspice_state(item: Instance, state: str, osdi: bool) -> str:
 
 def _first(analysis: Transient) -> str:
     return repr(float(analysis.first_step_s or analysis.largest_step_s / 100))
-
-
-def _share(circuit: Circuit, analysis: Transient) -> str:
-    """The share of the way to the next corner that VACASK's first step behind one covers: no longer than the first of all."""
-    gaps = [gap for source in circuit.sources.values() for gap in np.diff(source.times_s)]
-    return repr(float(np.clip(float(_first(analysis)) / max(gaps, default=analysis.stop_s), 1e-6, LARGEST_SHARE)))
 
 
 def _values(values: Mapping[str, float]) -> str:

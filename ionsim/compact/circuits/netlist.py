@@ -101,6 +101,8 @@ class Circuit:
 class Transient:
     """A transient analysis from 0: its end, the largest step, the first one, and the relative tolerance.
 
+    ``corner_share`` bounds a step of VACASK to this share of the distance between corners of the sources, so that edges and
+    short pulses are resolved whatever the largest step; ngspice resolves corners by itself.
     ``record``: names of nodes and of ``instance.state`` to keep; None keeps all. Currents of sources are always kept.
     """
 
@@ -108,6 +110,7 @@ class Transient:
     largest_step_s: float
     first_step_s: float | None = None
     relative_tolerance: float = 1e-4
+    corner_share: float = 0.02
     record: tuple[str, ...] | None = None
 
 

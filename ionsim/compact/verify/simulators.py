@@ -69,7 +69,7 @@ def pulse_records(trial: Trial) -> list[Record]:
     circuit = single(trial.model, wave, {trial.start: trial.pulse_start})
     exact = Network(circuit).solve(reads, rtol=1e-8, atol=1e-10)
     # the train passes through the runaway of SET, which magnifies errors: the tolerance is as tight as that asks for
-    analysis = Transient(wave.times_s[-1], trial.width_s / 100, trial.edge_s / 200, relative_tolerance=1e-7)
+    analysis = Transient(wave.times_s[-1], trial.width_s / 100, trial.edge_s / 200, relative_tolerance=1e-7, corner_share=0.005)
     family, records, found = trial.model.family, [], {}
     for name, run in runners():
         found[name] = run(circuit, analysis).at(reads)
