@@ -18,7 +18,7 @@ FORBIDDEN: dict[str, str] = {
     r"\btransition\s*\(": "rejected",
     r"\bslew\s*\(": "rejected",
     r"\bidtmod\s*\(": "simulated wrongly",
-    r"\bidt\s*\([^()]*,": "its initial condition is lost in ngspice",
+    r"\bidt\s*\((?:[^()]|\([^()]*\))*,": "its initial condition is lost in ngspice",
     r"\babsdelay\s*\(": "no delay in ngspice",
     r"\b(real|integer)\s+\w+\s*\[": "arrays are rejected",
     r"\banalysis\s*\(": "differs between simulators",

@@ -33,7 +33,9 @@ def ngspice_deck(circuit: Circuit, analysis: Transient, raw: str = "tran.raw", o
     instances = []
     for item in circuit.instances:
         letter, name = ("n", f"m_{item.model.name}") if osdi else ("x", item.model.name)
-        values = _values(item.values) + ("" if osdi else f" {item.model.ambient.name}={circuit.ambient_K!r}")
+        values = _values(item.values)
+        if not osdi:
+            values = f"{values} {item.model.ambient.name}={circuit.ambient_K!r}".lstrip()
         instances.append(f"{letter}{item.name} {' '.join(item.terminals)} {name} {values}".rstrip())
     return render(
         "deck.cir.j2",

@@ -41,8 +41,8 @@ def sweep_records(trial: Trial) -> list[Record]:
     """The hysteresis loop: rms of log10 of the current, the loop's energy, and half the step and a tenth of the tolerance."""
     wave = triangle(trial.sweep_V, trial.rate_V_per_s)
     circuit, stop = single(trial.model, wave), wave.times_s[-1]
-    times = np.linspace(0, stop, 6001)
-    exact = Network(circuit).solve(times, rtol=1e-8, atol=1e-11)
+    times = np.linspace(0, stop, 3001)
+    exact = Network(circuit).solve(times, rtol=1e-7, atol=1e-10)
     family, records, fine = trial.model.family, [], {}
     coarse = Transient(stop, stop / 1200, relative_tolerance=1e-5)
     for name, run in runners():
