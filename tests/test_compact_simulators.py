@@ -17,11 +17,14 @@ from ionsim.compact.verify.equations import draw
 
 TRIAL = verify.TRIALS["vcm"]
 
-needs_compiler = pytest.mark.skipif(not tools.have("openvaf"), reason="no Verilog-A compiler: pip install 'ionsim[circuit]'")
+needs_compiler = pytest.mark.skipif(
+    not tools.have("openvaf"), reason="no Verilog-A compiler: pip install 'ionsim[circuit]'"
+)
 needs_vacask = pytest.mark.skipif(not tools.have("vacask"), reason="no VACASK: pip install 'ionsim[circuit]'")
 needs_ngspice = pytest.mark.skipif(not tools.have("ngspice"), reason="no ngspice on the PATH")
 needs_simulator = pytest.mark.skipif(
-    not (tools.have("vacask") or tools.have("ngspice")), reason="neither VACASK nor ngspice: pip install 'ionsim[circuit]'"
+    not (tools.have("vacask") or tools.have("ngspice")),
+    reason="neither VACASK nor ngspice: pip install 'ionsim[circuit]'",
 )
 
 
@@ -46,7 +49,9 @@ def test_compilation_is_strict(tmp_path):
 
 
 @needs_compiler
-@pytest.mark.skipif(importlib.util.find_spec("osdi_py") is None, reason="no osdi-py (wheels for Python 3.11 and 3.12 alone)")
+@pytest.mark.skipif(
+    importlib.util.find_spec("osdi_py") is None, reason="no osdi-py (wheels for Python 3.11 and 3.12 alone)"
+)
 def test_osdi_py_reads_the_same(tmp_path):
     """The residual and the Jacobian through osdi-py, against the reference and against our own reader."""
     import osdi_py
@@ -118,13 +123,16 @@ def test_files_stay_where_asked(tmp_path):
 @pytest.mark.slow
 @needs_simulator
 @pytest.mark.parametrize(
-    "check", ["operating_point_records", "pulse_records", "crossbar_records", "transistor_records", "square_wave_records"]
+    "check",
+    ["operating_point_records", "pulse_records", "crossbar_records", "transistor_records", "square_wave_records"],
 )
 def test_circuits_in_the_simulators(check):
     passed(getattr(verify, check)(TRIAL))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("check", ["bounds_records", "frequency_records", "programming_records", "fading_memory_records"])
+@pytest.mark.parametrize(
+    "check", ["bounds_records", "frequency_records", "programming_records", "fading_memory_records"]
+)
 def test_behaviour(check):
     passed(getattr(verify, check)(TRIAL))

@@ -1,8 +1,8 @@
 """What a compact model is: parameters, nodes, states and flows, with equations as sympy expressions.
 
-A model has electrical nodes (potential in V, flow in A), thermal nodes (temperature above the ambient in K, flow in W) and
-states. The node of a state holds its deviation from the start, (state - start)/scale, so that a circuit simulator that
-starts with zeros everywhere starts right, and that a small drift keeps its digits.
+A model has electrical nodes (potential in V, flow in A), thermal nodes (temperature above the ambient in K, flow in W)
+and states. The node of a state holds its deviation from the start, (state - start)/scale, so that a circuit simulator
+that starts with zeros everywhere starts right, and that a small drift keeps its digits.
 
 Everything is in SI. Names are lower case, since ngspice knows no other.
 """
@@ -27,9 +27,11 @@ HOLD_PER_S = 1e9
 
 #: Names that mean something in one of the languages, as far as a model's author might want them.
 RESERVED = frozenset(
-    "abs acos asin atan ceil cos cosh exp floor ln log max min pow sgn sin sinh sqrt tan tanh time temper hertz "
-    "and or not begin end if else real integer module branch analog parameter input output inout from ddt idt "
-    "table case default for while function ground string sign unit u pi e i v m x1".split()
+    """
+    abs acos asin atan ceil cos cosh exp floor ln log max min pow sgn sin sinh sqrt tan tanh time temper hertz
+    and or not begin end if else real integer module branch analog parameter input output inout from ddt idt
+    table case default for while function ground string sign unit u pi e i v m x1
+    """.split()  # noqa: SIM905  as a list it would be fifty lines
 )
 
 
@@ -44,7 +46,7 @@ def symbol(name: str) -> Symbol:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter in SI; ``low`` and ``high`` bound it, exclusively where ``open_low`` says so (``high`` may be inf)."""
+    """A parameter in SI; ``low`` (excluded where ``open_low``) and ``high`` bound it."""
 
     name: str
     unit: str
@@ -94,7 +96,7 @@ class State:
     rate: Expr
     meaning: str
     unit: str = "1"
-    scale: Expr = sympy.Integer(1)
+    scale: Expr = sympy.S.One
     low: float = float("-inf")
     high: float = float("inf")
 
@@ -112,12 +114,12 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Flow:
-    """A flow out of ``plus`` into ``minus`` (None: ground or ambient): ``value`` + d/dt(``capacitance`` x potential)."""
+    """A flow from ``plus`` to ``minus`` (None: ground or ambient): ``value`` + d/dt(``capacitance`` x potential)."""
 
     plus: str
     minus: str | None
-    value: Expr = sympy.Integer(0)
-    capacitance: Expr = sympy.Integer(0)
+    value: Expr = sympy.S.Zero
+    capacitance: Expr = sympy.S.Zero
 
 
 @dataclass(frozen=True)

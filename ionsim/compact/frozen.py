@@ -1,6 +1,7 @@
 """A model with its states held: currents, temperatures and rates of the states at given voltages.
 
-This is what an operating point of a circuit simulator gives, and what extraction and the law of square waves are built on.
+This is what an operating point of a circuit simulator gives, and what extraction and the law of square waves are built
+on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from ionsim.compact.numeric import equations
 
 Floats = NDArray[np.float64]
 
-#: Largest step of the voltage on the way from 0 V, in V: behind a thermal runaway Newton's method must follow the branch.
+#: Largest step of the voltage on the way from 0 V, in V: behind a thermal runaway Newton's method must follow the
+#: branch.
 VOLTAGE_STEP_V = 0.05
 
 
@@ -37,10 +39,11 @@ def frozen(
     values: Mapping[str, float] | None = None,
     ambient_K: float = 300.15,
 ) -> Frozen:
-    """Two-terminal models at ``volts`` (n,) over the first two terminals with scaled states at ``deviations`` (states,).
+    """Two-terminal models at ``volts`` (n,) over the first two terminals with scaled states at ``deviations``
+    (states,).
 
-    Each voltage is reached from 0 V in small steps, heat included in equilibrium. Raises CompactError where Kirchhoff's law
-    finds no solution.
+    Each voltage is reached from 0 V in small steps, heat included in equilibrium. Raises CompactError where Kirchhoff's
+    law finds no solution.
     """
     code = equations(model)
     constants = code.arguments(model.values(values), ambient_K)
@@ -85,8 +88,8 @@ def square_wave_offset(
 ) -> float:
     """The offset V0 at which a fast square wave V0 +- ``amplitude_V`` leaves the first state at ``state`` on average.
 
-    It solves g(x, V0 + A) + g(x, V0 - A) = 0, g the rate at a voltage with heat in equilibrium. The state is attracting where
-    that sum falls with x. Raises CompactError when no offset within the amplitude does it.
+    It solves g(x, V0 + A) + g(x, V0 - A) = 0, g the rate at a voltage with heat in equilibrium. The state is attracting
+    where that sum falls with x. Raises CompactError when no offset within the amplitude does it.
     """
     start, scale = model.start_and_scale(model.states[0].name, model.values(values))
     deviations = [(state - start) / scale] + [0.0] * (len(model.states) - 1)

@@ -1,8 +1,9 @@
 """The functions that compact models are written in, each with one definition from which every language is printed.
 
-Primitives (``minimum``, ``maximum``, ``select``, ``power``, ``magnitude``) exist in Verilog-A, in ngspice and in Python.
-Helpers (``clip``, ``sinh_linear``, ...) are defined by primitives and printed as functions of their own. sympy's Min, Max and
-Piecewise are not used: they look for simplifications, which takes minutes on device equations and reorders sums.
+Primitives (``minimum``, ``maximum``, ``select``, ``power``, ``magnitude``) exist in Verilog-A, in ngspice and in
+Python. Helpers (``clip``, ``sinh_linear``, ...) are defined by primitives and printed as functions of their own.
+sympy's Min, Max and Piecewise are not used: they look for simplifications, which takes minutes on device equations and
+reorders sums.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Primitive(sympy.Function):
     """A function that each language has under some name."""
 
 
-class select(Primitive):  # noqa: N801  functions read as functions in an equation
+class select(Primitive):
     """``select(c, a, b)`` is a where c >= 0, else b. Both a and b must be finite everywhere."""
 
     nargs = 3
@@ -38,7 +39,7 @@ class select(Primitive):  # noqa: N801  functions read as functions in an equati
         return (Integer(0), select(self.args[0], 1, 0), select(self.args[0], 0, 1))[argindex - 1]
 
 
-class minimum(Primitive):  # noqa: N801
+class minimum(Primitive):
     """The smaller of two values."""
 
     nargs = 2
@@ -49,7 +50,7 @@ class minimum(Primitive):  # noqa: N801
         return select(other - inside, 1, 0)
 
 
-class maximum(Primitive):  # noqa: N801
+class maximum(Primitive):
     """The larger of two values."""
 
     nargs = 2
@@ -60,7 +61,7 @@ class maximum(Primitive):  # noqa: N801
         return select(inside - other, 1, 0)
 
 
-class power(Primitive):  # noqa: N801
+class power(Primitive):
     """base^exponent for base >= 0. Unlike sympy's power its derivative is finite at base = 0 for an exponent >= 1."""
 
     nargs = 2
@@ -71,7 +72,7 @@ class power(Primitive):  # noqa: N801
         return exponent * power(base, exponent - 1) if argindex == 1 else self * sympy.log(base)
 
 
-class magnitude(Primitive):  # noqa: N801
+class magnitude(Primitive):
     """|a|, with the slope 1 at zero."""
 
     nargs = 1
@@ -96,7 +97,7 @@ class Helper(sympy.Function):
         return slope.xreplace(dict(zip(dummies, self.args, strict=True)))
 
 
-class clip(Helper):  # noqa: N801
+class clip(Helper):
     """``clip(a, low, high)``: a held between two bounds."""
 
     nargs = 3
@@ -108,7 +109,7 @@ class clip(Helper):  # noqa: N801
         return minimum(maximum(a, low), high)
 
 
-class sinh_linear(Helper):  # noqa: N801
+class sinh_linear(Helper):
     """sinh, exact for |a| <= 60, then linear with matching slope: no overflow for any iterate of Newton's method."""
 
     nargs = 1
@@ -120,7 +121,7 @@ class sinh_linear(Helper):  # noqa: N801
         return sympy.sinh(held) + sympy.cosh(held) * (args[0] - held)
 
 
-class exp_linear(Helper):  # noqa: N801
+class exp_linear(Helper):
     """exp, exact for a <= 80, then linear with matching slope."""
 
     nargs = 1
@@ -132,7 +133,7 @@ class exp_linear(Helper):  # noqa: N801
         return exp(held) * (1 + (args[0] - held))
 
 
-class softplus(Helper):  # noqa: N801
+class softplus(Helper):
     """ln(1 + exp(a)) to full relative precision for any a.
 
     ln(1 + w) = 2 atanh(w/(2 + w)), and atanh is good to all digits near zero, where a logarithm of 1 + w is not.
@@ -147,7 +148,7 @@ class softplus(Helper):  # noqa: N801
         return maximum(args[0], 0) + 2 * sympy.atanh(small / (2 + small))
 
 
-class window(Helper):  # noqa: N801
+class window(Helper):
     """Sign-dependent window: 1 - x^p for a drive >= 0, 1 - (1 - x)^p for a drive < 0; x in [0, 1].
 
     It is 1 at the bound that the drive leaves and 0 at the bound that it runs into, so that a state at a bound can

@@ -1,8 +1,8 @@
 """A model's equations as Python functions: values and exact derivatives at given potentials and states.
 
-The unknowns of a model are the potentials of its nodes, in order, and the deviations of its states. The residual of a node
-is the sum of flows out of it; that of a state is the same in units of charge per time, as a circuit simulator sees it:
-``resistive`` + d/dt(``reactive``) = 0.
+The unknowns of a model are the potentials of its nodes, in order, and the deviations of its states. The residual of a
+node is the sum of flows out of it; that of a state is the same in units of charge per time, as a circuit simulator sees
+it: ``resistive`` + d/dt(``reactive``) = 0.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ _ARRAY = {
 class Equations:
     """Functions of (unknowns..., parameters..., ambient), all as separate arguments.
 
-    ``flows`` gives the value of each flow and then the rate of each scaled state, ``slopes`` the same and their derivatives by
-    every unknown, row by row. ``quantities`` gives the named quantities and then the states; it takes arrays.
+    ``flows`` gives the value of each flow and then the rate of each scaled state, ``slopes`` the same and their
+    derivatives by every unknown, row by row. ``quantities`` gives the named quantities and then the states; it takes
+    arrays.
     """
 
     model: Model
@@ -82,7 +83,7 @@ def equations(model: Model) -> Equations:
     values += [full(state.rate / state.scale) for state in model.states]
     slopes = [expand_helpers(value.diff(unknown)) for value in values for unknown in unknowns]
     values = [expand_helpers(value) for value in values]
-    shown = [full(symbol(item.name)) for item in (*model.quantities, *model.states)]
+    shown = [full(symbol(name)) for name in (*(q.name for q in model.quantities), *(s.name for s in model.states))]
     constants = [symbol(parameter.name) for parameter in model.parameters]
     arguments = [*unknowns, *constants, model.ambient]
 

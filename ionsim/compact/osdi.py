@@ -1,7 +1,8 @@
 """Compiled models read from Python: residuals and Jacobians of an OSDI file, with nothing but ctypes.
 
-The layout follows OSDI 0.4 of OpenVAF-Reloaded; OSDI 0.5 adds fields behind those, and the file says how long a descriptor
-is. The package osdi-py does the same, but has no wheels for every Python that ionsim runs on; a test compares both.
+The layout follows OSDI 0.4 of OpenVAF-Reloaded; OSDI 0.5 adds fields behind those, and the file says how long a
+descriptor is. The package osdi-py does the same, but has no wheels for every Python that ionsim runs on; a test
+compares both.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from sympy.printing.c import C99CodePrinter
 from ionsim.compact.functions import Helper
 
 
-class _Printer(C99CodePrinter):  # type: ignore[misc]  # sympy has no types
+class _Printer(C99CodePrinter):
     """What the languages share: C's operators, numbers with all digits, helpers as calls."""
 
     renamed: dict[str, str] = {}  # noqa: RUF012  overridden whole, never changed

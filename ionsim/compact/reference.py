@@ -1,13 +1,14 @@
-"""The reference: networks of compact models solved as ordinary differential equations in Python, apart from any simulator.
+"""The reference: circuits of compact models as ordinary differential equations in Python, apart from any simulator.
 
-Potentials without a capacitance follow from Kirchhoff's law at each moment (Newton's method); states and thermal nodes with
-a capacitance are integrated by SciPy's Radau with exact derivatives, from one corner of the sources to the next.
+Potentials without a capacitance follow from Kirchhoff's law at each moment (Newton's method); states and thermal nodes
+with a capacitance are integrated by SciPy's Radau with exact derivatives, from one corner of the sources to the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -154,14 +155,16 @@ class Network:
         state = np.zeros(len(self._moving))
         self._guess = np.zeros(len(self._index))
         rows = []
-        for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        for begin, end in pairwise(edges):
             asked = times[(times >= begin) & ((times < end) | (end == edges[-1]))]
             done = solve_ivp(
                 self._rates, (begin, end), state, method="Radau", jac=self._rate_slopes, rtol=rtol, atol=tolerance,
                 t_eval=np.union1d(asked, [end]), max_step=largest_step_s,
             )  # fmt: skip
             if not done.success:
-                raise CompactError(f"the reference stopped at {done.t[-1] if len(done.t) else begin:.6g} s: {done.message}")
+                raise CompactError(
+                    f"the reference stopped at {done.t[-1] if len(done.t) else begin:.6g} s: {done.message}"
+                )
             state = done.y[:, -1]
             rows += [(t, done.y[:, k]) for k, t in enumerate(done.t) if t in asked]
         return self._solution(times, np.array([y for _, y in rows]))
@@ -193,7 +196,7 @@ class _Part:
     n_nodes: int
 
     def add(self, unknowns: Floats, out: Floats, slope: Floats) -> None:
-        """Add the flows of this instance to the sums; ``unknowns``, ``out`` and ``slope`` have a last row for ground."""
+        """Add the flows of this instance to the sums; all three arrays have a last row for ground."""
         both = np.array(self.slopes(*unknowns[self.rows].tolist(), *self.constants))
         n, count = self.signs.shape
         out[self.rows] += self.signs @ both[:count]

@@ -30,7 +30,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  no web pages
+        autoescape=False,
     )
 
 
@@ -61,7 +61,9 @@ def verilog_a(model: Model, note: str = NOTE) -> str:
         model=model,
         note=note,
         ports=[node.name for node in model.ports],
-        declarations=[f"{'inout ' + node.name + '; ' if node.port else ''}{node.kind} {node.name};" for node in model.nodes],
+        declarations=[
+            f"{'inout ' + node.name + '; ' if node.port else ''}{node.kind} {node.name};" for node in model.nodes
+        ],
         parameters=[_parameter(parameter) for parameter in model.parameters],
         shown=[*model.states, *(quantity for quantity in model.quantities if quantity.shown)],
         hidden=[*names, *(quantity.name for quantity in model.quantities if not quantity.shown)],
@@ -155,7 +157,11 @@ def _step(model: Model, printer: VerilogA) -> str:
 
 def _noise(noise: Any, printer: VerilogA) -> dict[str, str]:
     power = printer.text(noise.power)
-    kind = f"white_noise({power}, " if noise.exponent is None else f"flicker_noise({power}, {printer.text(noise.exponent)}, "
+    kind = (
+        f"white_noise({power}, "
+        if noise.exponent is None
+        else f"flicker_noise({power}, {printer.text(noise.exponent)}, "
+    )
     return {"left": f"I({noise.plus}, {noise.minus})", "value": f'{kind}"{noise.label}")'}
 
 

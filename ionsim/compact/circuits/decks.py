@@ -19,9 +19,13 @@ def vacask_deck(circuit: Circuit, analysis: Transient, raw: str = "tran") -> str
         analysis=analysis,
         raw=raw,
         models=[model.name for model in circuit.models],
-        instances=[(item.name, " ".join(item.terminals), item.model.name, _values(item.values)) for item in circuit.instances],
+        instances=[
+            (item.name, " ".join(item.terminals), item.model.name, _values(item.values)) for item in circuit.instances
+        ],
         sources=[(node, _vacask_source(source)) for node, source in circuit.sources.items()],
-        resistors=[(f"r{i}", first, second, repr(float(ohm))) for i, (first, second, ohm) in enumerate(circuit.resistors)],
+        resistors=[
+            (f"r{i}", first, second, repr(float(ohm))) for i, (first, second, ohm) in enumerate(circuit.resistors)
+        ],
         saved=_vacask_saved(circuit, analysis),
         celsius=repr(circuit.ambient_K - 273.15),
         first=_first(analysis),
@@ -46,7 +50,9 @@ def ngspice_deck(circuit: Circuit, analysis: Transient, raw: str = "tran.raw", o
         models=[model.name for model in circuit.models],
         instances=instances,
         sources=[(node, _ngspice_source(source)) for node, source in circuit.sources.items()],
-        resistors=[(f"r{i}", first, second, repr(float(ohm))) for i, (first, second, ohm) in enumerate(circuit.resistors)],
+        resistors=[
+            (f"r{i}", first, second, repr(float(ohm))) for i, (first, second, ohm) in enumerate(circuit.resistors)
+        ],
         saved=_ngspice_saved(circuit, analysis, osdi),
         celsius=repr(circuit.ambient_K - 273.15),
         first=_first(analysis),

@@ -17,10 +17,8 @@ def triangle(corners_V: Sequence[float], rate_V_per_s: float) -> Waveform:
     return Waveform(tuple(times), tuple(volts))
 
 
-def pulses(
-    heights_V: Sequence[float], width_s: float, rest_s: float, edge_s: float, read_V: float = 0.0
-) -> Waveform:
-    """Pulses of ``width_s`` (plateau) with edges of ``edge_s``; between them and at the end ``read_V`` for ``rest_s``."""
+def pulses(heights_V: Sequence[float], width_s: float, rest_s: float, edge_s: float, read_V: float = 0.0) -> Waveform:
+    """Pulses of ``width_s`` (plateau) with edges of ``edge_s``; before and after each ``read_V`` for ``rest_s``."""
     times, volts = [0.0, edge_s, edge_s + rest_s], [0.0, read_V, read_V]
     for height in heights_V:
         for duration, value in ((edge_s, height), (width_s, height), (edge_s, read_V), (rest_s, read_V)):
@@ -45,7 +43,7 @@ def one_transistor(
     values: Mapping[str, float] | None = None,
     transistor_values: Mapping[str, float] | None = None,
 ) -> Circuit:
-    """1T1R: the cell ``cell`` from ``te`` to ``mid``, the transistor ``sel`` from ``mid`` to ground, its gate at ``wl``.
+    """1T1R: the cell ``cell`` from ``te`` to ``mid``, the transistor ``sel`` from there to ground, its gate at ``wl``.
 
     The gate's voltage limits the current of SET (voltage > 0); in RESET the cell's node is the transistor's source.
     """
@@ -68,8 +66,9 @@ def crossbar(
 ) -> Circuit:
     """A crossbar: cell ``c_i_j`` from word line i (node ``w_i_j``) to bit line j (node ``b_i_j``), parameters by cell.
 
-    Sources drive word lines at ``row_i`` (left) and bit lines at ``col_j`` (bottom); ``wire_ohm`` lies between neighbours on a line
-    and between a line's end and its source. Raises CompactError without wire resistance: ideal lines are other circuits.
+    Sources drive word lines at ``row_i`` (left) and bit lines at ``col_j`` (bottom); ``wire_ohm`` lies between
+    neighbours on a line and between a line's end and its source. Raises CompactError without wire resistance: ideal
+    lines are other circuits.
     """
     if wire_ohm <= 0:
         raise CompactError(f"wire_ohm = {wire_ohm!r}: a positive resistance in Ohm is needed")

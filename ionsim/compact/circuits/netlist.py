@@ -27,7 +27,7 @@ class Waveform:
 
     def __call__(self, time_s: ArrayLike) -> Floats:
         """The voltage at one or many times."""
-        return np.asarray(np.interp(time_s, self.times_s, self.volts))
+        return np.asarray(np.interp(np.asarray(time_s, dtype=float), self.times_s, self.volts))
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ class Circuit:
 class Transient:
     """A transient analysis from 0: its end, the largest step, the first one, and the relative tolerance.
 
-    ``corner_share`` bounds a step of VACASK to this share of the distance between corners of the sources, so that edges and
-    short pulses are resolved whatever the largest step; ngspice resolves corners by itself.
+    ``corner_share`` bounds a step of VACASK to this share of the distance between corners of the sources, so that edges
+    and short pulses are resolved whatever the largest step; ngspice resolves corners by itself.
     ``record``: names of nodes and of ``instance.state`` to keep; None keeps all. Currents of sources are always kept.
     """
 
@@ -118,8 +118,8 @@ class Transient:
 class Solution:
     """What a circuit did: ``times_s`` (n,), potentials by node and states by ``instance.state``, each (n,).
 
-    Potentials of inner nodes are ``instance.node``; thermal ones are the rise of the temperature in K. ``currents_A`` are
-    those out of each source into the circuit, by node.
+    Potentials of inner nodes are ``instance.node``; thermal ones are the rise of the temperature in K. ``currents_A``
+    are those out of each source into the circuit, by node.
     """
 
     times_s: Floats

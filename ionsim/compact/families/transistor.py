@@ -1,4 +1,4 @@
-"""A transistor to test memory cells with: one smooth expression from weak to strong inversion, symmetric in its two ends.
+"""A transistor to test memory cells with: smooth from weak to strong inversion, symmetric in its two ends.
 
 The level-1 transistors of circuit simulators are not smooth where the current turns around, which is what a memory cell
 makes them do. The current is the forward minus the reverse one, each by the interpolation ln^2(1 + exp(v/2)) of the EKV
@@ -35,12 +35,23 @@ EKV = Model(
         Parameter("g_leak", "S", 1e-12, "leakage between drain and source", "chosen", low=0),
     ),
     nodes=(Node("d"), Node("g"), Node("s"), Node("b")),
-    probes=(Probe("v_gate", "g", "b"), Probe("v_source", "s", "b"), Probe("v_drain", "d", "b"), Probe("v_ds", "d", "s")),
+    probes=(
+        Probe("v_gate", "g", "b"),
+        Probe("v_source", "s", "b"),
+        Probe("v_drain", "d", "b"),
+        Probe("v_ds", "d", "s"),
+    ),
     quantities=(
         Quantity("v_pinch", _pinch, "V", "pinch-off voltage"),
         Quantity(
             "i_drain",
-            2 * _slope * _gain * _width / _length * _thermal**2 * (_inversion(_source) - _inversion(_drain))
+            2
+            * _slope
+            * _gain
+            * _width
+            / _length
+            * _thermal**2
+            * (_inversion(_source) - _inversion(_drain))
             # sqrt(v^2 + 1e-6 V^2) for |v|: smooth where the current turns around
             * (1 + _early * sympy.sqrt(_across**2 + sympy.Float(1e-6)))
             + _leak * _across,

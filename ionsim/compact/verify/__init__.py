@@ -1,7 +1,7 @@
 """What a compact model must show, as records with limits: text, equations, simulators, behaviour, arrays.
 
-Each function returns what the machine can check; a tool that is missing leaves its records out. ``trial`` says how a family is
-driven.
+Each function returns what the machine can check; a tool that is missing leaves its records out. ``trial`` says how a
+family is driven.
 """
 
 from ionsim.compact.verify.arrays import crossbar_records, transistor_records

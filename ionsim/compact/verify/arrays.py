@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,7 +19,7 @@ WIRE_OHM = 2.0
 
 
 def written_crossbar(trial: Trial, n: int, seed: int = 0) -> tuple[Circuit, float, float]:
-    """An n x n crossbar: cell (1, 2) is written by the V/2 scheme, then all cells are read. Circuit, end, middle of the read."""
+    """An n x n crossbar whose cell (1, 2) is written by the V/2 scheme, and read: circuit, end, middle of the read."""
     edge, width, full = 1e-8, 1e-6, trial.write_V
     corners = (0.0, edge, edge + width, 2 * edge + width, 3 * edge + width, 3 * edge + 2 * width)
 
@@ -47,7 +48,9 @@ def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
         found = run(circuit, analysis).at(times)
         states = max(np.abs(found.states[key] - exact.states[key]).max() for key in exact.states)
         largest = max(np.abs(series).max(axis=0) for series in np.array(list(exact.currents_A.values())))
-        currents = max(np.abs(found.currents_A[key] - exact.currents_A[key]).max() for key in exact.currents_A) / largest
+        currents = (
+            max(np.abs(found.currents_A[key] - exact.currents_A[key]).max() for key in exact.currents_A) / largest
+        )
         records.append(Record.below(f"{family}: {name}, {n} x {n} crossbar, states", states, 1e-3))
         records.append(Record.below(f"{family}: {name}, {n} x {n} crossbar, line currents", currents, 1e-3))
     if any(name == "VACASK" for name, _ in runners()):
@@ -79,5 +82,5 @@ def transistor_records(trial: Trial) -> list[Record]:
             ratio = found.currents_A["te"][used] / exact.currents_A["te"][used]
             error = float(np.sqrt(np.mean(np.log10(ratio) ** 2)))
             records.append(Record.below(f"{family}: {name}, 1T1R at {gate_V:g} V, rms log10 I", error, 2e-3))
-    rise = min(high / low for low, high in zip(peaks, peaks[1:], strict=False))
+    rise = min(high / low for low, high in pairwise(peaks))
     return [Record.above(f"{family}: 1T1R, SET current by 0.1 V more on the gate, factor", rise, 1.2), *records]

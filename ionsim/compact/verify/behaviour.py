@@ -1,6 +1,8 @@
-"""What a memristive model must do whatever its parameters: pinched, passive, bounded, quiet when driven fast, forgetful."""
+"""What a memristive model must do whatever its parameters: pinched, passive, bounded, forgetful, closed at speed."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ _GRID = np.linspace(0.0, 1.0, 201)
 
 
 def passivity_records(trial: Trial, n: int = 2000, seed: int = 1) -> list[Record]:
-    """Pinched and passive: no current at 0 V; the heat of every dissipating flow is >= 0 at any state and temperature."""
+    """Pinched and passive: no current at 0 V; no electrical flow gives power at any state and temperature."""
     model, code = trial.model, equations(trial.model)
     arguments = code.arguments(model.values(), 300.15)
     at_zero, least = 0.0, np.inf
@@ -77,7 +79,7 @@ def frequency_records(trial: Trial) -> list[Record]:
 
 
 def _lobe(trial: Trial, amplitude_V: float, frequency_Hz: float) -> tuple[float, float]:
-    """Area of the lobe at V > 0 over amplitude and largest current, in the second period, and the swing of the state."""
+    """In the second period: area of the lobe at V > 0 over amplitude and largest current, and the state's swing."""
     wave = Sine(amplitude_V, frequency_Hz)
     network = Network(single(trial.model, wave, {trial.start: 0.5}))
     times = np.concatenate([[0.0], np.linspace(1.0, 2.0, 801) / frequency_Hz])
@@ -85,14 +87,14 @@ def _lobe(trial: Trial, amplitude_V: float, frequency_Hz: float) -> tuple[float,
     half = slice(1, 402)
     volts, current = wave(times[half]), found.currents_A["te"][half]
     series = found.states[f"cell.{trial.model.states[0].name}"]
-    return float(abs(np.trapezoid(current, volts)) / (amplitude_V * current.max())), float(np.ptp(series))
+    return abs(float(np.trapezoid(current, volts))) / (amplitude_V * float(current.max())), float(np.ptp(series))
 
 
 def programming_records(trial: Trial, targets: tuple[float, ...] = tuple(np.arange(1, 10) / 10)) -> list[Record]:
     """A fast square wave +-A with offset V0 from g+ + g- = 0 brings five starts to each target.
 
-    The averaged equation dx/dt = (g+ + g-)/2 has the rates of the held model. The target attracts every state when the mean
-    rate leads towards it everywhere.
+    The averaged equation dx/dt = (g+ + g-)/2 has the rates of the held model. The target attracts every state when the
+    mean rate leads towards it everywhere.
     """
     model, worst, astray = trial.model, 0.0, 0
     for target in targets:
@@ -101,9 +103,10 @@ def programming_records(trial: Trial, targets: tuple[float, ...] = tuple(np.aran
         away = _GRID[np.abs(_GRID - target) > 0.02]
         astray += int(np.sum(mean(away) * (target - away) <= 0)) + int(mean(target, 1) >= 0)
         # as long as the way from the farthest start takes, and 20 time constants at the target
-        duration = 2 * np.sum((_GRID[1] - _GRID[0]) / np.abs(mean(away))) + 20 / abs(float(mean(target, 1)))
+        speeds = np.abs(np.array([float(mean(x)) for x in away]))
+        duration = 2 * (_GRID[1] - _GRID[0]) * float(np.sum(1 / speeds)) + 20 / abs(float(mean(target, 1)))
         for start in STARTS:
-            done = solve_ivp(lambda t, x, g=mean: g(x), (0, duration), [start], method="Radau", rtol=1e-8, atol=1e-10)
+            done = solve_ivp(_autonomous(mean), (0.0, float(duration)), [start], method="Radau", rtol=1e-8, atol=1e-10)
             worst = max(worst, abs(done.y[0, -1] - target))
     return [
         Record.below(f"{model.family}: square wave, states from which the target is left", astray, 0),
@@ -113,10 +116,17 @@ def programming_records(trial: Trial, targets: tuple[float, ...] = tuple(np.aran
 
 def _mean_rate(trial: Trial, offset_V: float) -> CubicSpline:
     rates = [
-        sum(frozen(trial.model, offset_V + sign * trial.wave_V, x - 0.5, {trial.start: 0.5}).rates[0, 0] for sign in (1, -1))
+        sum(
+            frozen(trial.model, offset_V + sign * trial.wave_V, x - 0.5, {trial.start: 0.5}).rates[0, 0]
+            for sign in (1, -1)
+        )
         for x in _GRID
     ]
     return CubicSpline(_GRID, 0.5 * np.array(rates))
+
+
+def _autonomous(rate: CubicSpline) -> Callable[[float, Floats], Floats]:
+    return lambda time, state: np.asarray(rate(state))
 
 
 def fading_memory_records(trial: Trial) -> list[Record]:
@@ -125,7 +135,9 @@ def fading_memory_records(trial: Trial) -> list[Record]:
     period = once.times_s[-1]
     wave = Waveform((*once.times_s, *(t + period for t in once.times_s[1:])), (*once.volts, *once.volts[1:]))
     times = period * np.linspace(1.05, 1.95, 19)
-    runs = [Network(single(trial.model, wave, {trial.start: start})).solve(times, rtol=1e-7, atol=1e-10) for start in STARTS]
+    runs = [
+        Network(single(trial.model, wave, {trial.start: start})).solve(times, rtol=1e-7, atol=1e-10) for start in STARTS
+    ]
     currents = np.array([run.currents_A["te"] for run in runs])
     spread = float(np.max(np.ptp(currents, axis=0) / np.abs(currents).max()))
     return [Record.below(f"{trial.model.family}: five starts, spread of the current in the second loop", spread, 1e-3)]
@@ -150,12 +162,17 @@ def square_wave_records(trial: Trial, target: float = 0.5, periods: int = 500) -
     for name, run in [item for item in runners() if item[0] != "B-source"]:
         ends = []
         for start in (0.3, 0.4, 0.6, 0.8, 0.98):
-            found = run(single(model, wave, {trial.start: start}), Transient(times[-1], half / 10, half / 1000, 1e-5, corner_share=0.25))
+            found = run(
+                single(model, wave, {trial.start: start}),
+                Transient(times[-1], half / 10, half / 1000, 1e-5, corner_share=0.25),
+            )
             last = found.at(np.linspace(times[-5], times[-1], 401))
             ends.append(np.mean(last.states[f"cell.{model.states[0].name}"]))
         records += [
             Record.below(f"{model.family}: {name}, square wave from five starts, spread", np.ptp(ends), 1e-3),
-            Record.below(f"{model.family}: {name}, square wave, distance from the target", np.mean(ends) - target, 5e-3),
+            Record.below(
+                f"{model.family}: {name}, square wave, distance from the target", np.mean(ends) - target, 5e-3
+            ),
         ]
     return records
 

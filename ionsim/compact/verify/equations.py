@@ -35,7 +35,9 @@ def draw(model: Model, n: int, seed: int = 0) -> Floats:
     values = model.values()
     for state in model.states:
         start, scale = model.start_and_scale(state.name, values)
-        low, high = (state.low, state.high) if np.isfinite([state.low, state.high]).all() else (start - scale, start + scale)
+        low, high = (
+            (state.low, state.high) if np.isfinite([state.low, state.high]).all() else (start - scale, start + scale)
+        )
         margin = 0.1 * (high - low)
         columns.append((random.uniform(low - margin, high + margin, size=n) - start) / scale)
     return np.array(columns).T
@@ -47,7 +49,8 @@ def text_records(model: Model) -> list[Record]:
     return [
         Record.below(f"{model.family}: forbidden constructs", len(forbidden(text)), 0),
         Record.below(f"{model.family}: texts that differ", float(text != verilog_a(model)), 0),
-        Record.below(f"{model.family}: subcircuits that differ", float(ngspice_subcircuit(model) != ngspice_subcircuit(model)), 0),
+        Record.below(f"{model.family}: subcircuits that differ", float(ngspice_subcircuit(model) !=
+        ngspice_subcircuit(model)), 0),
     ]  # fmt: skip
 
 

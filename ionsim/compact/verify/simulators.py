@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionsim.compact import tools
-from ionsim.compact.circuits import Circuit, Solution, Transient, Waveform, pulses, run_ngspice, run_vacask, single, triangle
+from ionsim.compact.circuits import (
+    Circuit,
+    Solution,
+    Transient,
+    Waveform,
+    pulses,
+    run_ngspice,
+    run_vacask,
+    single,
+    triangle,
+)
 from ionsim.compact.frozen import frozen
 from ionsim.compact.reference import Network
 from ionsim.compact.verify.trial import Trial
@@ -38,7 +48,7 @@ def runners() -> Iterator[tuple[str, Callable[[Circuit, Transient], Solution]]]:
 
 
 def sweep_records(trial: Trial) -> list[Record]:
-    """The hysteresis loop: rms of log10 of the current, the loop's energy, and half the step and a tenth of the tolerance."""
+    """The hysteresis loop: rms of log10 I, energy, and what half the step and a tenth of the tolerance leave."""
     wave = triangle(trial.sweep_V, trial.rate_V_per_s)
     circuit, stop = single(trial.model, wave), wave.times_s[-1]
     times = np.linspace(0, stop, 3001)
@@ -52,7 +62,9 @@ def sweep_records(trial: Trial) -> list[Record]:
             errors.append(_log_error(found, exact, wave))
             if analysis is coarse:
                 energy = _energy(found, wave) / _energy(exact, wave) - 1
-                records.append(Record.below(f"{family}: {name}, hysteresis, rms log10 I", errors[0], SWEEP_LIMITS[name]))
+                records.append(
+                    Record.below(f"{family}: {name}, hysteresis, rms log10 I", errors[0], SWEEP_LIMITS[name])
+                )
                 records.append(Record.below(f"{family}: {name}, loop energy", energy, ENERGY_LIMIT))
             else:
                 fine[name] = found
@@ -69,7 +81,9 @@ def pulse_records(trial: Trial) -> list[Record]:
     circuit = single(trial.model, wave, {trial.start: trial.pulse_start})
     exact = Network(circuit).solve(reads, rtol=1e-8, atol=1e-10)
     # the train passes through the runaway of SET, which magnifies errors: the tolerance is as tight as that asks for
-    analysis = Transient(wave.times_s[-1], trial.width_s / 100, trial.edge_s / 200, relative_tolerance=1e-7, corner_share=0.005)
+    analysis = Transient(
+        wave.times_s[-1], trial.width_s / 100, trial.edge_s / 200, relative_tolerance=1e-7, corner_share=0.005
+    )
     family, records, found = trial.model.family, [], {}
     for name, run in runners():
         found[name] = run(circuit, analysis).at(reads)
@@ -88,7 +102,7 @@ def pulse_train(trial: Trial) -> tuple[Waveform, Floats]:
     heights = [up] * trial.n_pulses + [down] * trial.n_pulses
     wave = pulses(heights, trial.width_s, rest, trial.edge_s, read_V=trial.read_V)
     period = trial.width_s + rest + 2 * trial.edge_s
-    return wave, trial.edge_s + rest / 2 + period * np.arange(len(heights) + 1)
+    return wave, np.asarray(trial.edge_s + rest / 2 + period * np.arange(len(heights) + 1), dtype=np.float64)
 
 
 def operating_point_records(trial: Trial) -> list[Record]:
@@ -121,7 +135,9 @@ def retention_records(trial: Trial) -> list[Record]:
     for name, run in runners():
         found = run(circuit, Transient(stop, stop / 50, relative_tolerance=1e-4))
         drift = found.states[f"cell.{trial.model.states[0].name}"][-1] - 0.9
-        records.append(Record.below(f"{family}: {name}, drift of 1e-7, relative error", drift / (rate * stop) - 1, 1e-2))
+        records.append(
+            Record.below(f"{family}: {name}, drift of 1e-7, relative error", drift / (rate * stop) - 1, 1e-2)
+        )
     return records
 
 

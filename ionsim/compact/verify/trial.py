@@ -13,8 +13,8 @@ class Trial:
     """Drives of a two-terminal family; voltages in V over the cell.
 
     ``sweep_V``: corners of a hysteresis at ``rate_V_per_s``. ``pulses_V``: heights, n each, of ``width_s`` from state
-    ``pulse_start``. ``wave_V``: amplitude of square waves and sines that move the state slowly. ``fast_V`` at ``fast_Hz``: a sine
-    that must close the loop. ``write_V``: selected cell of a crossbar.
+    ``pulse_start``. ``wave_V``: amplitude of square waves and sines that move the state slowly. ``fast_V`` at
+    ``fast_Hz``: a sine that must close the loop. ``write_V``: selected cell of a crossbar.
     """
 
     model: Model
