@@ -76,7 +76,7 @@ def test_osdi_py_reads_the_same(tmp_path):
         assert theirs == pytest.approx(exact.resistive, rel=1e-9)
         jacobian = np.zeros((n, n))
         for entry, value in zip(entries, instance.write_jacobian_array_resist(), strict=True):
-            jacobian[entry["row"], entry["col"]] += value
+            jacobian[entry["col"], entry["row"]] += value  # osdi-py 0.1.5 calls the row of the Jacobian "col"
         assert jacobian == pytest.approx(ours.evaluate(point, 1e-6).resistive_slope, rel=1e-12)
 
 
