@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import sympy
+from scipy import constants
 
 from ionsim.compact import CompactError, ngspice_subcircuit, verify, verilog_a
 from ionsim.compact.circuits import Circuit, Instance, Transient, Waveform, crossbar, pulses, single, triangle
@@ -200,6 +201,20 @@ def test_held_states_return_to_their_start():
 
 def test_vcm_is_pinched_and_passive():
     passed(verify.passivity_records(TRIAL, n=500))
+
+
+def test_noise_of_vcm_is_nyquists_at_rest():
+    """Without a voltage the noise power of each flow is 4kT times its conductance, whatever the state."""
+    for state in (0.0, 0.1, 0.7, 1.0):
+        point = np.array([0.0, 0.0, 0.0, 0.0, state])
+        slope = residual(VCM, point, VCM.values({"x_start": 0.0})).resistive_slope
+        values = {"ambient": 300.15, "v_cell": 0.0, "v_series": 0.0, "rise": 0.0, "x": state, **VCM.values()}
+        for quantity in VCM.quantities:
+            names = {str(name): values[str(name)] for name in quantity.value.free_symbols}
+            values[quantity.name] = numeric(quantity.value, **names)
+        for noise, conductance in zip(VCM.noises[:2], (-slope[0, 3], -slope[3, 1]), strict=True):
+            power = numeric(noise.power, **{str(name): values[str(name)] for name in noise.power.free_symbols})
+            assert power == pytest.approx(4 * constants.k * 300.15 * conductance, rel=1e-9)
 
 
 def test_vcm_set_is_abrupt_and_reset_gradual():

@@ -1,15 +1,19 @@
 """Exported models in the real tools; what is not installed is skipped."""
 
 import importlib.util
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import constants
 
 from ionsim.compact import CompactError, tools, verify, verilog_a
 from ionsim.compact.circuits import Instance, Transient, Waveform, run_ngspice, run_vacask, single
 from ionsim.compact.circuits.netlist import Circuit
+from ionsim.compact.circuits.rawfile import read_raw
 from ionsim.compact.families import EKV, VCM
+from ionsim.compact.frozen import frozen
 from ionsim.compact.numeric import residual
 from ionsim.compact.osdi import CompiledModel
 from ionsim.compact.reference import Network
@@ -101,6 +105,22 @@ def test_the_thermal_terminal_heats_a_neighbour():
     found = run_vacask(circuit, Transient(1e-7, 1e-9, 1e-12, relative_tolerance=1e-6))
     assert exact.potentials["warm"][-1] > 10
     assert found.potentials["warm"][-1] == pytest.approx(exact.potentials["warm"][-1], rel=1e-5)
+
+
+@needs_vacask
+def test_noise_in_vacask(tmp_path):
+    """A resting cell and a resistor: 4kT over the sum of their conductances, at any frequency."""
+    (tmp_path / "ion_vcm.va").write_text(verilog_a(VCM))
+    (tmp_path / "noise.sim").write_text(
+        'noise\nload "ion_vcm.va"\nload "resistor.osdi"\nmodel vsource vsource\nmodel mm ion_vcm\nmodel rr resistor\n'
+        "v_in (in 0) vsource dc=0 mag=1\nrl (in te) rr r=1k\ncell (te 0) mm x_start=0.5\ncontrol\n"
+        '  options rawfile="binary" reltol=1e-6 temp=27\n'
+        '  analysis nz noise out="te" in="v_in" from=1 to=1e9 mode="dec" points=1\nendc\n'
+    )
+    subprocess.run([tools.vacask(), "-qp", "noise.sim"], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    conductance = 1e-3 + frozen(VCM, 1e-9, 0.0, {"x_start": 0.5}).flows[0, 0] / 1e-9
+    found = read_raw(tmp_path / "nz.raw")["onoise"]
+    assert found == pytest.approx(np.full(len(found), 4 * constants.k * 300.15 / conductance), rel=1e-6)
 
 
 @needs_vacask

@@ -1,7 +1,7 @@
 """Circuits of compact models: one description for the reference, VACASK and ngspice."""
 
 from ionsim.compact.circuits.library import crossbar, one_transistor, pulses, single, triangle
-from ionsim.compact.circuits.netlist import Circuit, Instance, Sine, Solution, Transient, Waveform
+from ionsim.compact.circuits.netlist import Circuit, Instance, Sine, Solution, Steady, Transient, Waveform
 from ionsim.compact.circuits.runners import run_ngspice, run_vacask
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Instance",
     "Sine",
     "Solution",
+    "Steady",
     "Transient",
     "Waveform",
     "crossbar",

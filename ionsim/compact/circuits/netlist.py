@@ -115,23 +115,39 @@ class Transient:
 
 
 @dataclass(frozen=True)
-class Solution:
-    """What a circuit did: ``times_s`` (n,), potentials by node and states by ``instance.state``, each (n,).
+class Steady:
+    """Operating points while the source at ``node`` is swept: states stay at their start, heat is in equilibrium.
 
-    Potentials of inner nodes are ``instance.node``; thermal ones are the rise of the temperature in K. ``currents_A``
-    are those out of each source into the circuit, by node.
+    ``record`` as in a transient analysis.
     """
 
-    times_s: Floats
+    node: str
+    from_V: float
+    to_V: float
+    step_V: float
+    relative_tolerance: float = 1e-6
+    record: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a circuit did at ``points`` (n,): times of a transient in s, or voltages of a steady sweep in V.
+
+    Potentials by node and states by ``instance.state``, each (n,); thermal nodes have the rise of the temperature in K.
+    ``currents_A`` are those out of each source into the circuit, by node. The reference has inner nodes as well, as
+    ``instance.node``.
+    """
+
+    points: Floats
     potentials: Mapping[str, Floats]
     states: Mapping[str, Floats]
     currents_A: Mapping[str, Floats]
 
-    def at(self, times_s: ArrayLike) -> Solution:
-        """The same at other times, between the points by straight lines."""
-        times = np.asarray(times_s, dtype=float)
+    def at(self, points: ArrayLike) -> Solution:
+        """The same at other points, between the known ones by straight lines."""
+        wanted = np.asarray(points, dtype=float)
 
         def moved(series: Mapping[str, Floats]) -> dict[str, Floats]:
-            return {name: np.interp(times, self.times_s, values) for name, values in series.items()}
+            return {name: np.interp(wanted, self.points, values) for name, values in series.items()}
 
-        return Solution(times, moved(self.potentials), moved(self.states), moved(self.currents_A))
+        return Solution(wanted, moved(self.potentials), moved(self.states), moved(self.currents_A))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ionsim.compact import tools
 from ionsim.compact.circuits.decks import ngspice_deck, ngspice_state, vacask_deck, wanted
-from ionsim.compact.circuits.netlist import Circuit, Instance, Solution, Transient
+from ionsim.compact.circuits.netlist import Circuit, Instance, Solution, Steady, Transient
 from ionsim.compact.circuits.rawfile import read_raw
 from ionsim.compact.description import CompactError
 from ionsim.compact.render import ngspice_subcircuit, verilog_a
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 LIMIT_S = 600.0
 
 
-def run_vacask(circuit: Circuit, analysis: Transient, folder: Path | None = None) -> Solution:
+def run_vacask(circuit: Circuit, analysis: Transient | Steady, folder: Path | None = None) -> Solution:
     """The circuit in VACASK; files stay in ``folder`` where one is given.
 
     Raises CompactError where VACASK is missing or failed (it says "aborted" and ends with code 0).
@@ -32,7 +32,9 @@ def run_vacask(circuit: Circuit, analysis: Transient, folder: Path | None = None
     return _in_folder(folder, lambda place: _vacask(circuit, analysis, place))
 
 
-def run_ngspice(circuit: Circuit, analysis: Transient, folder: Path | None = None, osdi: bool = True) -> Solution:
+def run_ngspice(
+    circuit: Circuit, analysis: Transient | Steady, folder: Path | None = None, osdi: bool = True
+) -> Solution:
     """The circuit in ngspice, with compiled models (ngspice 44 or later) or with B-source subcircuits.
 
     Raises CompactError where ngspice is missing, too old or failed.
@@ -57,21 +59,21 @@ def _compile_all(circuit: Circuit, folder: Path) -> None:
         tools.compile_model(source)
 
 
-def _vacask(circuit: Circuit, analysis: Transient, folder: Path) -> Solution:
+def _vacask(circuit: Circuit, analysis: Transient | Steady, folder: Path) -> Solution:
     _compile_all(circuit, folder)
     (folder / "circuit.sim").write_text(vacask_deck(circuit, analysis), encoding="utf-8")
     _run([str(tools.vacask()), "-qp", "circuit.sim"], folder, "tran.raw", r"aborted|error")
     raw = read_raw(folder / "tran.raw")
     nodes, states = wanted(circuit, analysis)
     return Solution(
-        raw["time"],
+        raw["points" if isinstance(analysis, Steady) else "time"],
         {node: raw[node] for node in nodes},
         {f"{item.name}.{state}": _state(item, state, raw[f"{item.name}:n_{state}"]) for item, state in states},
         {node: -raw[f"v_{node}:flow(br)"] for node in circuit.sources},
     )
 
 
-def _ngspice(circuit: Circuit, analysis: Transient, folder: Path, osdi: bool) -> Solution:
+def _ngspice(circuit: Circuit, analysis: Transient | Steady, folder: Path, osdi: bool) -> Solution:
     if osdi:
         _compile_all(circuit, folder)
     else:
@@ -82,7 +84,7 @@ def _ngspice(circuit: Circuit, analysis: Transient, folder: Path, osdi: bool) ->
     raw = read_raw(folder / "tran.raw")
     nodes, states = wanted(circuit, analysis)
     return Solution(
-        raw["time"],
+        raw["v(v-sweep)" if isinstance(analysis, Steady) else "time"],
         {node: raw[f"v({node})"] for node in nodes},
         {f"{item.name}.{state}": _state(item, state, raw[ngspice_state(item, state, osdi)]) for item, state in states},
         {node: -raw[f"i(v_{node})"] for node in circuit.sources},
