@@ -86,6 +86,9 @@ def test_softplus_keeps_its_digits():
 def test_a_window_lets_the_state_return():
     v, x = sympy.symbols("v x", real=True)
     assert [numeric(window(v, x, 2), v=drive, x=at) for drive, at in ((1, 1), (1, 0), (-1, 0), (-1, 1))] == [0, 1, 0, 1]
+    assert numeric(window(v, x, 2), v=1, x=1.1) < 0
+    assert numeric(window(v, x, 2), v=-1, x=-0.1) < 0
+    assert numeric(window(v, x, 2), v=1, x=-0.1) == 1
 
 
 @pytest.mark.parametrize("helper", HELPERS, ids=lambda helper: helper.__name__)

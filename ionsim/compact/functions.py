@@ -149,10 +149,11 @@ class softplus(Helper):
 
 
 class window(Helper):
-    """Sign-dependent window: 1 - x^p for a drive >= 0, 1 - (1 - x)^p for a drive < 0; x in [0, 1].
+    """Sign-dependent window: 1 - x^p for a drive >= 0, 1 - (1 - x)^p for a drive < 0; x in [0, 1] or a little beyond.
 
     It is 1 at the bound that the drive leaves and 0 at the bound that it runs into, so that a state at a bound can
-    return, which a window that is zero at both (Joglekar's) does not allow.
+    return, which a window that is zero at both (Joglekar's) does not allow. Beyond that bound it is negative: a step
+    that overshoots is led back, where a window that stays zero would leave the state outside.
     """
 
     nargs = 3
@@ -161,7 +162,7 @@ class window(Helper):
     def definition(cls, *args: Any) -> Expr:
         """``window(drive, x, p)``."""
         drive, x, exponent = args
-        return select(drive, 1 - power(x, exponent), 1 - power(1 - x, exponent))
+        return select(drive, 1 - power(maximum(x, 0), exponent), 1 - power(maximum(1 - x, 0), exponent))
 
 
 #: Every helper, in an order in which a definition uses only what stands before it.

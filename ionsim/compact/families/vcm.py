@@ -131,7 +131,7 @@ VCM = Model(
         Quantity("drive", _p["charge"] * _p["jump"] / (2 * _p["disc"]) * _v / _vt, "1", "field over kT", shown=False),
         Quantity(
             "x_drift",
-            2 * _jumps * exp(-_p["ea"] / _vt) * sinh_linear(symbol("drive")) * window(_v, _held, _p["pw"]),
+            2 * _jumps * exp(-_p["ea"] / _vt) * sinh_linear(symbol("drive")) * window(_v, clip(_x, -1, 2), _p["pw"]),
             "1/s",
             "dx/dt by the field",
         ),

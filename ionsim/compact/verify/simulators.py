@@ -35,6 +35,7 @@ LOWEST_V = 0.02
 SWEEP_LIMITS = {"VACASK": 2e-3, "ngspice": 2e-3, "B-source": 5e-3}
 PULSE_LIMITS = {"VACASK": 1e-3, "ngspice": 1e-3, "B-source": 5e-3}
 ENERGY_LIMIT = 1e-3
+BOUND_LIMIT = 1e-3
 BETWEEN_LIMIT = 1e-3
 
 
@@ -67,6 +68,8 @@ def sweep_records(trial: Trial) -> list[Record]:
                     Record.below(f"{family}: {name}, hysteresis, rms log10 I", errors[0], SWEEP_LIMITS[name])
                 )
                 records.append(Record.below(f"{family}: {name}, loop energy", energy, ENERGY_LIMIT))
+                outside = _outside(found, trial)
+                records.append(Record.below(f"{family}: {name}, state outside its bounds", outside, BOUND_LIMIT))
             else:
                 fine[name] = found
         records.append(Record.below(f"{family}: {name}, error left after refinement", errors[1] / errors[0], 0.9))
@@ -83,7 +86,7 @@ def pulse_records(trial: Trial) -> list[Record]:
     exact = Network(circuit).solve(reads, rtol=1e-8, atol=1e-10)
     # the train passes through the runaway of SET, which magnifies errors: the tolerance is as tight as that asks for
     analysis = Transient(
-        wave.times_s[-1], trial.width_s / 100, trial.edge_s / 200, relative_tolerance=1e-7, corner_share=0.005
+        wave.times_s[-1], trial.width_s / 250, trial.edge_s / 200, relative_tolerance=1e-8, corner_share=0.002
     )
     family, records, found = trial.model.family, [], {}
     for name, run in runners():
@@ -141,6 +144,12 @@ def _log_error(found: Solution, exact: Solution, wave: Waveform) -> float:
     used = np.abs(wave(exact.points)) > LOWEST_V
     ratio = found.at(exact.points).currents_A["te"][used] / exact.currents_A["te"][used]
     return float(np.sqrt(np.mean(np.log10(np.where(ratio > 0, ratio, np.nan)) ** 2)))
+
+
+def _outside(found: Solution, trial: Trial) -> float:
+    state = trial.model.states[0]
+    series = found.states[f"cell.{state.name}"]
+    return max(state.low - float(series.min()), float(series.max()) - state.high, 0.0)
 
 
 def _energy(found: Solution, wave: Waveform) -> float:
