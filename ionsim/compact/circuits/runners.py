@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 LIMIT_S = 600.0
 
 
-def run_vacask(circuit: Circuit, analysis: Transient | Steady, folder: Path | None = None) -> Solution:
+def run_vacask(circuit: Circuit, analysis: Transient | Steady, folder: str | Path | None = None) -> Solution:
     """The circuit in VACASK; files stay in ``folder`` where one is given.
 
     Raises CompactError where VACASK is missing or failed (it says "aborted" and ends with code 0).
@@ -33,7 +33,7 @@ def run_vacask(circuit: Circuit, analysis: Transient | Steady, folder: Path | No
 
 
 def run_ngspice(
-    circuit: Circuit, analysis: Transient | Steady, folder: Path | None = None, osdi: bool = True
+    circuit: Circuit, analysis: Transient | Steady, folder: str | Path | None = None, osdi: bool = True
 ) -> Solution:
     """The circuit in ngspice, with compiled models (ngspice 44 or later) or with B-source subcircuits.
 
@@ -44,10 +44,11 @@ def run_ngspice(
     return _in_folder(folder, lambda place: _ngspice(circuit, analysis, place, osdi))
 
 
-def _in_folder(folder: Path | None, run: Callable[[Path], Solution]) -> Solution:
+def _in_folder(folder: str | Path | None, run: Callable[[Path], Solution]) -> Solution:
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        return run(folder)
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        return run(place)
     with tempfile.TemporaryDirectory(prefix="ionsim-compact-") as name:
         return run(Path(name))
 
