@@ -1,13 +1,18 @@
 # make demo   set-up, then the main example: forming, RESET and SET of an HfO2 device, with pictures in demo/
 # make test   set-up, then ruff, mypy and the fast tests;  make test-all runs the slow ones as well
+# make circuit   set-up, VACASK and its compiler, then all that compact models must show
 # A Python of your choice: make demo PYTHON=/path/to/python3.13
 
 bin := .venv/bin
 
-.PHONY: demo test test-all lint setup
+.PHONY: demo test test-all lint setup circuit
 
 demo: setup
 	$(bin)/ionsim run hfo2_ti_bipolar --out demo --force
+
+circuit: setup
+	$(bin)/pip install -q --disable-pip-version-check -e ".[circuit]"
+	$(bin)/pytest -m "" tests/test_compact.py tests/test_compact_simulators.py
 
 test: lint
 	$(bin)/pytest

@@ -1,0 +1,84 @@
+"""Circuits that are often wanted: one cell, sweeps and pulses, one cell behind a transistor, crossbars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ionsim.compact.circuits.netlist import Circuit, Instance, Sine, Waveform
+from ionsim.compact.description import CompactError, Model
+
+
+def triangle(corners_V: Sequence[float], rate_V_per_s: float) -> Waveform:
+    """A sweep from 0 V through ``corners_V`` at a constant rate."""
+    times, volts = [0.0], [0.0]
+    for corner in corners_V:
+        times.append(times[-1] + abs(corner - volts[-1]) / rate_V_per_s)
+        volts.append(float(corner))
+    return Waveform(tuple(times), tuple(volts))
+
+
+def pulses(heights_V: Sequence[float], width_s: float, rest_s: float, edge_s: float, read_V: float = 0.0) -> Waveform:
+    """Pulses of ``width_s`` (plateau) with edges of ``edge_s``; before and after each ``read_V`` for ``rest_s``."""
+    times, volts = [0.0, edge_s, edge_s + rest_s], [0.0, read_V, read_V]
+    for height in heights_V:
+        for duration, value in ((edge_s, height), (width_s, height), (edge_s, read_V), (rest_s, read_V)):
+            times.append(times[-1] + duration)
+            volts.append(float(value))
+    return Waveform(tuple(times), tuple(volts))
+
+
+def single(
+    model: Model, voltage: Waveform | Sine, values: Mapping[str, float] | None = None, ambient_K: float = 300.15
+) -> Circuit:
+    """One two-terminal cell, named ``cell``, between node ``te`` and ground."""
+    return Circuit(f"{model.name}: one cell", (Instance("cell", model, ("te", "0"), values or {}),), {"te": voltage},
+                   ambient_K=ambient_K)  # fmt: skip
+
+
+def one_transistor(
+    model: Model,
+    transistor: Model,
+    voltage: Waveform | Sine,
+    gate: Waveform | Sine,
+    values: Mapping[str, float] | None = None,
+    transistor_values: Mapping[str, float] | None = None,
+) -> Circuit:
+    """1T1R: the cell ``cell`` from ``te`` to ``mid``, the transistor ``sel`` from there to ground, its gate at ``wl``.
+
+    The gate's voltage limits the current of SET (voltage > 0); in RESET the cell's node is the transistor's source.
+    """
+    return Circuit(
+        f"{model.name}: one cell behind a transistor",
+        (
+            Instance("cell", model, ("te", "mid"), values or {}),
+            Instance("sel", transistor, ("mid", "wl", "0", "0"), transistor_values or {}),
+        ),
+        {"te": voltage, "wl": gate},
+    )
+
+
+def crossbar(
+    model: Model,
+    rows: Sequence[Waveform | Sine],
+    columns: Sequence[Waveform | Sine],
+    wire_ohm: float,
+    values: Callable[[int, int], Mapping[str, float]] | None = None,
+) -> Circuit:
+    """A crossbar: cell ``c_i_j`` from word line i (node ``w_i_j``) to bit line j (node ``b_i_j``), parameters by cell.
+
+    Sources drive word lines at ``row_i`` (left) and bit lines at ``col_j`` (bottom); ``wire_ohm`` lies between
+    neighbours on a line and between a line's end and its source. Raises CompactError without wire resistance: ideal
+    lines are other circuits.
+    """
+    if wire_ohm <= 0:
+        raise CompactError(f"wire_ohm = {wire_ohm!r}: a positive resistance in Ohm is needed")
+    n, m = len(rows), len(columns)
+    cells, wires = [], []
+    for i in range(n):
+        for j in range(m):
+            cells.append(Instance(f"c_{i}_{j}", model, (f"w_{i}_{j}", f"b_{i}_{j}"), values(i, j) if values else {}))
+            wires.append((f"w_{i}_{j - 1}" if j else f"row_{i}", f"w_{i}_{j}", wire_ohm))
+            wires.append((f"b_{i + 1}_{j}" if i < n - 1 else f"col_{j}", f"b_{i}_{j}", wire_ohm))
+    sources = {f"row_{i}": source for i, source in enumerate(rows)}
+    sources |= {f"col_{j}": source for j, source in enumerate(columns)}
+    return Circuit(f"{model.name}: crossbar {n} x {m}", tuple(cells), sources, tuple(wires))
