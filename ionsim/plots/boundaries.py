@@ -133,7 +133,7 @@ def positions_figure(runs: Sequence[Formed], devices: Mapping[str, VcmDevice]) -
                 shares.axvline(float(np.mean([run.sites_share for run in own])), color=colour, ls=":", lw=1.0)
         shares.set(xlabel="share of the current in boundaries\n(dotted: of the sites)", ylabel="share of devices")
         shares.set(xlim=(0, 1), ylim=(0, 1))
-        shares.legend(loc="upper left", fontsize=7)
+        shares.legend(loc="center", fontsize=7)
     return figure
 
 
