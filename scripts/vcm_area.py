@@ -19,7 +19,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ionsim.analysis.forming import QUICK, Formed, forming_only, forming_runs, read_runs, write_runs
-from ionsim.analysis.weibull import AreaScaling, area_scaling, median_ranks
+from ionsim.analysis.weibull import (
+    AreaScaling,
+    ThresholdScaling,
+    area_scaling,
+    median_ranks,
+    threshold_scaling,
+)
 from ionsim.config import VcmDevice, load
 from ionsim.errors import expected_errors
 from ionsim.plots.style import new_figure, save, styled
@@ -75,6 +81,7 @@ def main(
     names = {length: f"{length:g} nm" for length in along}
     law = area_scaling({length * 2.5: (volts[name], bounds[name]) for length, name in names.items()})
     _areas(law, volts, names)
+    _threshold(threshold_scaling({length * 2.5: volts[name] for length, name in names.items()}))
     _thicknesses(volts, {value: f"{value:g} nm thick" for value in high})
     save(_figure(law, {length * 2.5: volts[name] for length, name in names.items()}), out.with_suffix(".png"))
     console.print(f"wrote {out} and {out.with_suffix('.png').name}")
@@ -94,6 +101,14 @@ def _areas(law: AreaScaling, volts: Mapping[str, list[float]], names: Mapping[fl
         f"weakest link: slope {law.slope:.1f} ({law.slope_interval[0]:.1f} - {law.slope_interval[1]:.1f}); "
         f"scale ~ area^-{law.exponent:.4f} ({law.exponent_interval[0]:.4f} - {law.exponent_interval[1]:.4f}), "
         f"the law asks for 1/slope = {1.0 / law.slope:.4f}; p = {law.p_value:.3f}"
+    )
+
+
+def _threshold(law: ThresholdScaling) -> None:
+    hazards = ", ".join(f"{area:g} nm2: {mean:.2f} +- {error:.2f}" for area, (mean, error) in law.hazards.items())
+    console.print(
+        f"with a threshold: {law.threshold:.3f} V, scale {law.scale:.3f} V at {law.area:.3g} nm2, slope "
+        f"{law.slope:.2f}; p = {law.p_value:.3f}; mean hazards (1 by the law) {hazards}"
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import CensoredData, weibull_min
 
-from ionsim.analysis.weibull import area_scaling, median_ranks, weibull_fit
+from ionsim.analysis.weibull import area_scaling, median_ranks, threshold_scaling, weibull_fit
 from ionsim.errors import ResultsError
 
 
@@ -41,6 +41,19 @@ def test_weakest_links_are_recognised_and_others_are_not():
     same = area_scaling({area: (draws(40, seed=int(area)), ()) for area in (1.0, 4.0, 16.0)})
     assert same.p_value < 1e-6
     assert same.exponent_interval[0] < 0.0 < same.exponent_interval[1]
+
+
+def test_a_threshold_is_found_and_weakest_links_above_it_are_recognised():
+    def links(power, seed):
+        return {area: 2.0 + draws(60, 2.5, 0.4 * area**-power, seed + int(area)) for area in (1.0, 4.0, 16.0)}
+
+    law = threshold_scaling(links(1 / 2.5, 1))
+    assert law.threshold == pytest.approx(2.0, abs=0.05)
+    assert law.slope == pytest.approx(2.5, rel=0.2)
+    assert law.p_value > 0.05
+    assert all(abs(mean - 1.0) < 4.0 * error for mean, error in law.hazards.values())
+    # Scales that do not depend on the area at all.
+    assert threshold_scaling(links(0.0, 1)).p_value < 1e-3
 
 
 def test_ranks_leave_room_for_devices_that_did_not_form():

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq, minimize_scalar
-from scipy.stats import chi2
+from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.stats import chi2, kstest
 
 from ionsim.errors import ResultsError
 
@@ -166,6 +166,66 @@ def area_scaling(
         p_value=float(chi2.sf(ratio, 2 * len(areas) - 2)),
         single=single,
     )
+
+
+@dataclass(frozen=True)
+class ThresholdScaling:
+    """The weakest-link law with a threshold: 1 - F = exp(-(A/area) ((v - threshold)/scale)^slope), no value below it.
+
+    ``p_value``: Kolmogorov and Smirnov's, of all values' hazards against the exponential distribution that the law
+    gives them (a little high, as the law was fitted to them). ``hazards``: area -> mean hazard of its values and that
+    mean's standard error; 1 by the law, less where devices form earlier than it says.
+    """
+
+    area: float
+    threshold: float
+    scale: float
+    slope: float
+    p_value: float
+    hazards: Mapping[float, tuple[float, float]]
+
+
+def threshold_scaling(ensembles: Mapping[float, Sequence[float]]) -> ThresholdScaling:
+    """Fit the weakest-link law with a threshold to ensembles, area -> values, all together.
+
+    Raises ResultsError for fewer than two areas or values that :func:`weibull_fit` would not take.
+    """
+    if len(ensembles) < 2:
+        raise ResultsError(f"area scaling: {len(ensembles)} area; ensembles of at least two are needed")
+    data = {float(area): _checked(values, ())[0] for area, values in ensembles.items()}
+    middle = math.exp(float(np.mean(np.log(list(data)))))
+    least = min(float(values.min()) for values in data.values())
+
+    def hazard(point: Floats, area: float, values: Floats) -> Floats:
+        return np.asarray(area / middle * ((values - point[0]) / math.exp(point[1])) ** math.exp(point[2]))
+
+    def misfit(point: Floats) -> float:
+        if point[0] >= least:
+            return 1e300
+        slope, scale = math.exp(point[2]), math.exp(point[1])
+        total = 0.0
+        for area, values in data.items():
+            reduced = (values - point[0]) / scale
+            density = math.log(area / middle * slope / scale) + (slope - 1.0) * np.log(reduced)
+            total -= float((density - hazard(point, area, values)).sum())
+        return total
+
+    spread = float(np.std(np.concatenate(list(data.values()))))
+    starts = [np.array([share * least, math.log(2.0 * spread), math.log(3.0)]) for share in (0.2, 0.5, 0.8, 0.9, 0.95)]
+    tries = [
+        minimize(misfit, start, method="Nelder-Mead", options={"maxiter": 10_000, "xatol": 1e-7, "fatol": 1e-8})
+        for start in starts
+    ]
+    best = min(tries, key=lambda found: float(found.fun)).x
+    hazards = {area: hazard(best, area, values) for area, values in data.items()}
+    return ThresholdScaling(
+        area=middle, threshold=float(best[0]), scale=math.exp(best[1]), slope=math.exp(best[2]),
+        p_value=float(kstest(np.concatenate(list(hazards.values())), "expon").pvalue),
+        hazards={
+            area: (float(found.mean()), float(found.std(ddof=1) / math.sqrt(len(found))))
+            for area, found in hazards.items()
+        },
+    )  # fmt: skip
 
 
 def median_ranks(values: ArrayLike, n: int) -> tuple[Floats, Floats]:
