@@ -1,6 +1,14 @@
 """The families of compact models."""
 
+from ionsim.compact.families.ecram import ECRAM
+from ionsim.compact.families.selector import THRESHOLD, VARISTOR
 from ionsim.compact.families.transistor import EKV
 from ionsim.compact.families.vcm import VCM
 
-__all__ = ["EKV", "VCM"]
+__all__ = [
+    "ECRAM",
+    "EKV",
+    "THRESHOLD",
+    "VARISTOR",
+    "VCM",
+]
