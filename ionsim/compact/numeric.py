@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +18,7 @@ import sympy
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
-from ionsim.compact.description import HOLD_PER_S, STATE_CHARGE_C, Model, symbol
+from ionsim.compact.description import HOLD_PER_S, STATE_CHARGE_C, CompactError, Model, Quantity, symbol
 from ionsim.compact.functions import expand_helpers
 
 Floats = NDArray[np.float64]
@@ -181,6 +181,21 @@ def equations(model: Model) -> Equations:
         capacitances=compiled([sympy.sympify(flow.capacitance) for flow in model.flows], _SCALAR, "math"),
         quantities=compiled([name for _, name in steps.names], _ARRAY, "numpy"),
     )
+
+
+@lru_cache(maxsize=8)
+def stored_slopes(model: Model) -> Callable[..., list[float]]:
+    """Derivatives of ``stored`` by every unknown, as a function of (unknowns..., parameters..., ambient); J each."""
+    if model.stored is None:
+        raise CompactError(f"{model.name} stores no energy")
+    name = "stored_energy"
+    steps = program(replace(model, quantities=(*model.quantities, Quantity(name, model.stored, "J", "", shown=False))))
+    found = {symbol.name: symbol for symbol, _ in steps.assigned}
+    outputs = [found.get(f"by_{unknown.name}_of_{name}", sympy.Integer(0)) for unknown in steps.unknowns]
+    result: Callable[..., list[float]] = sympy.lambdify(
+        list(steps.arguments), outputs, modules=[_SCALAR, "math"], cse=lambda _: steps.arranged(outputs)
+    )
+    return result
 
 
 @dataclass(frozen=True)

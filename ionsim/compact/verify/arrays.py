@@ -7,7 +7,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from ionsim.compact.circuits import Circuit, Transient, Waveform, crossbar, one_transistor, run_vacask, triangle
+from ionsim.compact.circuits import (
+    Circuit,
+    Transient,
+    Waveform,
+    crossbar,
+    gated_array,
+    one_transistor,
+    run_vacask,
+    triangle,
+)
 from ionsim.compact.families import EKV
 from ionsim.compact.reference import Network
 from ionsim.compact.verify.simulators import runners
@@ -19,31 +28,57 @@ WIRE_OHM = 2.0
 
 
 def written_crossbar(trial: Trial, n: int, seed: int = 0) -> tuple[Circuit, float, float]:
-    """An n x n crossbar whose cell (1, 2) is written by the V/2 scheme, and read: circuit, end, middle of the read."""
-    edge, width, full = 1e-8, 1e-6, trial.write_V
+    """An n x n array whose cell (1, 2) is written by the V/2 scheme, and read: circuit, end, middle of the read.
+
+    Of cells with a gate the gate line has V/2, both lines of the column -V/2; the read goes from drain to source lines.
+    """
+    edge, width, full = trial.array_edge_s, trial.array_s, trial.write_V
     corners = (0.0, edge, edge + width, 2 * edge + width, 3 * edge + width, 3 * edge + 2 * width)
 
     def line(height: float, read: float) -> Waveform:
         return Waveform(corners, (0.0, height, height, 0.0, read, read))
 
-    rows = [line(full if i == 1 else full / 2, trial.read_V) for i in range(n)]
-    columns = [line(0.0 if j == 2 else full / 2, 0.0) for j in range(n)]
-    starts = np.random.default_rng(seed).uniform(0.05, 0.9, (n, n))
-    starts[1, 2] = 0.05
-    circuit = crossbar(trial.model, rows, columns, WIRE_OHM, lambda i, j: {trial.start: float(starts[i, j])})
+    low, high = trial.array_start
+    starts = np.random.default_rng(seed).uniform(low, high, (n, n))
+    starts[1, 2] = low
+
+    def start(i: int, j: int) -> dict[str, float]:
+        return {trial.start: float(starts[i, j])}
+
+    if trial.gated:
+        gates = [line(full / 2 if i == 1 else 0.0, 0.0) for i in range(n)]
+        drains = [line(-full / 2 if j == 2 else 0.0, trial.read_V) for j in range(n)]
+        sources = [line(-full / 2 if j == 2 else 0.0, 0.0) for j in range(n)]
+        circuit = gated_array(trial.model, gates, drains, sources, WIRE_OHM, start)
+    else:
+        rows = [line(full if i == 1 else full / 2, trial.read_V) for i in range(n)]
+        columns = [line(0.0 if j == 2 else full / 2, 0.0) for j in range(n)]
+        circuit = crossbar(trial.model, rows, columns, WIRE_OHM, start)
     return circuit, corners[-1], corners[-1] - width / 2
 
 
 def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
-    """States and line currents of a small crossbar against the reference; the wall time of a large one in VACASK."""
+    """States and line currents of a small array against the reference; the wall time of a large one in VACASK."""
     family, records = trial.model.family, []
     circuit, stop, read = written_crossbar(trial, n)
-    times = np.array([0.5e-6, 0.9e-6, read])
+    width = trial.array_s
+    times = np.array([0.5 * width, 0.9 * width, read])
     exact = Network(circuit).solve(times, rtol=1e-7, atol=1e-9)
-    analysis = Transient(stop, 1e-8, 1e-11, relative_tolerance=1e-6)
+    analysis = Transient(stop, width / 100, width * 1e-5, relative_tolerance=1e-6)
     state = trial.model.states[0].name
-    written = exact.states[f"c_1_2.{state}"][-1] - 0.05
-    records.append(Record.above(f"{family}: {n} x {n} crossbar, change of the written cell", written, 0.5))
+
+    def change(i: int, j: int) -> float:
+        start = next(item.values[trial.start] for item in circuit.instances if item.name == f"c_{i}_{j}")
+        return float(exact.states[f"c_{i}_{j}.{state}"][-1] - start)
+
+    records.append(
+        Record.above(f"{family}: {n} x {n} crossbar, change of the written cell", change(1, 2), trial.array_change)
+    )
+    if trial.gated:
+        half = max(abs(change(i, j)) for i in range(n) for j in range(n) if (i, j) != (1, 2))
+        records.append(
+            Record.below(f"{family}: {n} x {n} crossbar, change of others over it", half / change(1, 2), 1e-3)
+        )
     for name, run in runners():
         found = run(circuit, analysis).at(times)
         states = max(np.abs(found.states[key] - exact.states[key]).max() for key in exact.states)
@@ -57,14 +92,16 @@ def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
         circuit, stop, _ = written_crossbar(trial, large)
         record = (f"c_1_2.{state}", f"c_1_1.{state}")
         begin = time.perf_counter()
-        run_vacask(circuit, Transient(stop, 2e-8, 1e-11, relative_tolerance=1e-5, record=record))
+        run_vacask(circuit, Transient(stop, width / 50, width * 1e-5, relative_tolerance=1e-5, record=record))
         wall = time.perf_counter() - begin
         records.append(Record.below(f"{family}: VACASK, {large} x {large} crossbar written and read", wall, 5.0, "s"))
     return records
 
 
 def transistor_records(trial: Trial) -> list[Record]:
-    """1T1R: the current of SET against the gate's voltage, and a loop against the reference."""
+    """1T1R: the current of SET against the gate's voltage, and a loop against the reference; none of gated cells."""
+    if trial.gated:
+        return []
     family = trial.model.family
     top, bottom = trial.sweep_V[0], trial.sweep_V[1]
     wave = triangle((top, 0.0, 1.1 * bottom, 0.0), 1e3)
