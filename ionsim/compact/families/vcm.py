@@ -5,7 +5,7 @@ State: x, the density of vacancies in the disc over its largest value, between 0
 - Rate: dx/dt = 2 nu a/l exp(-Ea/kT) sinh(z e a v/(2 l kT)) w(v, x), the Mott-Gurney hopping current of vacancies of
   charge z over barriers Ea by jumps a in the field v/l of the disc, divided by the disc's thickness. w: window by the
   sign of the drive. Without a field the same jumps level the density out: + nu a/l exp(-E_rest/kT) (x_rest - x), which
-  is retention.
+  is retention. Where wanted l grows as the disc empties (by ``stretch``), and RESET's window is taken to a power.
 - Conduction: i = m g_on v/(1 + alpha (T - T0)) + (1 - m) i_off exp(-phi (1/kT - 1/kT0)) sinh(v/v_off), m = x^q: a
   metallic plug where the disc is full, thermally activated emission through a barrier where it is empty.
 - Thermodiffusion: vacancies go to the cold, which in front of an electrode is out of the hot disc. A heat of transport
@@ -26,7 +26,7 @@ from scipy import constants
 from sympy import Float, exp
 
 from ionsim.compact.description import Flow, Model, Node, Noise, Parameter, Probe, Quantity, State, symbol
-from ionsim.compact.functions import clip, power, sinh_linear, window
+from ionsim.compact.functions import clip, maximum, minimum, power, select, sinh_linear, window
 
 #: k/e in V/K and k in J/K, as literals: header files of simulators hold older values.
 K_OVER_E = Float(constants.k / constants.e)
@@ -41,8 +41,8 @@ _KIM = "Kim, Choi and Lu, ACS Nano 8, 2369 (2014)"
 _TED = "Hardtdegen et al., IEEE TED 65, 3229 (2018)"
 
 _NAMES = """
-    x_start rs g_on mix alpha i_off v_off phi_off nu jump disc stretch charge ea pw ea_rest x_rest soret rth rth_gap
-    kappa_rise cth t_ref flicker dx_max
+    x_start rs g_on mix alpha i_off v_off phi_off nu jump disc stretch charge ea pw slowing ea_rest x_rest soret
+    rth rth_gap kappa_rise cth t_ref flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
 _v, _rise, _x = symbol("v_cell"), symbol("rise"), symbol("x")
@@ -87,6 +87,14 @@ VCM = Model(
         Parameter("charge", "1", 2.0, "charge of a vacancy in e", _JART, low=0, open_low=True),
         Parameter("ea", "eV", 1.35, "barrier of a jump", _JART, low=0),
         Parameter("pw", "1", 2.0, "exponent of the window", "chosen: gradual in both directions", low=1),
+        Parameter(
+            "slowing",
+            "1",
+            1.0,
+            "exponent of RESET's window: the last vacancies leave more slowly, as the emptied layer grows",
+            "chosen: off",
+            low=1,
+        ),
         Parameter("ea_rest", "eV", 1.35, "barrier of diffusion without a field", "chosen: as ea", low=0),
         Parameter(
             "x_rest",
@@ -150,7 +158,9 @@ VCM = Model(
             "voltage that drives vacancies, times their charge",
             shown=False,
         ),
-        Quantity("stretched", 1 + _p["stretch"] * (1 - _held), "1", "thickness over that of the full disc", shown=False),
+        Quantity(
+            "stretched", 1 + _p["stretch"] * (1 - _held), "1", "thickness over that of the full disc", shown=False
+        ),
         Quantity(
             "drive",
             _p["jump"] / (2 * _p["disc"] * symbol("stretched")) * symbol("v_drive") / _vt,
@@ -158,14 +168,21 @@ VCM = Model(
             "field over kT",
             shown=False,
         ),
+        Quantity("w_plain", window(symbol("v_drive"), clip(_x, -1, 2), _p["pw"]), "1", "plain window", shown=False),
+        Quantity(
+            "w_drive",
+            select(
+                symbol("v_drive"),
+                symbol("w_plain"),
+                minimum(symbol("w_plain"), 0) + power(maximum(symbol("w_plain"), 0), _p["slowing"]),
+            ),
+            "1",
+            "window",
+            shown=False,
+        ),
         Quantity(
             "x_drift",
-            2
-            * _jumps
-            / symbol("stretched")
-            * exp(-_p["ea"] / _vt)
-            * sinh_linear(symbol("drive"))
-            * window(symbol("v_drive"), clip(_x, -1, 2), _p["pw"]),
+            2 * _jumps / symbol("stretched") * exp(-_p["ea"] / _vt) * sinh_linear(symbol("drive")) * symbol("w_drive"),
             "1/s",
             "dx/dt by field and heat",
         ),
