@@ -108,7 +108,9 @@ def export(card: Card, folder: Path) -> list[Path]:
     files = [folder / f"{card.name}_neurosim{ending}" for ending in (".json", ".h", ".csv")]
     files[0].write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     lists = {
-        name: np.mean([t.conductances_S for t in trains if len(t.conductances_S) == len(trains[0].conductances_S)], axis=0)
+        name: np.mean(
+            [t.conductances_S for t in trains if len(t.conductances_S) == len(trains[0].conductances_S)], axis=0
+        )
         for name, trains in (("LTP", card.trains("up")), ("LTD", card.trains("down")))
     }
     text = render("neurosim.h.j2", card=card, fields=fields, sha256=card.sha256(),
