@@ -32,7 +32,7 @@ _MOST = 8
 
 @dataclass(frozen=True)
 class CycleModel:
-    """A model with ``n_ports`` score terminals; ``left_out``: parameters without their spread between cycles, and why."""
+    """A model with ``n_ports`` score terminals; ``left_out``: parameters without spread between cycles, and why."""
 
     model: Model
     n_ports: int

@@ -15,7 +15,7 @@ _PER_LINE = 8
 def vacask_deck(
     circuit: Circuit, analysis: Transient | Steady, raw: str = "tran", ending: Literal["osdi", "va"] = "osdi"
 ) -> str:
-    """A VACASK deck that loads ``<model>.osdi`` beside it (or ``.va``, compiled on the way) and writes ``<raw>.raw``."""
+    """A VACASK deck that loads ``<model>.osdi`` (or ``.va``, compiled on the way) and writes ``<raw>.raw``."""
     return render(
         "deck.sim.j2",
         circuit=circuit,
