@@ -35,7 +35,7 @@ from scipy import constants
 from sympy import Float, exp
 
 from ionsim.compact.description import Flow, Model, Node, Noise, Parameter, Probe, Quantity, State, symbol
-from ionsim.compact.functions import clip, exp_linear, maximum, power, sinh_linear, sinhc, window
+from ionsim.compact.functions import clip, exp_linear, magnitude, maximum, minimum, power, sinh_linear, sinhc, window
 
 #: k/e in V/K, k in J/K and 2e^2/h in S, as literals: header files of simulators hold older values.
 K_OVER_E = Float(constants.k / constants.e)
@@ -44,6 +44,9 @@ G0 = Float(constants.physical_constants["conductance quantum"][0])
 
 #: Temperature rise between which the equations see the node's value, in K: for iterates of Newton's method.
 RISE_K = (-200, 2000)
+
+#: Bounds between which the equations see a state: a little wider than its own, so that they are smooth there.
+BEYOND = (-Float("0.05"), Float("1.05"))
 
 #: Largest argument of the barrier that the tip's curvature adds, over kT: for temperatures that only iterates have.
 CURVATURE_LIMIT = 40
@@ -96,25 +99,25 @@ ECM = Model(
         Parameter(
             "v_attempt", "m/s", 2e3, "attempt frequency times a plane's distance", "1e13 Hz and 0.2 nm; " + _SUITE, low=0
         ),
-        Parameter("ea_active", "eV", 0.3, "barrier at the active electrode, with the ion's energy", "chosen: fast", low=0),
-        Parameter("ea_hop", "eV", 0.3, "barrier of migration, with the ion's energy", "chosen: a fast electrolyte", low=0),
-        Parameter("ea_transfer", "eV", 1.1, "barrier of reduction", "chosen: SET near 1 V at 1 V/s", low=0),
+        Parameter("ea_active", "eV", 0.25, "barrier at the active electrode, with the ion's energy", "chosen: fast", low=0),
+        Parameter("ea_hop", "eV", 0.2, "barrier of migration, with the ion's energy", "chosen: a fast electrolyte", low=0),
+        Parameter("ea_transfer", "eV", 1.0, "barrier of reduction", "chosen: SET at 0.8 V at 1 V/s", low=0),
         Parameter("ea_nucleus", "eV", 1.5, "barrier of the nucleus at no overpotential", "chosen: below 0.6 V", low=0),
         Parameter("n_nucleus", "1", 1.0, "atoms that a nucleus needs beside the last", "chosen; " + _MENZEL, low=0, high=20),
         _meter("hop", 0.2e-9, "distance of a hop", "chosen: a plane's distance"),
         _meter("len_active", 0.2e-9, "film that resists as the active interface does", "chosen: large electrode", zero=True),
         _meter("len_tip", 2e-8, "film that resists as the tip's interface does", "chosen: overpotential at the tip"),
         Parameter(
-            "gamma", "eV m", 2.5e-11, "surface energy times an atom's volume", "chosen: 0.23 J/m^2, a clean surface has 1.2",
+            "gamma", "eV m", 1e-11, "surface energy times an atom's volume", "chosen: 0.1 J/m^2, a clean surface has 1.2",
             low=0,
         ),
-        Parameter("lat", "1", 0.25, "share of the flux that thickens the tip", "chosen; " + _YU, low=0),
+        Parameter("lat", "1", 0.2, "share of the flux that thickens the tip", "chosen; " + _YU, low=0),
         Parameter("thicken", "1", 4.0, "exponent of the length in thickening", "chosen: once it is long", low=1, high=50),
         Parameter(
-            "surface", "m^4/s", 1e-30, "thinning of the tip by surface diffusion times r^3", "chosen: 1 ms at 0.2 nm", low=0
+            "surface", "m/s", 1e-10, "thinning of a tip of r_atom by surface diffusion", "chosen: 1 s for one atom", low=0
         ),
         Parameter("ea_surface", "eV", 0.5, "barrier of surface diffusion", "chosen: hops of adatoms", low=0),
-        Parameter("pw", "1", 8.0, "exponent of the windows", "chosen: bounds are hard", low=1),
+        Parameter("pw", "1", 4.0, "exponent of the windows", "chosen: bounds are rather hard", low=1),
         Parameter("rth", "K/W", 1e6, "thermal resistance to the ambient", _YU, low=1e-3),
         Parameter("cth", "J/K", 1e-16, "thermal capacitance", "chosen: a sphere of 20 nm at 3 MJ/(m^3 K)", low=0),
         Parameter("t_ref", "K", 300.15, "temperature at which rates at rest are given", "chosen", low=0, open_low=True),
@@ -126,9 +129,9 @@ ECM = Model(
     quantities=(
         Quantity("temp", symbol("ambient") + clip(_rise, *RISE_K), "K", "temperature of the tip"),
         Quantity("v_thermal", K_OVER_E * _t, "V", "kT/e", shown=False),
-        Quantity("x_held", clip(_x, 0, 1), "1", "length within its bounds", shown=False),
+        Quantity("x_held", clip(_x, *BEYOND), "1", "length, hardly beyond its bounds", shown=False),
         Quantity("gap", _p["film"] * (1 - _held), "m", "gap between tip and active electrode"),
-        Quantity("radius", _p["r_atom"] + (_p["r_max"] - _p["r_atom"]) * clip(_w, 0, 1), "m", "radius of the tip"),
+        Quantity("radius", _p["r_atom"] + (_p["r_max"] - _p["r_atom"]) * clip(_w, *BEYOND), "m", "radius of the tip"),
         Quantity(
             "g_tip", G0 * (_radius / _p["r_atom"]) ** 2 * exp(-2 * _gap / _p["decay"]), "S", "contact, or tunnelling"
         ),
@@ -144,7 +147,7 @@ ECM = Model(
         ),
         Quantity("p_cell", symbol("i_cell") * _v, "W", "dissipated power"),
         Quantity(
-            "r_metal", _p["rs"] + _p["rho"] * _p["film"] * _held / (sympy.Float(sympy.pi) * _radius**2), "Ohm",
+            "r_metal", _p["rs"] + _p["rho"] * _p["film"] * maximum(_held, 0) / (sympy.Float(sympy.pi) * _radius**2), "Ohm",
             "series resistance with the filament",
         ),
         Quantity("len_all", _p["len_active"] + _gap + _p["len_tip"], "m", "film and interfaces", shown=False),
@@ -167,7 +170,7 @@ ECM = Model(
             exp_linear(-(_ua + _uf) / 2)
             * (
                 1 / _speed("ea_transfer")
-                + power(1 - _held, 16) * exp(-_p["n_nucleus"] * clip(_ut, 0, 60)) / _speed("ea_nucleus")
+                + power(1 - _held, 16) * exp(-_p["n_nucleus"] * minimum(magnitude(_ut), 60)) / _speed("ea_nucleus")
             ),
             "s/m", "resistance of reduction and nucleation", shown=False,
         ),
@@ -178,12 +181,13 @@ ECM = Model(
         Quantity("x_rate", _flux / _p["film"] * window(_flux, clip(_x, -1, 2), _p["pw"]), "1/s", "dx/dt"),
         Quantity(
             "w_thin",
-            _p["surface"] * exp(-_p["ea_surface"] * (1 / _vt - 1 / _v_ref)) / _radius**3 / (_p["r_max"] - _p["r_atom"]),
+            _p["surface"] * (_p["r_atom"] / _radius) ** 3 * exp(-_p["ea_surface"] * (1 / _vt - 1 / _v_ref))
+            / (_p["r_max"] - _p["r_atom"]),
             "1/s", "thinning by surface diffusion", shown=False,
         ),
         Quantity(
             "w_rate",
-            _p["lat"] * power(_held, _p["thicken"]) * _flux / (_p["r_max"] - _p["r_atom"])
+            _p["lat"] * power(maximum(_held, 0), _p["thicken"]) * _flux / (_p["r_max"] - _p["r_atom"])
             * window(_flux, clip(_w, -1, 2), _p["pw"])
             - symbol("w_thin") * (1 - power(maximum(1 - clip(_w, -1, 2), 0), _p["pw"])),
             "1/s", "dw/dt",
