@@ -66,6 +66,8 @@ _u, _ua, _uf, _ut, _mu = (symbol(f"u_{name}") for name in ("all", "active", "fil
 _flux, _whole = symbol("tip_speed"), symbol("len_all")
 _v_ref = K_OVER_E * _p["t_ref"]
 
+# Ratios of lengths stand in ``power``, which keeps them ratios: ngspice adds 1e-32 to what it divides by.
+
 
 def _speed(barrier: str) -> sympy.Expr:
     """Exchange rate of a step as a velocity of the tip."""
@@ -133,7 +135,7 @@ ECM = Model(
         Quantity("gap", _p["film"] * (1 - _held), "m", "gap between tip and active electrode"),
         Quantity("radius", _p["r_atom"] + (_p["r_max"] - _p["r_atom"]) * clip(_w, *BEYOND), "m", "radius of the tip"),
         Quantity(
-            "g_tip", G0 * (_radius / _p["r_atom"]) ** 2 * exp(-2 * _gap / _p["decay"]), "S", "contact, or tunnelling"
+            "g_tip", G0 * power(_radius / _p["r_atom"], 2) * exp(-2 * _gap / _p["decay"]), "S", "contact, or tunnelling"
         ),
         Quantity(
             "g_beside", _p["g_film"] * exp(-_p["phi_film"] * (1 / _vt - 1 / _v_ref)), "S", "conductance of the film",
@@ -181,7 +183,7 @@ ECM = Model(
         Quantity("x_rate", _flux / _p["film"] * window(_flux, clip(_x, -1, 2), _p["pw"]), "1/s", "dx/dt"),
         Quantity(
             "w_thin",
-            _p["surface"] * (_p["r_atom"] / _radius) ** 3 * exp(-_p["ea_surface"] * (1 / _vt - 1 / _v_ref))
+            _p["surface"] * power(_p["r_atom"] / _radius, 3) * exp(-_p["ea_surface"] * (1 / _vt - 1 / _v_ref))
             / (_p["r_max"] - _p["r_atom"]),
             "1/s", "thinning by surface diffusion", shown=False,
         ),
