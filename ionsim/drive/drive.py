@@ -151,6 +151,11 @@ class Drive:
         index = int(np.searchsorted(self.samples_s, time_s, side="right"))
         return float(self.samples_s[min(index, len(self.samples_s) - 1)])
 
+    def turns_at(self, time_s: float) -> bool:
+        """Whether the leg around this time turns as soon as the current is limited."""
+        leg = self._legs[self._leg(time_s)]
+        return leg.turns and leg.stage not in self.turns
+
     def on_compliance(self, time_s: float) -> bool:
         """Report that the current is limited; True when the stage turns back here, in a changed plan."""
         index = self._leg(time_s)
