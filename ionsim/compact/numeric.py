@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import sympy
 from numpy.typing import NDArray
-from sympy import Expr, Symbol
+from sympy import Expr
 
 from ionsim.compact.description import HOLD_PER_S, STATE_CHARGE_C, Model, symbol
 from ionsim.compact.functions import expand_helpers
+from ionsim.compact.staged import staged
 
 Floats = NDArray[np.float64]
 
@@ -63,41 +64,28 @@ class Equations:
 
 @lru_cache(maxsize=32)
 def equations(model: Model) -> Equations:
-    """Compile a model; about 0.1 s, kept for the next call."""
-    potentials = {node.name: Symbol(f"node_{node.name}", real=True) for node in model.nodes}
-    deviations = {state.name: Symbol(f"deviation_{state.name}", real=True) for state in model.states}
-    known: dict[Expr, Expr] = {}
-    for probe in model.probes:
-        low = potentials[probe.minus] if probe.minus else sympy.Integer(0)
-        known[symbol(probe.name)] = potentials[probe.plus] - low
-    for state in model.states:
-        known[symbol(state.name)] = state.start + state.scale * deviations[state.name]
-    for quantity in model.quantities:
-        known[symbol(quantity.name)] = quantity.value.xreplace(known)
-
-    def full(expression: Any) -> Expr:
-        return sympy.sympify(expression).xreplace(known)
-
-    unknowns = [*potentials.values(), *deviations.values()]
-    values = [full(flow.value) for flow in model.flows]
-    values += [full(state.rate / state.scale) for state in model.states]
-    slopes = [expand_helpers(value.diff(unknown)) for value in values for unknown in unknowns]
-    values = [expand_helpers(value) for value in values]
-    shown = [full(symbol(name)) for name in (*(q.name for q in model.quantities), *(s.name for s in model.states))]
+    """Compile a model; some tenths of a second, kept for the next call."""
+    stages = staged(model)
     constants = [symbol(parameter.name) for parameter in model.parameters]
-    arguments = [*unknowns, *constants, model.ambient]
+    arguments = [*stages.unknowns, *constants, model.ambient]
 
-    def compiled(expressions: list[Expr], functions: dict[str, Any], library: str) -> Any:
-        return sympy.lambdify(arguments, expressions, modules=[functions, library], cse=True)
+    def compiled(assignments: list[Any], expressions: list[Expr], functions: dict[str, Any], library: str) -> Any:
+        def given(_: Any) -> tuple[list[Any], list[Expr]]:
+            return assignments, expressions
 
+        return sympy.lambdify(arguments, expressions, modules=[functions, library], cse=given)
+
+    capacitances = [expand_helpers(sympy.sympify(flow.capacitance)) for flow in model.flows]
+    rates = [expand_helpers(sympy.sympify(state.rate / state.scale)) for state in model.states]
+    flows = [expand_helpers(sympy.sympify(flow.value)) for flow in model.flows]
     return Equations(
         model=model,
-        unknowns=(*potentials, *deviations),
+        unknowns=(*(node.name for node in model.nodes), *(state.name for state in model.states)),
         parameters=tuple(parameter.name for parameter in model.parameters),
-        flows=compiled(values, _SCALAR, "math"),
-        slopes=compiled([*values, *slopes], _SCALAR, "math"),
-        capacitances=compiled([full(flow.capacitance) for flow in model.flows], _SCALAR, "math"),
-        quantities=compiled([expand_helpers(item) for item in shown], _ARRAY, "numpy"),
+        flows=compiled(stages.plain, [*flows, *rates], _SCALAR, "math"),
+        slopes=compiled(stages.assignments, [*stages.values, *stages.slopes], _SCALAR, "math"),
+        capacitances=compiled([], capacitances, _SCALAR, "math"),
+        quantities=compiled(stages.plain, stages.shown, _ARRAY, "numpy"),
     )
 
 

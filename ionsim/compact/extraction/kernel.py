@@ -14,11 +14,10 @@ from typing import Any
 
 import numba
 import numpy as np
-import sympy
 from sympy.printing.pycode import PythonCodePrinter
 
-from ionsim.compact.description import Model, symbol
-from ionsim.compact.functions import expand_helpers
+from ionsim.compact.description import Model
+from ionsim.compact.staged import staged
 
 #: Sources of an interval: a voltage behind a resistance and a current limit, or a current (0: open).
 VOLTAGE, CURRENT = 0, 1
@@ -84,31 +83,17 @@ def _built(source: str, n: int, rows: int) -> Callable[..., Any]:
 @lru_cache(maxsize=32)
 def _source(model: Model) -> str:
     """Python text of evaluate(z, p, value, slope): flows and rates (rows,), and their slopes by all unknowns."""
-    unknowns = [sympy.Symbol(f"z{k}", real=True) for k in range(len(model.nodes) + len(model.states))]
-    at = dict(zip([*(node.name for node in model.nodes), *(s.name for s in model.states)], unknowns, strict=True))
-    known: dict[Any, Any] = {}
-    for probe in model.probes:
-        known[symbol(probe.name)] = at[probe.plus] - (at[probe.minus] if probe.minus else 0)
-    for state in model.states:
-        known[symbol(state.name)] = state.start + state.scale * at[state.name]
-    for quantity in model.quantities:
-        known[symbol(quantity.name)] = sympy.sympify(quantity.value).xreplace(known)
-    values = [sympy.sympify(flow.value).xreplace(known) for flow in model.flows]
-    values += [sympy.sympify(state.rate / state.scale).xreplace(known) for state in model.states]
-    slopes = [value.diff(unknown) for value in values for unknown in unknowns]
-    parts, reduced = sympy.cse([expand_helpers(sympy.sympify(item)) for item in (*values, *slopes)],
-                               symbols=sympy.numbered_symbols("s_"))  # fmt: skip
+    stages = staged(model)
     printer = PythonCodePrinter({"fully_qualified_modules": False, "allow_unknown_functions": True})
     lines = ["def evaluate(z, p, value, slope):"]
-    lines += [f"    z{k} = z[{k}]" for k in range(len(unknowns))]
+    lines += [f"    {unknown.name} = z[{k}]" for k, unknown in enumerate(stages.unknowns)]
     constants = [*(parameter.name for parameter in model.parameters), model.ambient.name]
     lines += [f"    {name} = p[{k}]" for k, name in enumerate(constants)]
-    lines += [f"    {name} = {printer.doprint(part)}" for name, part in parts]
-    n, rows = len(unknowns), len(values)
-    lines += [f"    value[{k}] = {printer.doprint(reduced[k])}" for k in range(rows)]
-    lines += [
-        f"    slope[{k}, {j}] = {printer.doprint(reduced[rows + k * n + j])}" for k in range(rows) for j in range(n)
-    ]
+    lines += [f"    {name} = {printer.doprint(part)}" for name, part in stages.assignments]
+    n, rows = len(stages.unknowns), len(stages.values)
+    lines += [f"    value[{k}] = {printer.doprint(item)}" for k, item in enumerate(stages.values)]
+    lines += [f"    slope[{k // n}, {k % n}] = {printer.doprint(item)}" for k, item in enumerate(stages.slopes)]
+    assert len(stages.slopes) == rows * n
     return "\n".join(lines) + "\n"
 
 
