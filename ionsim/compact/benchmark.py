@@ -6,7 +6,8 @@ V is the height of a write pulse and tau its length, G_on and G_off conductances
   V^2 G_on tau, with medians of G and the larger of both heights.
 - ``stochasticity`` = 2 (sd[ln R_HRS] + sd[ln R_LRS])/(mean ln R_HRS - mean ln R_LRS), over devices and cycles together.
 - ``nonlinearity_up``, ``_down``: largest distance of a train from the straight line between its ends, over its range,
-  above 0 where the first pulses do most; NeuroSim's label NL (Chen, Peng and Yu, IEEE TCAD 37, 3067 (2018)) is 10.1 times it.
+  above 0 where the first pulses do most; 10.1 times it is the label NL of NeuroSim (Chen, Peng and Yu, IEEE TCAD 37,
+  3067 (2018)).
 - ``asymmetry``: largest distance between the way up and the way down reversed, over the range of both.
 - ``n_states``: levels of the mean trains that lie three standard deviations apart, counted from the lowest up; the
   deviation is that of the level from train to train where there are three or more trains in a direction, else the
