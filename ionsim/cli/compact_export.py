@@ -35,11 +35,12 @@ def export(
 
     loaded = load_card(find_card(card))
     for name in formats or FORMATS:
+        folder = (out or Path(loaded.name)) / name
         try:
-            written = export_card(loaded, name, (out or Path(loaded.name)) / name, crossbar_size=size)
+            written = export_card(loaded, name, folder, crossbar_size=size)
         except CompactError as error:
             if formats:
                 raise
             say(f"{name}: left out: {error}")  # of all formats, those that the card has no data for
             continue
-        say(f"{name}: {', '.join(str(path) for path in written)}")
+        say(f"{folder}: {', '.join(path.name for path in written)}")
