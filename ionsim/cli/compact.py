@@ -2,7 +2,7 @@
 
 import typer
 
-from ionsim.cli import compact_export
+from ionsim.cli import compact_export, compact_plot
 
 compact = typer.Typer(help="Compact models out of the physics: cards, and what circuit simulators take.",
                       no_args_is_help=True)  # fmt: skip
@@ -11,4 +11,5 @@ compact = typer.Typer(help="Compact models out of the physics: cards, and what c
 def register(app: typer.Typer) -> None:
     """Add the group of this module."""
     compact_export.register(compact)
+    compact_plot.register(compact)
     app.add_typer(compact, name="compact")
