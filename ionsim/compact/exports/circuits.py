@@ -27,7 +27,7 @@ from ionsim.compact.circuits import (
     triangle,
 )
 from ionsim.compact.cycleport import CycleModel, cycle_model, score_waves
-from ionsim.compact.description import CompactError, Model
+from ionsim.compact.description import CompactError, Model, Parameter
 from ionsim.compact.families import EKV
 from ionsim.compact.statistics import sample
 from ionsim.compact.verify.trial import TRIALS, Trial
@@ -66,6 +66,11 @@ def note(card: Card) -> str:
     return f"Card {card.name}, SHA-256 {card.sha256()}, written by ionsim. Valid for: {valid or 'not stated'}."
 
 
+def titled(card: Card, deck: Deck) -> Circuit:
+    """The circuit of a deck under a title that says what it does."""
+    return replace(deck.circuit, title=f"Card {card.name}, {deck.name}: {deck.what}")
+
+
 def voltages(card: Card) -> tuple[float, float]:
     """Lowest and highest voltage of a card, where it says nothing those that its family is verified with."""
     corners = _trial(card).sweep_V
@@ -82,17 +87,18 @@ def cell_instances(card: Card, n_cells: int = N_CELLS, seed: int = SEED) -> list
         return []
     model = card.compact_model()
     drawn = sample(card.statistics, n_cells, 1, seed)[:, 0]
-    cells = []
-    for row in drawn:
-        cell = {}
-        for name, value in zip(card.statistics.names, row.tolist(), strict=True):
-            parameter = model.parameter(name)
-            low = parameter.low
-            if parameter.open_low and np.isfinite(low):
-                low += 1e-6 * abs(parameter.default - low)
-            cell[name] = float(np.clip(value, low, parameter.high))
-        cells.append(cell)
-    return cells
+    return [
+        {n: within(model.parameter(n), value) for n, value in zip(card.statistics.names, row.tolist(), strict=True)}
+        for row in drawn
+    ]
+
+
+def within(parameter: Parameter, value: float) -> float:
+    """A value moved into its parameter's range; an open end is left by a millionth of the default."""
+    low = parameter.low
+    if parameter.open_low and np.isfinite(low):
+        low += 1e-6 * abs(parameter.default - low)
+    return float(np.clip(value, low, parameter.high))
 
 
 def decks(card: Card, crossbar_size: int = 4) -> list[Deck]:
@@ -166,7 +172,7 @@ def _single(card: Card, model: Model) -> Iterator[Deck]:
 
 
 def _pulse(card: Card) -> tuple[float, float, float, float]:
-    """Amplitudes up and down, width and read voltage of the card's trains, else of those its family is verified with."""
+    """Amplitudes up and down, width, read voltage of the card's trains, else of those its family is verified with."""
     up, down, trial = card.trains("up"), card.trains("down"), _trial(card)
     if up and down and up[0].amplitude_unit == down[0].amplitude_unit == "V":
         return up[0].amplitude, down[0].amplitude, up[0].width_s, up[0].read_V
@@ -218,14 +224,14 @@ def _gated(card: Card, model: Model, size: int) -> Iterator[Deck]:
     yield Deck("sweep", f"gate at {rate:g} V/s, channel at {read:g} V",
                gated(model, wave, read, ambient_K=ambient_K), Transient(stop, stop / _POINTS))  # fmt: skip
     train = pulses([up] * N_PULSES + [down] * N_PULSES, width, 4 * width, width / 10, rest)
-    yield Deck("pulses", f"{N_PULSES} pulses of {up:g} V at the gate and {N_PULSES} of {down:g} V, {width:g} s, at rest "
-               f"{rest:g} V; channel at {read:g} V", gated(model, train, read, ambient_K=ambient_K),
+    yield Deck("pulses", f"{N_PULSES} pulses of {up:g} V at the gate and {N_PULSES} of {down:g} V, {width:g} s, {rest:g} V "
+               f"at rest; channel at {read:g} V", gated(model, train, read, ambient_K=ambient_K),
                Transient(train.times_s[-1], width / 50, width / 1e4))  # fmt: skip
     ends = (0.0, width / 10, width * 1.1, width * 1.2)
     half, minus = (Waveform(ends, (0.0, volts, volts, 0.0)) for volts in (up / 2, -up / 2))
     zero = Waveform((0.0, 1.0), (0.0, 0.0))
     columns = [minus] + [zero] * (size - 1)
     array = gated_array(model, [half] + [zero] * (size - 1), columns, columns, WIRE_OHM)
-    yield Deck("crossbar", f"{size} x {size} cells, {WIRE_OHM:g} Ohm of wire between neighbours: {up:g} V over the gate of "
-               "the first, half on its lines", replace(array, ambient_K=ambient_K),
+    yield Deck("crossbar", f"{size} x {size} cells, {WIRE_OHM:g} Ohm of wire between neighbours: {up:g} V over the gate "
+               "of the first, half on its lines", replace(array, ambient_K=ambient_K),
                Transient(2 * width, width / 200, width / 1e4))  # fmt: skip

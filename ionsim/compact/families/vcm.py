@@ -41,7 +41,7 @@ _KIM = "Kim, Choi and Lu, ACS Nano 8, 2369 (2014)"
 _TED = "Hardtdegen et al., IEEE TED 65, 3229 (2018)"
 
 _NAMES = """
-    x_start rs g_on mix alpha i_off v_off phi_off nu jump disc charge ea pw ea_rest x_rest soret rth rth_gap
+    x_start rs g_on mix alpha i_off v_off phi_off nu jump disc stretch charge ea pw ea_rest x_rest soret rth rth_gap
     kappa_rise cth t_ref flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
@@ -83,6 +83,7 @@ VCM = Model(
             low=0,
             open_low=True,
         ),
+        Parameter("stretch", "1", 0.0, "by how much of itself the empty disc is thicker", "chosen: off", low=0),
         Parameter("charge", "1", 2.0, "charge of a vacancy in e", _JART, low=0, open_low=True),
         Parameter("ea", "eV", 1.35, "barrier of a jump", _JART, low=0),
         Parameter("pw", "1", 2.0, "exponent of the window", "chosen: gradual in both directions", low=1),
@@ -149,11 +150,19 @@ VCM = Model(
             "voltage that drives vacancies, times their charge",
             shown=False,
         ),
-        Quantity("drive", _p["jump"] / (2 * _p["disc"]) * symbol("v_drive") / _vt, "1", "field over kT", shown=False),
+        Quantity("stretched", 1 + _p["stretch"] * (1 - _held), "1", "thickness over that of the full disc", shown=False),
+        Quantity(
+            "drive",
+            _p["jump"] / (2 * _p["disc"] * symbol("stretched")) * symbol("v_drive") / _vt,
+            "1",
+            "field over kT",
+            shown=False,
+        ),
         Quantity(
             "x_drift",
             2
             * _jumps
+            / symbol("stretched")
             * exp(-_p["ea"] / _vt)
             * sinh_linear(symbol("drive"))
             * window(symbol("v_drive"), clip(_x, -1, 2), _p["pw"]),
