@@ -224,14 +224,14 @@ def _gated(card: Card, model: Model, size: int) -> Iterator[Deck]:
     yield Deck("sweep", f"gate at {rate:g} V/s, channel at {read:g} V",
                gated(model, wave, read, ambient_K=ambient_K), Transient(stop, stop / _POINTS))  # fmt: skip
     train = pulses([up] * N_PULSES + [down] * N_PULSES, width, 4 * width, width / 10, rest)
-    yield Deck("pulses", f"{N_PULSES} pulses of {up:g} V at the gate and {N_PULSES} of {down:g} V, {width:g} s, {rest:g} V "
-               f"at rest; channel at {read:g} V", gated(model, train, read, ambient_K=ambient_K),
+    yield Deck("pulses", f"{N_PULSES} pulses of {up:g} V at the gate and {N_PULSES} of {down:g} V, {width:g} s, "
+               f"{rest:g} V at rest; channel at {read:g} V", gated(model, train, read, ambient_K=ambient_K),
                Transient(train.times_s[-1], width / 50, width / 1e4))  # fmt: skip
     ends = (0.0, width / 10, width * 1.1, width * 1.2)
     half, minus = (Waveform(ends, (0.0, volts, volts, 0.0)) for volts in (up / 2, -up / 2))
     zero = Waveform((0.0, 1.0), (0.0, 0.0))
     columns = [minus] + [zero] * (size - 1)
     array = gated_array(model, [half] + [zero] * (size - 1), columns, columns, WIRE_OHM)
-    yield Deck("crossbar", f"{size} x {size} cells, {WIRE_OHM:g} Ohm of wire between neighbours: {up:g} V over the gate "
-               "of the first, half on its lines", replace(array, ambient_K=ambient_K),
+    yield Deck("crossbar", f"{size} x {size} cells, {WIRE_OHM:g} Ohm of wire between neighbours: {up:g} V over the "
+               "gate of the first, half on its lines", replace(array, ambient_K=ambient_K),
                Transient(2 * width, width / 200, width / 1e4))  # fmt: skip

@@ -76,7 +76,8 @@ class Trial:
         return np.asarray(0.5 * (currents["d"] - currents["s"]) if self.gated else currents["te"])
 
     def used(self, wave: Waveform | Sine, times: Floats) -> NDArray[np.bool_]:
-        """Where currents are compared on a logarithmic scale: away from the pinch, or once the drain is at its voltage."""
+        """Where currents are compared on a logarithmic scale: away from the pinch, or once the drain is at its voltage.
+        """
         return np.asarray(times > 1e-9 if self.gated else np.abs(wave(times)) > LOWEST_V)
 
 
