@@ -193,9 +193,8 @@ class Polycrystal:
 
         A file in two dimensions is a plan view of columns of ``thickness_nm``, which others do without. The film
         repeats along the axes along which the file does. The file's orientations are taken; without any, boundaries
-        have no misorientation and are
-        of low symmetry, but for a share ``high_fraction`` drawn at random by ``seed``. Raises MeshError where the file
-        cannot be read.
+        have no misorientation and are of low symmetry, but for a share ``high_fraction`` drawn at random by ``seed``.
+        Raises MeshError where the file cannot be read.
         """
         check_lengths({"unit_nm": unit_nm})
         check_crystal(crystal)

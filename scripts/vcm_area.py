@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ionsim.analysis.forming import QUICK, Formed, forming_only, forming_runs, read_runs, write_runs
+from ionsim.analysis.forming import QUICK, forming_runs
 from ionsim.analysis.weibull import (
     AreaScaling,
     ThresholdScaling,
@@ -48,7 +48,7 @@ def devices(lengths_nm: list[float], thicknesses_nm: list[float], changes: list[
     for thickness in thicknesses_nm:
         keys = ["grains.boundary_class=high_symmetry", f"layers.oxide.thickness_nm={thickness}", *QUICK, *changes]
         found[f"{thickness:g} nm thick"] = load("hfo2_single_boundary", keys)
-    return {name: forming_only(device) for name, device in found.items()}
+    return found
 
 
 def main(
@@ -62,20 +62,14 @@ def main(
     """Run what is not there yet, and compare it with the law."""
     along, high = lengths or [2.5, 5.0, 10.0, 20.0, 40.0], thicknesses or [3.0, 5.0, 7.0]
     parts = devices(along, high, changes or [])
-    done: list[Formed] = read_runs(out) if out.exists() else []
     numbers = {f"{length:g} nm": round(seeds * (max(along) / length) ** 0.5) for length in along}
     numbers |= {f"{thickness:g} nm thick": seeds for thickness in high}
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("forming", total=sum(numbers.values()) - len(done))
-
-        def keep(run: Formed) -> None:
-            done.append(run)
-            write_runs(out, done)
-            bar.advance(task)
-
-        for name, number in sorted(numbers.items(), key=lambda item: item[1]):
-            forming_runs({name: parts[name]}, range(1, number + 1), workers, list(done), keep)
-    runs = [run for run in done if run.seed <= numbers.get(run.structure, 0)]
+        total = sum(numbers.values())
+        task = bar.add_task("forming", total=total)
+        runs = forming_runs(
+            parts, numbers, out, workers, lambda _, missing: bar.update(task, completed=total - missing)
+        )
     volts = {name: [run.V_form_V for run in runs if run.structure == name and run.formed] for name in parts}
     bounds = {name: [run.V_form_V for run in runs if run.structure == name and not run.formed] for name in parts}
     names = {length: f"{length:g} nm" for length in along}

@@ -14,16 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ionsim.analysis.forming import (
-    QUICK,
-    Formed,
-    FormingStatistics,
-    forming_only,
-    forming_runs,
-    read_runs,
-    statistics,
-    write_runs,
-)
+from ionsim.analysis.forming import QUICK, FormingStatistics, forming_runs, statistics
 from ionsim.config import VcmDevice, load
 from ionsim.errors import expected_errors
 from ionsim.plots.boundaries import forming_figure, positions_figure
@@ -39,11 +30,12 @@ def structures(changes: list[str]) -> dict[str, VcmDevice]:
     """The four microstructures, by name."""
     one, many = (load(name, [*QUICK, *changes]) for name in ("hfo2_single_boundary", "hfo2_polycrystal"))
     assert isinstance(one, VcmDevice)
+    assert isinstance(many, VcmDevice)
     return {
-        "single crystal": forming_only(one.replace({"grains": None})),
-        "low symmetry": forming_only(one.replace({"grains.boundary_class": "low_symmetry"})),
-        "high symmetry": forming_only(one.replace({"grains.boundary_class": "high_symmetry"})),
-        "polycrystal": forming_only(many),
+        "single crystal": one.replace({"grains": None}),
+        "low symmetry": one.replace({"grains.boundary_class": "low_symmetry"}),
+        "high symmetry": one.replace({"grains.boundary_class": "high_symmetry"}),
+        "polycrystal": many,
     }
 
 
@@ -55,16 +47,13 @@ def main(
 ) -> None:
     """Run what is not there yet, and say what all of it shows."""
     devices = structures(changes or [])
-    done: list[Formed] = read_runs(out) if out.exists() else []
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("forming", total=len(devices) * seeds - len(done))
-
-        def keep(run: Formed) -> None:
-            done.append(run)
-            write_runs(out, done)
-            bar.advance(task)
-
-        runs = forming_runs(devices, range(1, seeds + 1), workers, list(done), keep)
+        total = len(devices) * seeds
+        task = bar.add_task("forming", total=total)
+        numbers = dict.fromkeys(devices, seeds)
+        runs = forming_runs(
+            devices, numbers, out, workers, lambda _, missing: bar.update(task, completed=total - missing)
+        )
     found = [statistics([run for run in runs if run.structure == name]) for name in devices]
     _voltages(found)
     _filaments(found)

@@ -64,10 +64,10 @@ def test_the_throttle_of_hops_goes_with_the_ramp_rate():
 
 def test_a_device_that_cannot_form_is_refused():
     read = {"kind": "read", "voltage_V": 0.1, "repeats": 1, "interval_s": 1.0}
-    with pytest.raises(DeviceFileError, match="need a sweep"):
+    with pytest.raises(DeviceFileError, match="needs a sweep"):
         measure(TRENDS["thickness"], small_device({"drive": read}), [1])
     sweep = {"kind": "sweep", "ramp_rate_V_per_s": 1.0, "stages": [{"name": "up", "stop_V": 1.0}]}
-    with pytest.raises(DeviceFileError, match="need a compliance"):
+    with pytest.raises(DeviceFileError, match="needs a compliance"):
         measure(TRENDS["thickness"], small_device({"drive": sweep}), [1])
 
 

@@ -1,12 +1,24 @@
 """Grain boundaries in the lattice of a VCM device: what sites and edges get, and where vacancies go."""
 
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import gammaln
 from small_device import FROZEN, small_device
 
 import kmc
-from ionsim.analysis.forming import Formed, form, forming_only, proportion, read_runs, statistics, write_runs
+from ionsim.analysis.forming import (
+    Formed,
+    form,
+    forming_only,
+    forming_runs,
+    proportion,
+    read_runs,
+    statistics,
+    write_runs,
+)
 from ionsim.config.grains import CLASSES
 from ionsim.coupling import Network
 from ionsim.devices.vcm import Vcm
@@ -283,7 +295,8 @@ def test_current_through_each_site_of_a_chain_is_that_of_the_chain():
 
 
 def made(seed, volts, share=0.9, formed=True):
-    return Formed("low symmetry", seed, formed, volts, 1.0, 1.0, share, share > 0.1, 0.4, 0.6, 0.5, 0.1, 20, 310.0, 1.0)
+    where = (1.0, 1.0, share, share > 0.1, 0.4, 0.6, 0.5, 0.1)
+    return Formed("low symmetry", seed, formed, volts, *where, 20, 310.0, 1.0, "")
 
 
 def test_statistics_count_what_formed_and_where(formed):
@@ -304,6 +317,17 @@ def test_vacancies_are_drawn_over_the_boundaries():
     assert figure.axes[0].get_title() == "virgin: 1 of 2 in boundaries"
 
 
-def test_forming_needs_a_lattice_with_a_sweep():
-    with pytest.raises(DeviceFileError, match="lattice of the family 'vcm'"):
-        forming_only(small_device({"model": "continuum"}))
+def test_forming_statistics_need_a_lattice(tmp_path):
+    with pytest.raises(DeviceFileError, match="need a lattice"):
+        forming_runs({"a": small_device({"model": "continuum"})}, {"a": 1}, tmp_path / "runs.csv")
+
+
+def test_runs_of_a_table_are_not_repeated_unless_they_had_other_settings(formed, tmp_path):
+    table = tmp_path / "runs.csv"
+    text = formed.to_toml()
+    known = replace(made(1, 2.0), input_sha256=hashlib.sha256(text.encode()).hexdigest()[:16])
+    write_runs(table, [known])
+    assert forming_runs({"low symmetry": formed}, {"low symmetry": 1}, table, workers=1) == [known]
+    other = formed.replace({"ambient_K": 301.0})
+    with pytest.raises(ResultsError, match="'low symmetry', seed 1, was run with other settings"):
+        forming_runs({"low symmetry": other}, {"low symmetry": 1}, table, workers=1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,14 @@ from ionsim.coupling import Network
 from ionsim.devices.vcm import Vcm
 from ionsim.errors import DeviceFileError, ResultsError
 
+if TYPE_CHECKING:
+    from ionsim.simulation import Simulation
+
 Floats = NDArray[np.float64]
 
-#: Numerics for many forming runs (``--set``): potentials within 2 kT/q, below which forming voltages do not change any
-#: more, and no heat, which up to 1 uA is worth 2 % of the voltage and more than half of the time.
+#: Numerics for many forming runs (``--set``): potentials within 2 kT/q, and no heat, which up to 1 uA is worth 2 % of
+#: the voltage and more than half of the time. With 1 kT one seed of high symmetry forms at the same voltage, one of
+#: low symmetry 7 % higher (docs/grain-boundaries.md).
 QUICK = ("numerics.potential_error_kT=2.0", "numerics.freeze_temperature=true")
 
 #: A site that carries this share of the current is part of the filament.
@@ -45,6 +50,7 @@ class Formed:
     ``touches``: a site that carries a tenth of the current lies in a boundary. ``chance_share`` and ``chance_touches``:
     the means of both over the same filament put anywhere in the film. ``sites_share``: share of the film's sites that
     lie in boundaries; ``axis_distance_nm``: from the axis to the nearest boundary at half the film's height.
+    ``input_sha256``: digest of the device file that was run, so that a run of other settings is not taken for it.
     """
 
     structure: str
@@ -62,6 +68,7 @@ class Formed:
     n_vacancies: int
     T_peak_K: float
     wall_s: float
+    input_sha256: str
 
 
 @dataclass(frozen=True)
@@ -88,34 +95,53 @@ class FormingStatistics:
     chance_touches: float
 
 
-def forming_only(device: Device, compliance_A: float | None = None) -> VcmDevice:
-    """The first stage of a device's sweep, which ends where the current reaches the compliance.
+def forming_sweep(device: Device) -> tuple[Sweep, float]:
+    """The sweep of a VCM device and the compliance in A of its first stage.
 
-    Raises DeviceFileError for a device that is no lattice of the family ``vcm`` with a sweep and a compliance.
+    Raises DeviceFileError for another family, another drive, or a first stage without a compliance.
     """
-    if not isinstance(device, VcmDevice) or device.model != "lattice":
-        raise DeviceFileError(f"family: {device.family!r}; forming statistics need a lattice of the family 'vcm'")
-    if not isinstance(device.drive, Sweep):
-        raise DeviceFileError(f"drive.kind: {device.drive.kind!r}; must be 'sweep'")
-    stage = device.drive.stages[0]
-    limit_A = compliance_A or stage.compliance_A or device.drive.compliance_A
+    if not isinstance(device, VcmDevice):
+        raise DeviceFileError(f"family: {device.family!r}; forming needs a device of the family 'vcm'")
+    drive = device.drive
+    if not isinstance(drive, Sweep):
+        raise DeviceFileError(f"drive.kind: {drive.kind!r}; forming needs a sweep")
+    limit_A = drive.stages[0].compliance_A or drive.compliance_A
     if limit_A is None:
-        raise DeviceFileError("drive.stages.0.compliance_A: missing; forming ends where it is reached")
-    changes = {"compliance_A": limit_A, "turn_at_compliance": True, "return_to_zero": False}
-    first = stage.model_dump(mode="json", exclude_none=True) | changes
-    return device.replace({"drive.stages": [first]})
+        raise DeviceFileError("drive.stages.0.compliance_A: missing; forming needs a compliance, at which it ends")
+    return drive, limit_A
 
 
-def form(device_toml: str, structure: str, seed: int) -> Formed:
-    """Run the forming stage of a device (:func:`forming_only`) in this process."""
+def forming_only(device: Device, room: float = 1.0, returns: bool = False) -> VcmDevice:
+    """The first stage of a device's sweep alone, which turns where the current reaches the compliance.
+
+    ``room``: how many times the stage's own voltage the ramp may reach; ``returns``: it goes back to 0 V after it has
+    turned. Raises DeviceFileError as :func:`forming_sweep` does.
+    """
+    drive, limit_A = forming_sweep(device)
+    assert isinstance(device, VcmDevice)
+    stage = drive.stages[0]
+    changes = {
+        "stop_V": room * stage.stop_V, "compliance_A": limit_A, "turn_at_compliance": True, "return_to_zero": returns,
+    }  # fmt: skip
+    return device.replace({"drive.stages": [stage.model_dump(mode="json", exclude_none=True) | changes]})
+
+
+def simulated(device_toml: str, seed: int) -> Simulation:
+    """The device of a TOML text after its whole drive, in this process and without files."""
     from mpi4py import MPI
 
     from ionsim.simulation import Simulation
 
-    begin = time.monotonic()
     simulation = Simulation(Device.from_toml(device_toml), seed=seed, comm=MPI.COMM_SELF)
     for _ in simulation:
         pass
+    return simulation
+
+
+def form(device_toml: str, structure: str, seed: int) -> Formed:
+    """Run the forming stage of a device (:func:`forming_only`) in this process."""
+    begin = time.monotonic()
+    simulation = simulated(device_toml, seed)
     series = simulation.recorder.series()
     limited = np.flatnonzero(series["limited"] > 0.0)
     volts = np.abs(series["voltage_V"])
@@ -125,7 +151,7 @@ def form(device_toml: str, structure: str, seed: int) -> Formed:
     return Formed(
         structure=structure, seed=seed, formed=len(limited) > 0, V_form_V=reached, **_filament(cell, seed),
         n_vacancies=int(cell.lattice.conducting(cell.engine.occupation).sum()), T_peak_K=cell.peak_K,
-        wall_s=time.monotonic() - begin,
+        wall_s=time.monotonic() - begin, input_sha256=_digest(device_toml),
     )  # fmt: skip
 
 
@@ -168,27 +194,46 @@ def _filament(cell: Vcm, seed: int) -> dict[str, Any]:
 
 def forming_runs(
     devices: Mapping[str, VcmDevice],
-    seeds: Sequence[int],
+    seeds: Mapping[str, int],
+    path: Path,
     workers: int = 2,
-    known: Iterable[Formed] = (),
-    on_done: Callable[[Formed], None] = lambda run: None,
+    on_done: Callable[[Formed, int], None] = lambda run, missing: None,
 ) -> list[Formed]:
-    """Form every device with every seed in a pool of ``workers`` processes; runs that are ``known`` are not repeated.
+    """Form devices with seeds from 1 in a pool of ``workers`` processes and keep the table ``path`` (CSV) as they end.
 
-    ``devices``: structure -> device. ``on_done`` is called as runs finish. Raises DeviceFileError as
-    :func:`forming_only` does and kmc.SeedError when a run fails.
+    ``devices`` and ``seeds`` by structure: the device, and how many seeds. What the table has is not run again; it is
+    returned in order of structures and seeds. ``on_done(run, missing)`` is called as runs end.
+
+    Raises DeviceFileError for what is no lattice with a forming stage (:func:`forming_sweep`), ResultsError for a table
+    that holds runs of other settings, and kmc.SeedError when a run fails.
     """
+    for device in devices.values():
+        if device.model != "lattice":
+            raise DeviceFileError(f"model: {device.model!r}; forming statistics need a lattice")
     texts = {name: forming_only(device).to_toml() for name, device in devices.items()}
-    have = {(run.structure, run.seed): run for run in known}
-    todo = [(name, seed) for seed in seeds for name in texts if (name, seed) not in have]
-    run = functools.partial(_form, texts)
-    done = kmc.ensemble(run, todo, workers=workers, on_done=lambda _, result: on_done(result))
-    have |= {(result.structure, result.seed): result for result in done}
-    return [have[name, seed] for name in texts for seed in seeds]
+    have = {(run.structure, run.seed): run for run in (read_runs(path) if path.exists() else [])}
+    for (name, seed), run in have.items():
+        if name in texts and run.input_sha256 != _digest(texts[name]):
+            raise ResultsError(f"{path}: {name!r}, seed {seed}, was run with other settings; name another file")
+    most = max(seeds.values())
+    wanted = [(name, seed) for seed in range(1, most + 1) for name in texts if seed <= seeds[name]]
+    todo = [task for task in wanted if task not in have]
+
+    def keep(task: tuple[str, int], run: Formed) -> None:
+        have[task] = run
+        write_runs(path, have.values())
+        on_done(run, sum(task not in have for task in todo))
+
+    kmc.ensemble(functools.partial(_form, texts), todo, workers=workers, on_done=keep)
+    return [have[name, seed] for name in texts for seed in range(1, seeds[name] + 1)]
 
 
 def _form(texts: Mapping[str, str], task: tuple[str, int]) -> Formed:
     return form(texts[task[0]], *task)
+
+
+def _digest(device_toml: str) -> str:
+    return hashlib.sha256(device_toml.encode()).hexdigest()[:16]
 
 
 def statistics(runs: Sequence[Formed]) -> FormingStatistics:

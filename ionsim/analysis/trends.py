@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 import kmc
+from ionsim.analysis.forming import forming_only, forming_sweep, simulated
+from ionsim.analysis.switching import summarise
 from ionsim.config import Device, VcmDevice
-from ionsim.config.waveforms import Sweep
-from ionsim.errors import DeviceFileError, ResultsError
+from ionsim.errors import ResultsError
 
 COLUMNS = ("trend", "variable", "value", "quantity", "n", "mean", "std", "results")
 
@@ -80,7 +81,7 @@ def _ramp_rate(device: VcmDevice, rate_V_per_s: float) -> dict[str, Any]:
     changes: dict[str, Any] = {"drive.ramp_rate_V_per_s": rate_V_per_s}
     throttle_Hz = device.vacancy.max_hop_rate_Hz
     if throttle_Hz is not None:
-        changes["vacancy.max_hop_rate_Hz"] = throttle_Hz * rate_V_per_s / _sweep(device).ramp_rate_V_per_s
+        changes["vacancy.max_hop_rate_Hz"] = throttle_Hz * rate_V_per_s / forming_sweep(device)[0].ramp_rate_V_per_s
     return changes
 
 
@@ -105,7 +106,7 @@ TRENDS = {
         ),
         Trend(
             "compliance", "R_LRS_ohm", "compliance, A", -1,
-            lambda device: tuple(factor * _compliance_A(device) for factor in (0.5, 1.0, 2.0)),
+            lambda device: tuple(factor * forming_sweep(device)[1] for factor in (0.5, 1.0, 2.0)),
             lambda device, value: {"drive.stages.0.compliance_A": value},
             returns=True,
         ),
@@ -115,18 +116,15 @@ TRENDS = {
 
 def values(trend: Trend, device: Device) -> list[float]:
     """The values of a trend for a device; DeviceFileError for one that is no VCM device with a sweep and compliance."""
-    return [float(value) for value in trend.values(_vcm(device))]
+    forming_sweep(device)
+    assert isinstance(device, VcmDevice)
+    return [float(value) for value in trend.values(device)]
 
 
 def forming_device(trend: Trend, device: Device, value: float) -> VcmDevice:
     """The device that a trend runs at one value: only the first stage, which turns at its compliance."""
-    device = _vcm(device)
-    first = _sweep(device).stages[0].model_dump(mode="json", exclude_none=True)
-    stage = {
-        **first, "stop_V": _ROOM * first["stop_V"], "compliance_A": _compliance_A(device), "turn_at_compliance": True,
-        "return_to_zero": trend.returns,
-    }  # fmt: skip
-    return device.replace({"drive.stages": [stage], **trend.changes(device, value)})
+    alone = forming_only(device, _ROOM, trend.returns)
+    return alone.replace(trend.changes(alone, value))
 
 
 def measure(
@@ -157,16 +155,8 @@ def _form(texts: Mapping[float, str], quantity: str, task: tuple[float, int]) ->
 
 def form(device_toml: str, seed: int, quantity: str) -> float | None:
     """Run the device of a TOML text in this process; returns one quantity of its summary, None if it did not occur."""
-    from mpi4py import MPI
-
-    from ionsim.analysis.switching import summarise
-    from ionsim.simulation import Simulation
-
-    device = Device.from_toml(device_toml)
-    simulation = Simulation(device, seed=seed, comm=MPI.COMM_SELF)
-    for _ in simulation:
-        pass
-    summary = summarise(device, simulation.recorder.series(), simulation.drive.stages)
+    simulation = simulated(device_toml, seed)
+    summary = summarise(simulation.device, simulation.recorder.series(), simulation.drive.stages)
     result = summary[quantity]
     return None if result is None else float(result)
 
@@ -192,25 +182,3 @@ def write_csv(path: Path, tables: Iterable[tuple[Trend, Sequence[Point]]]) -> No
                     )
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written ({error})") from error
-
-
-def _vcm(device: Device) -> VcmDevice:
-    if not isinstance(device, VcmDevice):
-        raise DeviceFileError(f"family: {device.family!r}; trends of forming need a device of the family 'vcm'")
-    _compliance_A(device)
-    return device
-
-
-def _sweep(device: VcmDevice) -> Sweep:
-    if not isinstance(device.drive, Sweep):
-        raise DeviceFileError(f"drive.kind = {device.drive.kind!r}: trends of forming need a sweep")
-    return device.drive
-
-
-def _compliance_A(device: VcmDevice) -> float:
-    """The compliance of the first stage: its own, or that of the drive."""
-    drive = _sweep(device)
-    compliance_A = drive.stages[0].compliance_A or drive.compliance_A
-    if compliance_A is None:
-        raise DeviceFileError("drive.compliance_A: missing; trends of forming need a compliance")
-    return compliance_A

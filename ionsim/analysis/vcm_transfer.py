@@ -89,7 +89,7 @@ class Transfer:
     def shares_at_sites(self, amounts: Floats) -> Floats:
         """Share (N,) of each site that is vacant; their sum is that of ``amounts`` (local dofs,)."""
         volume = self.cell.vacancies.volume_m3()
-        local = np.divide(amounts, volume * self._sites_per_m3, out=np.zeros_like(amounts), where=volume > 0.0)
+        local = np.divide(amounts, volume * self.cell.sites_per_m3, out=np.zeros_like(amounts), where=volume > 0.0)
         share, wanted = np.clip(self.field_at_sites(local), 0.0, 1.0), float(amounts.sum())
         for _ in range(_ROUNDS):
             missing = wanted - share.sum()
@@ -110,10 +110,6 @@ class Transfer:
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    @property
-    def _sites_per_m3(self) -> float:
-        return float(1e27 / self.spacing_nm**3)
-
     def _inside(self, points: Floats) -> Floats:
         """Points (n, 2) kept off the outermost edges of the oxide, where rounding could put them out of the mesh."""
         edge, top = self.place.radius_nm, self.place.box_nm[2]
@@ -130,7 +126,7 @@ class Transfer:
     def _fitted(self, amounts: Floats) -> Floats:
         """Amounts of which none exceeds the sites of its node; what does not fit has gone to nodes around it."""
         nodes, at = self.cell.vacancies.nodes, self.space.tabulate_dof_coordinates()[:, :2]
-        room = self.cell.vacancies.volume_m3()[nodes] * self._sites_per_m3
+        room = self.cell.vacancies.volume_m3()[nodes] * self.cell.sites_per_m3
         held = amounts[nodes].copy()
         for _ in range(_ROUNDS):
             excess, free = np.maximum(held - room, 0.0), np.maximum(room - held, 0.0)

@@ -129,6 +129,7 @@ class LatticeFields:
         slowest = max(heat.capacity_J_per_m3K[name] / kappa[name] for name in kappa if not name.endswith("interface"))
         self.thermal_time_s = (span / np.pi) ** 2 * slowest
         self.settling_time_s = _STEADY * self.thermal_time_s
+        self._whole = self._extent(np.arange(cell.mesh.topology.index_map(3).size_local))
         self._bound = self._rise_bound(thickness_nm)
         self._unit_heat: dict[int, tuple[Floats, float]] = {}
         self._cell_heat_W: Floats = np.zeros(self.conduction.operator.halo.local)
@@ -141,7 +142,7 @@ class LatticeFields:
 
         A film between a substrate and what lies on it is cooled worst at one of the two.
         """
-        low, high = self._whole = self._extent(np.arange(self.cell.mesh.topology.index_map(3).size_local))
+        low, high = self._whole
         film_low, film_high = self._extent(fem.region_cells(self.cell, "oxide"))
         x_nm, edge_nm = 0.5 * (low[0] + high[0]), low[0] + _ON_NODE_NM
         y_nm = 0.5 * (film_low[1] + film_high[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import dolfinx
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
@@ -69,5 +68,5 @@ def _background_S_per_m(
     if film is None or all(value is None for value in own):
         return everywhere
     cells = fem.region_cells(cell, "oxide")
-    region = film.region(film.locate(dolfinx.mesh.compute_midpoints(cell.mesh, 3, cells)))
+    region = film.region(film.locate(fem.midpoints_nm(cell)[cells]))
     return np.array([everywhere, *(everywhere if value is None else value for value in own)])[region]

@@ -97,36 +97,29 @@ def default_source_keys(families: Iterable[str]) -> set[str]:
 
 def ion_set(metal: str, electrolyte: str) -> dict[str, Quantity]:
     """Kinetic numbers of a metal and of its ions in an electrolyte by key path; what is not known is missing."""
-    sets = _read_ion_sets()
+    sets = _read_sets(_ION_SETS)
     return {**sets.get(metal, {}), **sets.get(f"{metal}-{electrolyte}", {})}
 
 
 def ion_sets() -> list[tuple[str, str]]:
     """Metal and electrolyte of every set."""
-    pairs = [name.split("-") for name in _read_ion_sets() if "-" in name]
+    pairs = [name.split("-") for name in _read_sets(_ION_SETS) if "-" in name]
     return [(metal, electrolyte) for metal, electrolyte in pairs]
-
-
-@cache
-def _read_ion_sets() -> dict[str, dict[str, Quantity]]:
-    return {
-        name: {key: Quantity(float(item["value"]), "eV", item["source"]) for key, item in entry.items()}
-        for name, entry in _read(_ION_SETS).items()
-    }
 
 
 def boundary_set(name: str) -> dict[str, Quantity]:
     """Numbers of a class of grain boundaries of HfO2 (``low_symmetry``, ``high_symmetry``) by key."""
-    return _read_boundary_sets()[name]
+    return _read_sets(_BOUNDARY_SETS)[name]
 
 
 @cache
-def _read_boundary_sets() -> dict[str, dict[str, Quantity]]:
+def _read_sets(file: str) -> dict[str, dict[str, Quantity]]:
+    """Sets of numbers whose keys end in their unit, by name."""
     return {
         name: {
             key: Quantity(float(item["value"]), key.rpartition("_")[2], item["source"]) for key, item in entry.items()
         }
-        for name, entry in _read(_BOUNDARY_SETS).items()
+        for name, entry in _read(file).items()
     }
 
 

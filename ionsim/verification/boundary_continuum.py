@@ -118,7 +118,7 @@ def plan_view(film: meshes.Polycrystal, strip: Strip, parts: int, stepped: bool)
         return Film(replace(mesh, regions=renamed, within={}), strip)
     lines = [np.linspace(0.0, length, parts * round(length / SPACING_NM) + 1) for length in film.size_nm[:2]]
     bare = grid(lines, {"film": [(0.0, line[-1]) for line in lines]})
-    middles = dolfinx.mesh.compute_midpoints(bare.mesh, 2, bare.cells.indices)
+    middles = fem.midpoints_nm(bare)[bare.cells.indices]
     site = (np.floor(middles / SPACING_NM) + 0.5) * SPACING_NM
     site[:, 2] = 0.5 * SPACING_NM
     tags = 1 + film.region(film.locate(site), by_class=False).astype(np.int32)

@@ -81,9 +81,12 @@ def crossbar(
     columns: Sequence[Waveform | Sine],
     wire_ohm: float,
     values: Callable[[int, int], Mapping[str, float]] | None = None,
+    selector: Model | None = None,
+    selector_values: Callable[[int, int], Mapping[str, float]] | None = None,
 ) -> Circuit:
     """A crossbar: cell ``c_i_j`` from word line i (node ``w_i_j``) to bit line j (node ``b_i_j``), parameters by cell.
 
+    With a ``selector`` its instance ``s_i_j`` lies between the word line and the cell, whose node is ``m_i_j``.
     Sources drive word lines at ``row_i`` (left) and bit lines at ``col_j`` (bottom); ``wire_ohm`` lies between
     neighbours on a line and between a line's end and its source. Raises CompactError without wire resistance: ideal
     lines are other circuits.
@@ -94,7 +97,11 @@ def crossbar(
     cells, wires = [], []
     for i in range(n):
         for j in range(m):
-            cells.append(Instance(f"c_{i}_{j}", model, (f"w_{i}_{j}", f"b_{i}_{j}"), values(i, j) if values else {}))
+            top = f"m_{i}_{j}" if selector else f"w_{i}_{j}"
+            cells.append(Instance(f"c_{i}_{j}", model, (top, f"b_{i}_{j}"), values(i, j) if values else {}))
+            if selector:
+                given = selector_values(i, j) if selector_values else {}
+                cells.append(Instance(f"s_{i}_{j}", selector, (f"w_{i}_{j}", top), given))
             wires.append((f"w_{i}_{j - 1}" if j else f"row_{i}", f"w_{i}_{j}", wire_ohm))
             wires.append((f"b_{i + 1}_{j}" if i < n - 1 else f"col_{j}", f"b_{i}_{j}", wire_ohm))
     sources = {f"row_{i}": source for i, source in enumerate(rows)}
