@@ -175,7 +175,7 @@ class VcmExtraction:
             found |= {"charge": (device.vacancy.charge_e, "vacancy.charge_e of the device file")}
         return found
 
-    def targets(self, measured: Iterable[Measurement], roles: Sequence[str] = ("fit",)) -> list[Target]:
+    def targets(self, measured: Iterable[Measurement], roles: Sequence[str] = ("fit", "held_out")) -> list[Target]:
         """What can be compared, of the given roles."""
         found: list[Target] = []
         for one in measured:
@@ -190,7 +190,7 @@ class VcmExtraction:
 
     def fit(self, measured: Sequence[Measurement], fixed: Mapping[str, float]) -> Fitted:
         """Fit all of role "fit" together; raises CompactError without any."""
-        targets = self.targets(measured)
+        targets = self.targets(measured, ("fit",))
         if not targets:
             raise CompactError("fit: no sweep and no stress among the measurements; at least one sweep is needed")
         free = [item for item in self.free if item.name not in fixed]
@@ -203,7 +203,7 @@ class VcmExtraction:
         """Item by item: currents, voltages, energies of sweeps; times and currents of stresses; decades covered."""
         rows: list[ErrorRow] = []
         times = []
-        for target in self.targets(measured, ("fit", "held_out")):
+        for target in self.targets(measured):
             one, series = target.measurement, target.replayed(fitted.values)
             if isinstance(target, SweepTarget):
                 rows += _sweep_rows(one, series)
@@ -219,7 +219,7 @@ class VcmExtraction:
     def switching_times(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[tuple[str, bool, float, float]]:
         """Name, held out, time of the physics and of the model (s) of each stress that closes the device."""
         found = []
-        for target in self.targets(measured, ("fit", "held_out")):
+        for target in self.targets(measured):
             if isinstance(target, PulseTarget) and target.closing_s is not None:
                 own = target.switched_s(target.replayed(fitted.values))
                 if own is not None:
