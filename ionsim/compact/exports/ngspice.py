@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ionsim.compact.card import Card
 from ionsim.compact.circuits.decks import ngspice_deck
-from ionsim.compact.exports.circuits import card_model, cycles, decks, note
+from ionsim.compact.exports.circuits import card_model, cycles, decks, note, titled
 from ionsim.compact.exports.vacask import write_cells
 from ionsim.compact.exports.verilog import write_models
 from ionsim.compact.families import EKV
@@ -31,6 +31,6 @@ def export(card: Card, folder: Path, crossbar_size: int = 4) -> list[Path]:
         for osdi in (False, True):
             stem = f"{card.name}_{deck.name}{'_osdi' if osdi else ''}"
             files.append(folder / f"{stem}.cir")
-            text = ngspice_deck(deck.circuit, deck.analysis, raw=f"{stem}.raw", osdi=osdi)
+            text = ngspice_deck(titled(card, deck), deck.analysis, raw=f"{stem}.raw", osdi=osdi)
             files[-1].write_text(text, encoding="utf-8")
     return files + write_cells(card, folder)

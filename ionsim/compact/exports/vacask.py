@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ionsim.compact.card import Card
 from ionsim.compact.circuits.decks import vacask_deck
-from ionsim.compact.exports.circuits import SEED, cell_instances, cycles, decks
+from ionsim.compact.exports.circuits import SEED, cell_instances, cycles, decks, titled
 from ionsim.compact.exports.verilog import write_models
 
 
@@ -20,7 +20,7 @@ def export(card: Card, folder: Path, crossbar_size: int = 4) -> list[Path]:
     for deck in every:
         stem = f"{card.name}_{deck.name}"
         files.append(folder / f"{stem}.sim")
-        files[-1].write_text(vacask_deck(deck.circuit, deck.analysis, raw=stem, ending="va"), encoding="utf-8")
+        files[-1].write_text(vacask_deck(titled(card, deck), deck.analysis, raw=stem, ending="va"), encoding="utf-8")
     return files + write_cells(card, folder)
 
 
