@@ -1,4 +1,4 @@
-"""Circuits that are often wanted: one cell, sweeps and pulses, one cell behind a transistor, crossbars."""
+"""Circuits that are often wanted: one cell with two or three terminals, sweeps and pulses, 1T1R, arrays."""
 
 from __future__ import annotations
 
@@ -32,6 +32,24 @@ def single(
 ) -> Circuit:
     """One two-terminal cell, named ``cell``, between node ``te`` and ground."""
     return Circuit(f"{model.name}: one cell", (Instance("cell", model, ("te", "0"), values or {}),), {"te": voltage},
+                   ambient_K=ambient_K)  # fmt: skip
+
+
+def gated(
+    model: Model,
+    gate: Waveform | Sine,
+    read: Waveform | Sine | float,
+    values: Mapping[str, float] | None = None,
+    ambient_K: float = 300.15,
+) -> Circuit:
+    """One cell with gate, drain and source, named ``cell``: sources at nodes ``g``, ``d`` and, at 0 V, ``s``.
+
+    ``read``: the drain's voltage; a number is there from 0.1 ns on. The channel's current is half the difference of the
+    currents into drain and source, whatever the gate takes.
+    """
+    drain = read if isinstance(read, Waveform | Sine) else Waveform((0.0, 1e-10), (0.0, float(read)))
+    sources = {"g": gate, "d": drain, "s": Waveform((0.0, 1.0), (0.0, 0.0))}
+    return Circuit(f"{model.name}: one cell", (Instance("cell", model, ("g", "d", "s"), values or {}),), sources,
                    ambient_K=ambient_K)  # fmt: skip
 
 
@@ -89,3 +107,38 @@ def crossbar(
     sources = {f"row_{i}": source for i, source in enumerate(rows)}
     sources |= {f"col_{j}": source for j, source in enumerate(columns)}
     return Circuit(f"{model.name}: crossbar {n} x {m}", tuple(cells), sources, tuple(wires))
+
+
+def gated_array(
+    model: Model,
+    gates: Sequence[Waveform | Sine],
+    drains: Sequence[Waveform | Sine],
+    sources: Sequence[Waveform | Sine],
+    wire_ohm: float,
+    values: Callable[[int, int], Mapping[str, float]] | None = None,
+) -> Circuit:
+    """Cells ``c_i_j`` with gate, drain and source: gate line i (node ``g_i_j``), and a drain and a source line for each
+    column j (nodes ``d_i_j``, ``s_i_j``).
+
+    A column's channels lie side by side between its two lines, so that a gate's voltage over theirs writes one cell:
+    half of it on the gate line, minus half on both lines of the column (V/2). A read of column j gives the sum of its
+    conductances. Sources drive gate lines at ``gate_i`` (left), drain lines at ``drain_j`` (top) and source lines at
+    ``source_j`` (bottom); ``wire_ohm`` as in :func:`crossbar`.
+    """
+    if wire_ohm <= 0:
+        raise CompactError(f"wire_ohm = {wire_ohm!r}: a positive resistance in Ohm is needed")
+    n, m = len(gates), len(drains)
+    if len(sources) != m:
+        raise CompactError(f"{m} drain lines, {len(sources)} source lines: each column has both")
+    cells, wires = [], []
+    for i in range(n):
+        for j in range(m):
+            nodes = (f"g_{i}_{j}", f"d_{i}_{j}", f"s_{i}_{j}")
+            cells.append(Instance(f"c_{i}_{j}", model, nodes, values(i, j) if values else {}))
+            wires.append((f"g_{i}_{j - 1}" if j else f"gate_{i}", nodes[0], wire_ohm))
+            wires.append((f"d_{i - 1}_{j}" if i else f"drain_{j}", nodes[1], wire_ohm))
+            wires.append((f"s_{i + 1}_{j}" if i < n - 1 else f"source_{j}", nodes[2], wire_ohm))
+    driven = {f"gate_{i}": wave for i, wave in enumerate(gates)}
+    driven |= {f"drain_{j}": wave for j, wave in enumerate(drains)}
+    driven |= {f"source_{j}": wave for j, wave in enumerate(sources)}
+    return Circuit(f"{model.name}: array {n} x {m}", tuple(cells), driven, tuple(wires))

@@ -113,12 +113,12 @@ def fit(
         return np.array([(found[2 * k] - found[2 * k + 1]) / (2 * DIFFERENCE) for k in range(len(items))]).T
 
     start = np.array([item.to_fit(item.start) for item in items])
-    bounds = tuple(np.array([item.to_fit(getattr(item, end)) for item in items]) for end in ("low", "high"))
+    low, high = (np.array([item.to_fit(getattr(item, end)) for item in items]) for end in ("low", "high"))
     if not np.all(np.isfinite(one(start))):
         raise CompactError("fit: residuals at the start are not finite")
-    start = np.clip(start, bounds[0] + 1e-9, bounds[1] - 1e-9)
+    start = np.clip(start, low + 1e-9, high - 1e-9)
     done = least_squares(
-        one, start, jac=slopes, bounds=bounds, loss=loss, f_scale=loss_scale, x_scale="jac", max_nfev=rounds,
+        one, start, jac=slopes, bounds=(low, high), loss=loss, f_scale=loss_scale, x_scale="jac", max_nfev=rounds,
         ftol=1e-7, xtol=1e-7,
     )  # fmt: skip
     return Found(values(done.x), items, slopes(done.x), one(done.x), int(done.nfev))

@@ -14,11 +14,10 @@ from typing import Any
 
 import numba
 import numpy as np
-import sympy
 from sympy.printing.pycode import PythonCodePrinter
 
-from ionsim.compact.description import Model, symbol
-from ionsim.compact.functions import expand_helpers
+from ionsim.compact.description import Model
+from ionsim.compact.numeric import program
 
 #: Sources of an interval: a voltage behind a resistance and a current limit, or a current (0: open).
 VOLTAGE, CURRENT = 0, 1
@@ -84,27 +83,15 @@ def _built(source: str, n: int, rows: int) -> Callable[..., Any]:
 @lru_cache(maxsize=32)
 def _source(model: Model) -> str:
     """Python text of evaluate(z, p, value, slope): flows and rates (rows,), and their slopes by all unknowns."""
-    unknowns = [sympy.Symbol(f"z{k}", real=True) for k in range(len(model.nodes) + len(model.states))]
-    at = dict(zip([*(node.name for node in model.nodes), *(s.name for s in model.states)], unknowns, strict=True))
-    known: dict[Any, Any] = {}
-    for probe in model.probes:
-        known[symbol(probe.name)] = at[probe.plus] - (at[probe.minus] if probe.minus else 0)
-    for state in model.states:
-        known[symbol(state.name)] = state.start + state.scale * at[state.name]
-    for quantity in model.quantities:
-        known[symbol(quantity.name)] = sympy.sympify(quantity.value).xreplace(known)
-    values = [sympy.sympify(flow.value).xreplace(known) for flow in model.flows]
-    values += [sympy.sympify(state.rate / state.scale).xreplace(known) for state in model.states]
-    slopes = [value.diff(unknown) for value in values for unknown in unknowns]
-    parts, reduced = sympy.cse([expand_helpers(sympy.sympify(item)) for item in (*values, *slopes)],
-                               symbols=sympy.numbered_symbols("s_"))  # fmt: skip
+    steps = program(model)
+    outputs = [*steps.values, *steps.slopes]
+    parts, reduced = steps.arranged(outputs)
     printer = PythonCodePrinter({"fully_qualified_modules": False, "allow_unknown_functions": True})
     lines = ["def evaluate(z, p, value, slope):"]
-    lines += [f"    z{k} = z[{k}]" for k in range(len(unknowns))]
-    constants = [*(parameter.name for parameter in model.parameters), model.ambient.name]
-    lines += [f"    {name} = p[{k}]" for k, name in enumerate(constants)]
+    n, rows = len(steps.unknowns), len(steps.values)
+    lines += [f"    {name} = z[{k}]" for k, name in enumerate(steps.unknowns)]
+    lines += [f"    {name} = p[{k}]" for k, name in enumerate(steps.arguments[n:])]
     lines += [f"    {name} = {printer.doprint(part)}" for name, part in parts]
-    n, rows = len(unknowns), len(values)
     lines += [f"    value[{k}] = {printer.doprint(reduced[k])}" for k in range(rows)]
     lines += [
         f"    slope[{k}, {j}] = {printer.doprint(reduced[rows + k * n + j])}" for k in range(rows) for j in range(n)
@@ -179,8 +166,9 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
     Arguments: y (n,) in and out; free (n,) index of each unknown among all; z (n_all,) with the fixed ones set; p;
     signs (n_all, rows); mass (n, n); te, index of the driven node in y; n_electrical, leading unknowns of y that are
     potentials; times (k + 1,); begin, end (k,) volts or amperes of the source; mode (k,); ohm, limit (k,); turn (k,)
-    flags: stop where one is set and the current is limited; atol (n,), rtol; out (k, n); source (k, 2): current, and
-    current without a limit. Returns (intervals done, steps, status): status 0 done or turned, 1 no step was small
+    flags: stop where one is set and the current is limited; level: a current in A; atol (n,), rtol; out (k, n);
+    source (k, 3): current, current without a limit, and the time at which |current| first reached the level within the
+    interval (nan: not). Returns (intervals done, steps, status): status 0 done or turned, 1 no step was small
     enough, 2 too many steps, 3 no solution of Kirchhoff's law at a jump.
     """
 
@@ -243,14 +231,14 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
 
     @numba.njit(error_model="numpy")
     def integrate(  # type: ignore[no-untyped-def]
-        y, free, z, p, signs, mass, te, times, begin, end, mode, ohm, limit, turn, atol, rtol, most, out, source
+        y, free, z, p, signs, mass, te, times, begin, end, mode, ohm, limit, turn, level, atol, rtol, most, out, source
     ):
         n, count = y.shape[0], begin.shape[0]
         value, slope = np.zeros(rows), np.zeros((rows, n_all))
         g, jac, order = np.zeros(n), np.zeros((n, n)), np.zeros(n, dtype=np.int64)
         work, trash = np.zeros((n, n)), np.zeros((n, n))
         u1, u2, u3, u4, at = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
-        h, steps = 0.0, 0
+        h, steps, taken = 0.0, 0, 0.0
         for k in range(count):
             length = times[k + 1] - times[k]
             rate = (end[k] - begin[k]) / length
@@ -261,12 +249,17 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
                 return k, steps, 3
             if fresh or h > length:
                 h = 1e-4 * length if fresh else length
-            t = 0.0
+            t, before = 0.0, right(y, free, z, p, signs, te, begin[k], mode[k], ohm, limit[k], value, slope, g, jac)[0]
+            source[k, 2] = np.nan
             while t < length:
                 last = t + h >= length * (1.0 - 1e-12)
                 step = length - t if last else h
                 volts = begin[k] + rate * t
-                _, _, by_volts = right(y, free, z, p, signs, te, volts, mode[k], ohm, limit[k], value, slope, g, jac)
+                now, _, by_volts = right(y, free, z, p, signs, te, volts, mode[k], ohm, limit[k], value, slope, g, jac)
+                if abs(now) >= level and abs(before) < level:
+                    share = (level - abs(before)) / (abs(now) - abs(before))
+                    source[k, 2] = times[k] + t - (1.0 - share) * taken
+                before = now
                 for i in range(n):
                     for j in range(n):
                         work[i, j] = mass[i, j] / (step * _GAMMA) - jac[i, j]
@@ -320,7 +313,7 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
                 else:
                     for i in range(n):
                         y[i] = at[i] + u4[i]
-                    t = length if last else t + step
+                    t, taken = length if last else t + step, step
                     grown = step * min(6.0, 0.9 * max(error, 1e-9) ** (-1.0 / 3.0))
                     h = max(h, grown) if last else grown
                     continue
@@ -328,6 +321,9 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
                     return k, steps, 1
             current, demand, _ = right(y, free, z, p, signs, te, end[k], mode[k], ohm, limit[k], value, slope, g, jac)
             source[k, 0], source[k, 1] = current, demand
+            if abs(current) >= level and abs(before) < level:
+                share = (level - abs(before)) / (abs(current) - abs(before))
+                source[k, 2] = times[k + 1] - (1.0 - share) * taken
             for i in range(n):
                 out[k, i] = y[i]
             if turn[k] and abs(demand) >= limit[k]:

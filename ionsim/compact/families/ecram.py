@@ -6,11 +6,13 @@ The equations of docs/ecram-model.md, lumped. Charges and voltages of the gate's
   at the channel. C du/dt = i_gate - (current of ions through it). i_gate is what the terminal brings; it comes along
   the channel, from both ends, and loses 1/(k_line G) on its way (a line fed at both ends: 12).
 - Electrolyte: i_glass = g v_hop sinh(w/v_hop), hops helped by the field, w the difference of electrochemical potential
-  between its ends. There ions pile up or are missing within the Debye length: share c of the sites of an end region
-  whose charge is what the layers bind; it adds kT/e ln(c/(1-c)) to the potential of ions.
+  between its ends. There ions pile up or are missing within the Debye length: the charge q that the layers bind there
+  adds kT/e b to the potential of ions, b = q/(q_end c_rest (1-c_rest)), and the filled share of sites is c with
+  ln(c/(1-c)) = b + ln(c_rest/(1-c_rest)). For small q that is a layer of q_end; it goes on without a limit.
 - Interfaces, Butler-Volmer: i = i0 [exp(alpha A/kT) - exp(-(1-alpha) A/kT)]. At the channel A goes with u_layer, c and
   the open-circuit voltage v_half + kT/e ln(x/(1-x)) + omega (1-2x) at the share x of filled sites at the surface, and i0
   with (c (1-x))^(1-alpha) x^alpha: insertion is proportional to 1 - x, the way back to x, so that x keeps its bounds.
+  Beyond exp(a_max) the rate levels off, as it does where a reorganisation energy is exceeded.
 
 Channel: shares x_0 (surface) ... x_3 of filled sites in four layers that grow in thickness, between which ions diffuse
 down their chemical potential: flow = D(x) [P(x_i) - P(x_j)] / distance, P = -ln(1-x) - omega x^2/kT, D falling
@@ -23,7 +25,7 @@ Conduction: G = m [q_sites sum(h_i x_i b(x_i)) + fe c_layer u_layer b(x_0)], b =
 Retention: a gate that is held lets ions go in or out by the reaction until the open-circuit voltage is that of the
 gate; an open gate loses by the electronic leak g_leak alone.
 
-At the start the gate is at 0 V and carries no current: that is where all deviations are zero. Defaults are the numbers
+At the start the gate is at v_start (0 V) and carries no current: that is where all deviations are zero. Defaults are the numbers
 of the example psg_wo3_pulse_train (100 x 50 nm, 10 nm of glass, 20 nm of WO3), whose sources are in
 ionsim/materials/ecram_sets.toml.
 """
@@ -45,7 +47,7 @@ _AREA_M2 = 100e-9 * 50e-9
 _p = {
     name: symbol(name)
     for name in """
-    x_start r_gate c_gate c_glass c_layer i0_gate i0_layer alpha g_glass v_hop ea_glass ea_gate ea_layer q_sites q_end
+    x_start v_start r_gate c_gate c_glass c_layer i0_gate i0_layer alpha g_glass v_hop ea_glass ea_gate ea_layer a_max q_sites q_end
     c_rest v_half omega share_0 share_1 share_2 d_rate d_fall dense_at ea_diff m_ch hop_ev x_crit x_width fe k_line
     g_off g_leak ea_leak c_over rth cth t_ref flicker
     """.split()
@@ -53,9 +55,10 @@ _p = {
 _vt, _temp = symbol("v_thermal"), symbol("temp")
 _u_gate, _u_glass, _u_layer = symbol("u_gate"), symbol("u_glass"), symbol("u_layer")
 _x = [symbol(f"x_{k}") for k in range(LAYERS)]
-_q = {name: symbol(name) for name in ("c_in", "c_out", "g_channel", "i_gate", "i_rg", "i_glass", "i_ion", "r_line")}
+_q = {name: symbol(name) for name in ("b_in", "b_out", "c_out", "g_channel", "i_gate", "i_rg", "i_glass", "i_ion", "r_line")}
 _shares = [_p["share_0"], _p["share_1"], _p["share_2"], 1 - _p["share_0"] - _p["share_1"] - _p["share_2"]]
 _odds_rest = (1 - _p["c_rest"]) / _p["c_rest"]
+_room = _p["q_end"] * _p["c_rest"] * (1 - _p["c_rest"])
 
 
 def _arrhenius(ea: str) -> Expr:
@@ -65,11 +68,6 @@ def _arrhenius(ea: str) -> Expr:
 
 def _held(x: Expr) -> Expr:
     return clip(x, 0, 1)
-
-
-def _odds(c: Expr) -> Expr:
-    """ln of c/(1-c) over that at rest."""
-    return log(c / (1 - c) * _odds_rest)
 
 
 def _barrier(x: Expr) -> Expr:
@@ -107,9 +105,7 @@ def _stored() -> Expr:
     """Energy in capacitances, end regions and channel, J."""
     held = [clip(x, Float(1e-12), 1 - Float(1e-12)) for x in _x]
     electric = sum(_p[c] * u**2 / 2 for c, u in (("c_gate", _u_gate), ("c_glass", _u_glass), ("c_layer", _u_layer)))
-    ends = sum(
-        _p["q_end"] * _vt * (_energy(c) + c * log(_odds_rest)) for c in (symbol("c_in"), symbol("c_out"))
-    )  # fmt: skip
+    ends = sum(_room * _vt * symbol(b) ** 2 / 2 for b in ("b_in", "b_out"))
     channel = sum(
         h * (_vt * _energy(x) + _p["omega"] * x * (1 - x) + _p["v_half"] * x)
         for h, x in zip(_shares, held, strict=True)
@@ -135,6 +131,8 @@ ECRAM = Model(
     summary="ECRAM: gate, drain, source; ions between a reservoir and a channel of four layers",
     parameters=(
         Parameter("x_start", "1", 0.15, "filled share of the channel's sites at t = 0", "chosen: mid-range", low=0, high=1),
+        Parameter("v_start", "V", 0.0, "gate voltage until t = 0, reached without ions in or out of the channel",
+                  "chosen: a circuit at rest"),
         Parameter("r_gate", "Ohm", 1e4, "resistance of the gate's wire and contact", "chosen", low=0, open_low=True),
         Parameter("c_gate", "F", 0.07 * _AREA_M2, "capacitance of the compact layer at the gate", _SET + ": PdHx/PSG",
                   low=0, open_low=True),
@@ -153,6 +151,9 @@ ECRAM = Model(
         Parameter("ea_glass", "eV", 0.45, "activation energy of ions' hops", _SET + ": PSG", low=0),
         Parameter("ea_gate", "eV", 0.35, "activation energy of i0_gate", _SET + ": PdHx/PSG", low=0),
         Parameter("ea_layer", "eV", 0.3, "activation energy of i0_layer", _SET + ": PSG/WO3", low=0),
+        Parameter("a_max", "1", 36.0, "exponent from which the rate at the channel levels off",
+                  "chosen: 1e4 times the currents of pulses, and below what an empty surface takes to be resolved",
+                  low=1, high=75),
         Parameter("q_sites", "C", constants.e * 1.86e28 * _AREA_M2 * 20e-9, "charge of all sites of the channel",
                   _SET + ": WO3, 20 nm", low=0, open_low=True),
         Parameter("q_end", "C", constants.e * 4e27 * _AREA_M2 * 0.2e-9, "charge of all sites of an end region of the electrolyte",
@@ -222,25 +223,20 @@ ECRAM = Model(
             ((symbol("v_gd") + symbol("v_gs")) / 2 - _p["v_half"] - _u_gate - _u_glass - _u_layer) / symbol("r_line"),
             "A", "current into the gate, without leak and overlap",
         ),
-        Quantity(
-            "c_in",
-            clip(_p["c_rest"] + (_p["c_glass"] * _u_glass - _p["c_gate"] * _u_gate) / _p["q_end"],
-                 Float(1e-3), 1 - Float(1e-3)),
-            "1", "filled share of the electrolyte's sites at the gate", shown=False,
-        ),
-        Quantity(
-            "c_out",
-            clip(_p["c_rest"] + (_p["c_layer"] * _u_layer - _p["c_glass"] * _u_glass) / _p["q_end"],
-                 Float(1e-3), 1 - Float(1e-3)),
-            "1", "filled share of the electrolyte's sites at the channel", shown=False,
-        ),
-        Quantity("a_gate", _u_gate - _vt * _odds(_q["c_in"]), "V", "affinity at the gate", shown=False),
+        Quantity("b_in", (_p["c_glass"] * _u_glass - _p["c_gate"] * _u_gate) / _room, "1",
+                 "potential over kT of ions in excess at the gate", shown=False),
+        Quantity("b_out", (_p["c_layer"] * _u_layer - _p["c_glass"] * _u_glass) / _room, "1",
+                 "potential over kT of ions in excess at the channel", shown=False),
+        Quantity("c_out", 1 / (1 + _odds_rest * exp_linear(-_q["b_out"])), "1",
+                 "filled share of the electrolyte's sites at the channel"),
+        Quantity("c_free", 1 / (1 + exp_linear(_q["b_out"]) / _odds_rest), "1", "free share there", shown=False),
+        Quantity("a_gate", _u_gate - _vt * _q["b_in"], "V", "affinity at the gate", shown=False),
         Quantity(
             "i_rg",
             _p["i0_gate"] * _arrhenius("ea_gate") * 2 * sinh_linear(symbol("a_gate") / (2 * _vt)),
             "A", "Faradaic current at the gate",
         ),
-        Quantity("w_glass", _u_glass + _vt * (_odds(_q["c_in"]) - _odds(_q["c_out"])), "V",
+        Quantity("w_glass", _u_glass + _vt * (_q["b_in"] - _q["b_out"]), "V",
                  "difference of the ions' potential over the electrolyte", shown=False),
         Quantity(
             "i_glass",
@@ -250,20 +246,20 @@ ECRAM = Model(
         ),
         Quantity(
             "i_ion",
-            _p["i0_layer"] * _arrhenius("ea_layer") / _norm
+            _p["i0_layer"] * _arrhenius("ea_layer") / _norm / (1 + exp_linear(_forth - _p["a_max"]) + exp_linear(_back - _p["a_max"]))
             * (
-                _q["c_out"] * power((1 - _q["c_out"]) / _odds_rest, -_alpha) * (1 - clip(_x[0], -1, 2)) * exp_linear(_forth)
-                - power((1 - _q["c_out"]) / _odds_rest, 1 - _alpha) * clip(_x[0], -1, 2) * exp_linear(_back)
+                _q["c_out"] * power(symbol("c_free") / _odds_rest, -_alpha) * (1 - clip(_x[0], -1, 2)) * exp_linear(_forth)
+                - power(symbol("c_free") / _odds_rest, 1 - _alpha) * clip(_x[0], -1, 2) * exp_linear(_back)
             ),
             "A", "Faradaic current into the channel",
         ),
         Quantity(
             "a_layer",
-            _u_layer + _vt * _odds(_q["c_out"]) - _p["omega"] * (1 - 2 * _held(_x[0]))
+            _u_layer + _vt * _q["b_out"] - _p["omega"] * (1 - 2 * _held(_x[0]))
             - _vt * log(clip(_x[0], Float(1e-12), 1) / clip(1 - _x[0], Float(1e-12), 1)),
             "V", "affinity at the channel", shown=False,
         ),
-        Quantity("v_open", _p["v_half"] + _u_layer - symbol("a_layer") + _vt * _odds(_q["c_out"]), "V",
+        Quantity("v_open", _p["v_half"] + _u_layer - symbol("a_layer") + _vt * _q["b_out"], "V",
                  "open-circuit voltage of the gate at the surface's state"),
         Quantity("d_now", _p["d_rate"] * _arrhenius("ea_diff"), "1/s", "diffusivity over thickness squared", shown=False),
         *(Quantity(f"j_{k}", _flow(k), "1/s", f"ions from layer {k} to {k + 1}", shown=False) for k in range(LAYERS - 1)),
@@ -293,7 +289,7 @@ ECRAM = Model(
         State("u_gate", sympy.S.Zero, (symbol("i_gate") - symbol("i_rg")) / _p["c_gate"], "voltage of the gate's layer", "V"),
         State("u_glass", sympy.S.Zero, (symbol("i_gate") - symbol("i_glass")) / _p["c_glass"],
               "voltage of the electrolyte", "V"),
-        State("u_layer", -_p["v_half"], (symbol("i_gate") - symbol("i_ion")) / _p["c_layer"],
+        State("u_layer", _p["v_start"] - _p["v_half"], (symbol("i_gate") - symbol("i_ion")) / _p["c_layer"],
               "voltage of the channel's layer", "V"),
     ),  # fmt: skip
     noises=(

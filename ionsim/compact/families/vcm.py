@@ -8,7 +8,10 @@ State: x, the density of vacancies in the disc over its largest value, between 0
   is retention.
 - Conduction: i = m g_on v/(1 + alpha (T - T0)) + (1 - m) i_off exp(-phi (1/kT - 1/kT0)) sinh(v/v_off), m = x^q: a
   metallic plug where the disc is full, thermally activated emission through a barrier where it is empty.
-- Heat: C dT/dt = i v - (T - T_ambient)/R; the terminal t lets neighbours heat each other.
+- Thermodiffusion: vacancies go to the cold, which in front of an electrode is out of the hot disc. A heat of transport
+  Q acts like a voltage: v - (Q/z) (T - T_ambient)/T drives. It hinders SET and helps RESET. Off by default.
+- Heat: C dT/dt = i v - (T - T_ambient)/R; the terminal t lets neighbours heat each other. R = R_on + (1 - m) R_gap/
+  (1 + c (T - T0)): the oxide of the empty disc conducts heat badly, and better when hot. R_gap is 0 by default.
 
 SET (v > 0) runs away: current heats, heat moves vacancies, vacancies carry current, until the series resistance takes
 the voltage. RESET stops itself: as the plug empties, current and temperature fall.
@@ -38,7 +41,8 @@ _KIM = "Kim, Choi and Lu, ACS Nano 8, 2369 (2014)"
 _TED = "Hardtdegen et al., IEEE TED 65, 3229 (2018)"
 
 _NAMES = """
-    x_start rs g_on mix alpha i_off v_off phi_off nu jump disc charge ea pw ea_rest x_rest rth cth t_ref flicker dx_max
+    x_start rs g_on mix alpha i_off v_off phi_off nu jump disc stretch charge ea pw ea_rest x_rest soret rth rth_gap
+    kappa_rise cth t_ref flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
 _v, _rise, _x = symbol("v_cell"), symbol("rise"), symbol("x")
@@ -79,6 +83,7 @@ VCM = Model(
             low=0,
             open_low=True,
         ),
+        Parameter("stretch", "1", 0.0, "by how much of itself the empty disc is thicker", "chosen: off", low=0),
         Parameter("charge", "1", 2.0, "charge of a vacancy in e", _JART, low=0, open_low=True),
         Parameter("ea", "eV", 1.35, "barrier of a jump", _JART, low=0),
         Parameter("pw", "1", 2.0, "exponent of the window", "chosen: gradual in both directions", low=1),
@@ -92,6 +97,7 @@ VCM = Model(
             low=0,
             high=1,
         ),
+        Parameter("soret", "eV", 0.0, "heat of transport of a vacancy, to the cold", "chosen: off", low=0),
         Parameter(
             "rth",
             "K/W",
@@ -100,6 +106,8 @@ VCM = Model(
             "chosen: RESET is gradual; " + _TED + " has 1.06e6",
             low=1e-3,
         ),
+        Parameter("rth_gap", "K/W", 0.0, "what the empty disc adds to it at t_ref", "chosen: off", low=0),
+        Parameter("kappa_rise", "1/K", 0.0, "rise of the empty disc's thermal conductivity", "chosen: off", low=0),
         Parameter(
             "cth",
             "J/K",
@@ -125,15 +133,41 @@ VCM = Model(
             "S",
             "conductance of the plug",
         ),
+        Quantity(
+            "rth_all",
+            _p["rth"] + (1 - _mix) * _p["rth_gap"] / (1 + _p["kappa_rise"] * clip(_t - _p["t_ref"], 0, 5000)),
+            "K/W",
+            "thermal resistance",
+            shown=False,
+        ),
         Quantity("i_gap", (1 - _mix) * _p["i_off"] * _activated, "A", "prefactor of the emission", shown=False),
         Quantity("i_cell", symbol("g_plug") * _v + symbol("i_gap") * sinh_linear(_v / _p["v_off"]), "A", "current"),
         Quantity("p_cell", symbol("i_cell") * _v, "W", "dissipated power"),
-        Quantity("drive", _p["charge"] * _p["jump"] / (2 * _p["disc"]) * _v / _vt, "1", "field over kT", shown=False),
+        Quantity(
+            "v_drive",
+            _p["charge"] * _v - _p["soret"] * clip(_rise, *RISE_K) / _t,
+            "V",
+            "voltage that drives vacancies, times their charge",
+            shown=False,
+        ),
+        Quantity("stretched", 1 + _p["stretch"] * (1 - _held), "1", "thickness over that of the full disc", shown=False),
+        Quantity(
+            "drive",
+            _p["jump"] / (2 * _p["disc"] * symbol("stretched")) * symbol("v_drive") / _vt,
+            "1",
+            "field over kT",
+            shown=False,
+        ),
         Quantity(
             "x_drift",
-            2 * _jumps * exp(-_p["ea"] / _vt) * sinh_linear(symbol("drive")) * window(_v, clip(_x, -1, 2), _p["pw"]),
+            2
+            * _jumps
+            / symbol("stretched")
+            * exp(-_p["ea"] / _vt)
+            * sinh_linear(symbol("drive"))
+            * window(symbol("v_drive"), clip(_x, -1, 2), _p["pw"]),
             "1/s",
-            "dx/dt by the field",
+            "dx/dt by field and heat",
         ),
         Quantity(
             "x_rate", symbol("x_drift") + _jumps * exp(-_p["ea_rest"] / _vt) * (_p["x_rest"] - _x), "1/s", "dx/dt"
@@ -142,7 +176,7 @@ VCM = Model(
     flows=(
         Flow("te", "ni", symbol("v_series") / _p["rs"]),
         Flow("ni", "be", symbol("i_cell")),
-        Flow("t", None, _rise / _p["rth"], capacitance=_p["cth"]),
+        Flow("t", None, _rise / symbol("rth_all"), capacitance=_p["cth"]),
         Flow("t", None, -symbol("p_cell")),
     ),
     states=(
