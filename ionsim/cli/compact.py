@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ionsim.cli import compact_export, compact_plot
 from ionsim.cli.console import is_root, number_text, say, show
 from ionsim.cli.devices import FileArgument, SetOption
 
@@ -24,7 +25,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group.command()(extract)
     group.command()(fit)
-    group.command()(export)
+    compact_export.register(group)
+    compact_plot.register(group)
     group.command()(verify)
     app.add_typer(group, name="compact")
 
@@ -73,21 +75,6 @@ def fit(
 
     given = None if device is None else load(device)
     _report(fit_measured(gather(sources, given), out, device=given), out)
-
-
-def export(
-    card: Annotated[Path, typer.Argument(metavar="CARD", help="A card.json.")],
-    format: Annotated[
-        str, typer.Option("--format", help="verilog-a, ngspice, vacask, aihwkit, crosssim, neurosim or csv.")
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the files.")] = Path("."),
-) -> None:
-    """Write a card as files that another simulator takes."""
-    from ionsim.compact.card import load_card
-    from ionsim.compact.exports import export_card
-
-    for path in export_card(load_card(card), format, out):
-        say(str(path))
 
 
 def verify(

@@ -133,6 +133,19 @@ class exp_linear(Helper):
         return exp(held) * (1 + (args[0] - held))
 
 
+class sinhc(Helper):
+    """sinh(a)/a, 1 at zero; constant beyond |a| = 60."""
+
+    nargs = 1
+
+    @classmethod
+    def definition(cls, *args: Any) -> Expr:
+        """By the series up to a^4 where |a| < 0.01: the next term is 2e-16."""
+        size = minimum(magnitude(args[0]), SINH_LIMIT)
+        safe, square = maximum(size, sympy.Rational(1, 100)), args[0] * args[0]
+        return select(size - sympy.Rational(1, 100), sympy.sinh(safe) / safe, 1 + square / 6 * (1 + square / 20))
+
+
 class softplus(Helper):
     """ln(1 + exp(a)) to full relative precision for any a.
 
@@ -166,7 +179,7 @@ class window(Helper):
 
 
 #: Every helper, in an order in which a definition uses only what stands before it.
-HELPERS: tuple[type[Helper], ...] = (clip, sinh_linear, exp_linear, softplus, window)
+HELPERS: tuple[type[Helper], ...] = (clip, sinh_linear, exp_linear, sinhc, softplus, window)
 
 
 def used_helpers(expressions: list[Expr]) -> list[type[Helper]]:

@@ -136,7 +136,7 @@ def _law(up: Sequence[PulseTrain], down: Sequence[PulseTrain], n: int) -> Update
 
 
 def _nodes(trains: Sequence[Floats], sign: float, grid: Floats) -> Floats:
-    """Node values from 0 to the whole range by least squares over all steps; the smoothing fills those without steps."""
+    """Node values from 0 to the whole range by least squares over all steps; smoothing fills those without steps."""
     w = np.concatenate([train[:-1] for train in trains])
     step = sign * np.concatenate([np.diff(train) for train in trains])
     place = np.clip((w + 1) / 2 * (len(grid) - 1), 0, len(grid) - 1)

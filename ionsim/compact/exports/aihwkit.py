@@ -1,6 +1,6 @@
 """aihwkit: a ``PiecewiseStepDevice`` and a noise model for inference, as JSON and as a Python module.
 
-The JSON needs nothing; the module imports torch and aihwkit. Fields are those of aihwkit 1.2 (devices.py of IBM/aihwkit).
+The JSON needs nothing; the module imports torch and aihwkit. Fields are those of aihwkit 1.2 (its ``devices.py``).
 A step is ``dw_min`` times the value between the nodes times (1 + ``dw_min_std`` times noise), so what differs between
 up and down lies in the two lists, and ``up_down`` is 0.
 """

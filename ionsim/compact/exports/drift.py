@@ -16,7 +16,7 @@ _CELLS = 4000
 
 @dataclass(frozen=True)
 class Levels:
-    """By rising conductance ``g_S`` (n,): standard deviation of programming, exponent of drift G ~ t^-nu and its spread.
+    """By rising conductance ``g_S`` (n,): spread of programming, exponent of the drift G ~ t^-nu and its spread.
 
     ``first_s``: the time since programming at which the conductance is the programmed one. ``read_noise``: of a read
     over its conductance. ``notes`` say where each comes from.
@@ -52,9 +52,7 @@ def levels(card: Card, law: UpdateLaw) -> Levels:
     return Levels(g, programming, nu, nu_sd, first, read, (programming_note, drift_note, read_note))
 
 
-def _drift(
-    card: Card, law: UpdateLaw
-) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], float, str]:
+def _drift(card: Card, law: UpdateLaw) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], float, str]:
     ends = (law.low_S, law.high_S)
     if not card.retention:
         return ends, (0.0, 0.0), (0.0, 0.0), 1.0, "drift: none, the card has no retention traces"

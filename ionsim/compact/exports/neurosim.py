@@ -107,12 +107,8 @@ def export(card: Card, folder: Path) -> list[Path]:
     content = {"format": "ionsim NeuroSim export", "card": card.name, "card_sha256": card.sha256(), "fields": fields}
     files = [folder / f"{card.name}_neurosim{ending}" for ending in (".json", ".h", ".csv")]
     files[0].write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    lists = {
-        name: np.mean([t.conductances_S for t in trains if len(t.conductances_S) == len(trains[0].conductances_S)], axis=0)
-        for name, trains in (("LTP", card.trains("up")), ("LTD", card.trains("down")))
-    }
-    text = render("neurosim.h.j2", card=card, fields=fields, sha256=card.sha256(),
-                  lists={name: [repr(g) for g in values.tolist()] for name, values in lists.items()})  # fmt: skip
+    lists = {"LTP": _mean_list(card.trains("up")), "LTD": _mean_list(card.trains("down"))}
+    text = render("neurosim.h.j2", card=card, fields=fields, sha256=card.sha256(), lists=lists)
     files[1].write_text(text, encoding="utf-8")
     rows = ["branch,device,cycle,pulse,conductance_S"]
     for name, trains in (("LTP", card.trains("up")), ("LTD", card.trains("down"))):
@@ -120,6 +116,13 @@ def export(card: Card, folder: Path) -> list[Path]:
             rows += [f"{name},{train.device},{train.cycle},{n},{g!r}" for n, g in enumerate(train.conductances_S)]
     files[2].write_text("\n".join(rows) + "\n", encoding="utf-8")
     return files
+
+
+def _mean_list(trains: Sequence[PulseTrain]) -> list[str]:
+    """The mean of the trains that are as long as the first one, as numbers of C++."""
+    length = len(trains[0].conductances_S)
+    whole = [train.conductances_S for train in trains if len(train.conductances_S) == length]
+    return [repr(g) for g in np.mean(whole, axis=0).tolist()]
 
 
 def _spread(trains: Sequence[PulseTrain], fits: Sequence[tuple[float, float]]) -> float:

@@ -28,21 +28,43 @@ def export(card: Card, folder: Path) -> list[Path]:
             writer.writerows([["" if cell is None else cell for cell in row] for row in content])
         written.append(path)
 
-    table("parameters", ("name", "value", "unit", "standard_error", "source"),
-          [(name, p.value, p.unit, p.standard_error, p.source) for name, p in card.parameters.items()])  # fmt: skip
-    table("errors", ("check", "condition", "held_out", "value", "limit", "unit", "passed"),
-          [(e.check, e.condition, e.held_out, e.value, e.limit, e.unit, e.passed) for e in card.errors])  # fmt: skip
-    table("pulses", ("direction", "amplitude", "amplitude_unit", "width_s", "device", "cycle", "pulse", "conductance_S"),
-          [(t.direction, t.amplitude, t.amplitude_unit, t.width_s, t.device, t.cycle, n, g)
-           for t in card.pulses for n, g in enumerate(t.conductances_S)])  # fmt: skip
-    table("retention", ("temperature_K", "device", "time_s", "conductance_S"),
-          [(t.temperature_K, t.device, time, g) for t in card.retention
-           for time, g in zip(t.times_s, t.conductances_S, strict=True)])  # fmt: skip
-    table("benchmark", ("metric", "value", "unit", "low", "high", "note"),
-          [(name, m.value, m.unit, *(m.interval or (None, None)), m.note) for name, m in card.benchmark.items()])  # fmt: skip
+    table(
+        "parameters",
+        ("name", "value", "unit", "standard_error", "source"),
+        [(name, item.value, item.unit, item.standard_error, item.source) for name, item in card.parameters.items()],
+    )
+    error = ("check", "condition", "held_out", "value", "limit", "unit", "measured", "model", "passed")
+    table("errors", error, [[getattr(row, key) for key in error] for row in card.errors])
+    pulse = ("direction", "amplitude", "amplitude_unit", "width_s", "read_V", "device", "cycle")
+    table(
+        "pulses",
+        (*pulse, "pulse", "conductance_S"),
+        [
+            (*(getattr(train, key) for key in pulse), number, g)
+            for train in card.pulses
+            for number, g in enumerate(train.conductances_S)
+        ],
+    )
+    table(
+        "retention",
+        ("temperature_K", "device", "time_s", "conductance_S"),
+        [
+            (trace.temperature_K, trace.device, time, g)
+            for trace in card.retention
+            for time, g in zip(trace.times_s, trace.conductances_S, strict=True)
+        ],
+    )
+    table(
+        "benchmark",
+        ("metric", "value", "unit", "low", "high", "note"),
+        [
+            (name, item.value, item.unit, *(item.interval or (None, None)), item.note)
+            for name, item in card.benchmark.items()
+        ],
+    )
     for name, statistics in (("samples", card.statistics), ("observed_samples", card.observed)):
         if statistics is not None:
             drawn = sample(statistics, N_DEVICES, N_CYCLES, SEED)
-            table(name, ("device", "cycle", *statistics.names),
-                  [(d, c, *drawn[d, c].tolist()) for d in range(N_DEVICES) for c in range(N_CYCLES)])  # fmt: skip
+            rows = [(d, c, *drawn[d, c].tolist()) for d in range(N_DEVICES) for c in range(N_CYCLES)]
+            table(name, ("device", "cycle", *statistics.names), rows)
     return written

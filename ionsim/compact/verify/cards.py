@@ -14,6 +14,8 @@ import ionsim.compact
 from ionsim.compact.card import Card, load_card
 from ionsim.compact.description import CompactError
 from ionsim.compact.verify import CHECKS, TRIALS, Trial
+from ionsim.compact.verify.exports import export_records as library_records
+from ionsim.compact.verify.spread import spread_records
 from ionsim.errors import nearest
 from ionsim.verification.record import Record
 
@@ -38,6 +40,7 @@ def verify_card(folder: Path, checks: Sequence[str] | None = None) -> dict[str, 
     known: dict[str, Callable[[], list[Record]]] = {
         "held out": lambda: held_out_records(card, folder / "heldout"),
         "exports": lambda: export_records(card),
+        "spread": lambda: spread_records(card),
     }
     trial = card_trial(card)
     if trial is not None:
@@ -81,7 +84,10 @@ def held_out_records(card: Card, folder: Path) -> list[Record]:
 
 
 def export_records(card: Card) -> list[Record]:
-    """Every format is written, twice with the same bytes; those that need pulse trains are left out without them."""
+    """Every format is written, twice with the same bytes; those that need pulse trains are left out without them.
+
+    Then what ``verify.exports`` finds in the libraries that are there.
+    """
     from ionsim.compact.exports import FORMATS, export_card
 
     found = []
@@ -92,4 +98,4 @@ def export_records(card: Card) -> list[Record]:
             first, second = (export_card(card, format, Path(name) / format / str(k)) for k in range(2))
             differing = sum(a.read_bytes() != b.read_bytes() for a, b in zip(first, second, strict=True))
             found.append(Record.below(f"{format}: files that differ when written again", differing, 0))
-    return found
+    return found + library_records(card)

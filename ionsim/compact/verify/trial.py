@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ionsim.compact.circuits import Circuit, Sine, Solution, Waveform, gated, single
 from ionsim.compact.description import Model
-from ionsim.compact.families import ECRAM, VCM
+from ionsim.compact.families import ECM, ECRAM, VCM
 
 Floats = NDArray[np.float64]
 
@@ -98,6 +98,24 @@ TRIALS = {
         fast_V=0.5,
         fast_Hz=1e8,
         write_V=1.3,
+        bake_K=398.15,
+    ),
+    "ecm": Trial(
+        model=ECM,
+        start="x_start",
+        sweep_V=(1.5, -1.5, 0.0),
+        rate_V_per_s=1.0,
+        pulses_V=(1.3, -1.3),
+        n_pulses=20,
+        width_s=1e-6,
+        edge_s=2e-8,
+        pulse_start=0.3,
+        read_V=0.1,
+        wave_V=0.7,
+        slow_Hz=1e3,
+        fast_V=0.3,
+        fast_Hz=1e6,
+        write_V=1.8,
         bake_K=398.15,
     ),
     "ecram": Trial(
