@@ -188,6 +188,36 @@ class PulseTarget:
         return np.concatenate(found)
 
 
+class ReadTarget:
+    """A state that is read from time to time: conductance at the end of each read."""
+
+    def __init__(self, measurement: Measurement, model: Model, *, staircase: bool = False) -> None:
+        self.measurement = measurement
+        self.replay = Replay(model, measurement.device.drive, measurement.ambient_K, staircase=staircase)
+        self.times_s, self.conductances_S = reads(measurement.series)
+
+    def replayed(self, values: Mapping[str, float]) -> dict[str, Floats]:
+        """The series of the model under these reads."""
+        return self.replay(values)
+
+    def errors(self, series: Mapping[str, Floats]) -> Floats:
+        """log10 of model over measured conductance at each read (n,)."""
+        times_s, own = reads(series)
+        return np.asarray(np.interp(self.times_s, times_s, np.log10(own)) - np.log10(self.conductances_S))
+
+    def residuals(self, values: Mapping[str, float]) -> Floats:
+        """Log conductances, together as much as a switching time."""
+        return np.asarray(3.0 * self.errors(self.replayed(values)) / (CURRENT * np.sqrt(len(self.times_s))))
+
+
+def reads(series: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    """Times (n,) and conductances (n,) of reads: the last sample at the full voltage of each."""
+    volts = series["voltage_V"]
+    full = volts > 0.999 * volts.max()
+    last = np.flatnonzero(full & ~np.append(full[1:], False))
+    return series["time_s"][last], series["conductance_S"][last]
+
+
 class Targets:
     """Many targets as one residual function, of one length whatever fails."""
 

@@ -25,7 +25,18 @@ from ionsim.compact.description import CompactError, Model
 from ionsim.compact.extraction import compare
 from ionsim.compact.extraction.fitting import Free, fit
 from ionsim.compact.extraction.protocol import ErrorRow, Experiment, Fitted, Measurement
-from ionsim.compact.extraction.targets import CURRENT, ENERGY, TIME, VOLTAGE, PulseTarget, SweepTarget, Target, Targets
+from ionsim.compact.extraction.targets import (
+    CURRENT,
+    ENERGY,
+    TIME,
+    VOLTAGE,
+    PulseTarget,
+    ReadTarget,
+    SweepTarget,
+    Target,
+    Targets,
+    reads,
+)
 from ionsim.compact.families import VCM
 from ionsim.config import Device, VcmDevice
 from ionsim.config.waveforms import Sweep
@@ -92,6 +103,52 @@ STRESSES = (
 )
 
 
+#: Temperatures (K) and times between reads (s) of the retention of the high-resistance state that the device file
+#: describes, and whether held out: half of its gain in conductance falls within.
+RETENTION = ((600.0, 6e-3, False), (500.0, 0.6, False), (450.0, 12.0, True))
+
+#: Reads of a retention, and their voltage.
+_READS, _READ_V = 40, 0.1
+
+
+def retention(device: Device, ambient_K: float, interval_s: float, held_out: bool) -> Experiment:
+    """The state of the device file, kept at a temperature and read from time to time."""
+    drive = {"kind": "read", "voltage_V": _READ_V, "repeats": _READS, "interval_s": interval_s}
+    return Experiment(
+        f"retention_{ambient_K:.0f}K", "held_out" if held_out else "retention",
+        device.replace({"drive": drive, "ambient_K": ambient_K}), f"kept at {ambient_K:g} K", "retention",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trains:
+    """Equal pulses up, then down, from a state that a shallow RESET leaves; read in between at ``_READ_V``.
+
+    Chosen with a first fit so that steps are small in both directions: the SET of a whole gap is abrupt.
+    """
+
+    reset_V: float = -1.0
+    up_V: float = 1.1
+    down_V: float = -1.1
+    width_s: float = 1e-4
+    count: int = 20
+
+
+def trains(device: Device, shape: Trains) -> Experiment:
+    """Potentiation and depression."""
+    drive = _cycle(device)
+    edge_s = shape.width_s / 20
+    pulses = [_ramp("forming", FORMING_V, drive.ramp_rate_V_per_s, drive.stages[0].compliance_A or drive.compliance_A),
+              _ramp("reset", shape.reset_V, drive.ramp_rate_V_per_s, None)]  # fmt: skip
+    for name, volts in (("up", shape.up_V), ("down", shape.down_V)):
+        pulses += [{"name": f"{name}{k}", "amplitude_V": volts, "rise_s": edge_s, "width_s": shape.width_s,
+                    "fall_s": edge_s, "rest_s": 2 * shape.width_s} for k in range(shape.count)]  # fmt: skip
+    changes = {"drive": {"kind": "sequence", "pulses": pulses, "read_V": _READ_V, "points": 3,
+                         "series_resistance_ohm": drive.series_resistance_ohm}}  # fmt: skip
+    what = f"{shape.count} pulses of {shape.up_V:g} V up, of {shape.down_V:g} V down, {shape.width_s:g} s each"
+    return Experiment("pulses", "pulses", device.replace(changes), what, "trains")
+
+
 @dataclass(frozen=True)
 class VcmExtraction:
     """How a cell of the family ``vcm`` is identified; the plan's numbers are chosen for cells of about 1 to 2 V.
@@ -128,6 +185,9 @@ class VcmExtraction:
         shallow = round(stop_V * self.held_reset_share, 3)
         found.append(self._sweep(device, {"drive.stages.reset.stop_V": shallow}, "held_out", f"_{-shallow:g}V"))
         found += [self._stress(device, drive, stress) for stress in self.stresses]
+        if isinstance(device, VcmDevice) and device.model == "continuum":
+            found += [retention(device, *each) for each in RETENTION]
+            found.append(trains(device, Trains()))
         return found
 
     def _sweep(self, device: Device, changes: Mapping[str, Any], role: Any, ending: str = "") -> Experiment:
@@ -182,7 +242,9 @@ class VcmExtraction:
             found |= {"charge": (device.vacancy.charge_e, "vacancy.charge_e of the device file")}
         return found
 
-    def targets(self, measured: Iterable[Measurement], roles: Sequence[str] = ("fit", "held_out")) -> list[Target]:
+    def targets(
+        self, measured: Iterable[Measurement], roles: Sequence[str] = ("fit", "held_out", "retention")
+    ) -> list[Target]:
         """What can be compared, of the given roles."""
         found: list[Target] = []
         for one in measured:
@@ -193,11 +255,13 @@ class VcmExtraction:
                 found.append(SweepTarget(one, self.model, WEIGHTS, staircase=staircase))
             elif one.kind in ("set", "reset"):
                 found.append(PulseTarget(one, self.model, STRESS, closing_A=_closing_A(one), staircase=staircase))
+            elif one.kind == "retention":
+                found.append(ReadTarget(one, self.model, staircase=staircase))
         return found
 
     def fit(self, measured: Sequence[Measurement], fixed: Mapping[str, float]) -> Fitted:
         """Fit all of role "fit" together; raises CompactError without any."""
-        targets = self.targets(measured, ("fit",))
+        targets = self.targets(measured, ("fit", "retention"))
         if not targets:
             raise CompactError("fit: no sweep and no stress among the measurements; at least one sweep is needed")
         free = [item for item in self.free if item.name not in fixed]
@@ -214,6 +278,10 @@ class VcmExtraction:
             one, series = target.measurement, target.replayed(fitted.values)
             if isinstance(target, SweepTarget):
                 rows += _sweep_rows(one, series)
+            elif isinstance(target, ReadTarget):
+                rms = float(np.sqrt(np.mean(target.errors(series) ** 2)))
+                held = one.role == "held_out"
+                rows.append(ErrorRow("rms log10 G kept", f"{one.ambient_K:g} K", held, rms, CURRENT, "decades"))
             elif isinstance(target, PulseTarget):
                 rows += _stress_rows(target, series)
                 if target.closing_s is not None:
@@ -232,6 +300,31 @@ class VcmExtraction:
                 if own is not None:
                     one = target.measurement
                     found.append((one.name, one.role == "held_out", target.closing_s, own))
+        return found
+
+    def pulses(self, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
+        """Conductances before the first pulse and after each, up and down, for the card."""
+        found = []
+        for one in measured:
+            if one.kind != "trains":
+                continue
+            drive: Any = one.device.drive
+            ends = [int(np.flatnonzero(one.series["stage"] == k)[-1]) for k in range(len(one.stages))]
+            read = one.series["conductance_S"][ends]
+            for direction in ("up", "down"):
+                of = [k for k, name in enumerate(one.stages) if name.startswith(direction)]
+                pulse = drive.pulses[of[0]]
+                found.append({"direction": direction, "amplitude": pulse.amplitude_V, "width_s": pulse.width_s,
+                              "read_V": drive.read_V, "conductances_S": read[of[0] - 1 : of[-1] + 1]})  # fmt: skip
+        return found
+
+    def retention(self, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
+        """Conductance against time of what was kept at a temperature, for the card."""
+        found = []
+        for one in measured:
+            if one.kind == "retention":
+                times_s, conductances_S = reads(one.series)
+                found.append({"temperature_K": one.ambient_K, "times_s": times_s, "conductances_S": conductances_S})
         return found
 
     def validity(self, measured: Sequence[Measurement]) -> dict[str, tuple[float, float]]:
