@@ -188,6 +188,35 @@ class PulseTarget:
         return np.concatenate(found)
 
 
+class TrainTarget:
+    """Trains of pulses with reads in between: conductance at the end of each rest, from the last before the trains."""
+
+    def __init__(self, measurement: Measurement, model: Model, first: str = "up0", *, staircase: bool = False) -> None:
+        self.measurement, self._count = measurement, len(measurement.stages)
+        self.replay = Replay(model, measurement.device.drive, measurement.ambient_K, staircase=staircase)
+        self._first = measurement.stages.index(first) - 1
+
+    def replayed(self, values: Mapping[str, float]) -> dict[str, Floats]:
+        """The series of the model under these pulses."""
+        return self.replay(values)
+
+    def errors(self, series: Mapping[str, Floats]) -> Floats:
+        """log10 of model over measured conductance before the first pulse and after each (n,)."""
+        own, true = (rests(each, self._count)[self._first :] for each in (series, self.measurement.series))
+        return np.asarray(np.log10(own / true))
+
+    def residuals(self, values: Mapping[str, float]) -> Floats:
+        """Log conductances, together as much as a switching time."""
+        errors = self.errors(self.replayed(values))
+        return np.asarray(3.0 * errors / (CURRENT * np.sqrt(len(errors))))
+
+
+def rests(series: Mapping[str, Floats], stages: int) -> Floats:
+    """Conductance (n,) at the end of each of ``stages`` stages."""
+    ends = [int(np.flatnonzero(series["stage"] == k)[-1]) for k in range(stages)]
+    return np.asarray(series["conductance_S"][ends])
+
+
 class ReadTarget:
     """A state that is read from time to time: conductance at the end of each read."""
 

@@ -35,7 +35,9 @@ from ionsim.compact.extraction.targets import (
     SweepTarget,
     Target,
     Targets,
+    TrainTarget,
     reads,
+    rests,
 )
 from ionsim.compact.families import VCM
 from ionsim.config import Device, VcmDevice
@@ -46,37 +48,35 @@ Floats = NDArray[np.float64]
 #: Weight of forming, and of everything else 1: see above.
 WEIGHTS = {"forming": 0.05}
 
+#: Roles of what is compared.
+EVERY = ("fit", "held_out", "pulses", "retention")
+
 #: Name of the first pulse of a stress.
 STRESS = "t0"
 
 #: Share of the compliance that counts as closed.
-_CLOSED = 0.6
+_CLOSED = 0.9
 
 #: Pulses of a stress: each this much longer than the one before, from and to these shares of the expected time.
 _GROWTH, _SHORTEST, _LONGEST = 3.0, 1 / 200, 15.0
 
 
-#: Parameters that are fitted, with starts and bounds; starts chosen near cells of the continuum.
+#: Parameters that are fitted, with starts and bounds; starts are where fits of hfo2_continuum from many others ended.
 FREE = (
-    Free("x_start", 0.1, 1e-5, 0.9),
-    Free("rs", 150.0, 1.0, 600.0),
-    Free("g_on", 3e-3, 2e-4, 0.5),
-    Free("mix", 2.0, 0.5, 8.0),
-    Free("i_off", 4e-4, 5e-5, 2e-3),
-    Free("phi_off", 0.045, 0.005, 0.2),
-    Free("phi_plug", 0.045, 1e-3, 0.2),
-    Free("nu", 1e12, 1e9, 1e17),
-    Free("disc", 5e-10, 1e-10, 1e-8),
-    Free("stretch", 0.3, 1e-3, 30.0),
-    Free("ea", 1.3, 0.8, 1.8),
-    Free("pw", 2.0, 1.0, 12.0),
-    Free("slowing", 2.0, 1.0, 6.0),
-    Free("soret", 0.2, 1e-3, 3.0),
-    Free("ea_rest", 1.4, 0.8, 1.8),
-    Free("x_rest", 0.3, 0.01, 0.99),
-    Free("rth", 4e5, 1e5, 2e6),
-    Free("rth_gap", 4e5, 1e4, 1e7),
-    Free("kappa_rise", 0.03, 1e-5, 1.0),
+    Free("x_start", 0.1, 1e-4, 0.9),
+    Free("rs", 250.0, 1.0, 600.0),
+    Free("g_on", 3.3e-3, 2e-4, 0.5),
+    Free("mix", 1.8, 0.5, 8.0),
+    Free("i_off", 3.5e-4, 5e-5, 2e-3),
+    Free("phi_off", 0.032, 0.005, 0.2),
+    Free("phi_plug", 0.039, 1e-3, 0.2),
+    Free("nu", 8e15, 1e9, 1e19),
+    Free("disc", 1.9e-9, 1e-10, 1e-8),
+    Free("stretch", 6.0, 1e-3, 100.0),
+    Free("ea", 1.52, 0.8, 2.5),
+    Free("ea_rest", 1.83, 0.8, 3.0),
+    Free("rth", 4.8e5, 5e4, 3e6),
+    Free("rth_gap", 4e6, 1e4, 1e8),
 )
 
 
@@ -228,6 +228,13 @@ class VcmExtraction:
         """What is not fitted: hops as the device file has them, and what no measurement of this plan shows."""
         found = {
             "v_off": (5.0, "the conduction of the physics is ohmic at a given temperature"),
+            "pw": (1.0, "freed, it goes to its lower end, where RESET is a law of the first order"),
+            "slowing": (5.0, "chosen: between 4 and 20 the fit is as good"),
+            "x_rest": (0.0, "freed, it is not distinguished from 0: heat empties the disc of these cells"),
+            "kappa_rise": (
+                0.1,
+                "Kim, Choi and Lu: of the oxide without vacancies; with rth_gap alone it is not identified",
+            ),
             "alpha": (0.0, "the plug's conduction does not depend on temperature within what the fit sees"),
             "t_ref": (300.0, "temperature at which conductances are given"),
             "cth": (1e-17, "heat of the disc, faster than anything fitted"),
@@ -235,6 +242,7 @@ class VcmExtraction:
         if isinstance(device, VcmDevice) and device.model == "continuum":
             keys = device.continuum
             found |= {
+                "kappa_rise": (keys.insulating_per_K, "continuum.insulating_per_K of the device file"),
                 "jump": (keys.hop_nm * 1e-9, "continuum.hop_nm of the device file"),
                 "charge": (keys.charge_e, "continuum.charge_e of the device file"),
             }
@@ -242,9 +250,7 @@ class VcmExtraction:
             found |= {"charge": (device.vacancy.charge_e, "vacancy.charge_e of the device file")}
         return found
 
-    def targets(
-        self, measured: Iterable[Measurement], roles: Sequence[str] = ("fit", "held_out", "retention")
-    ) -> list[Target]:
+    def targets(self, measured: Iterable[Measurement], roles: Sequence[str] = EVERY) -> list[Target]:
         """What can be compared, of the given roles."""
         found: list[Target] = []
         for one in measured:
@@ -255,13 +261,15 @@ class VcmExtraction:
                 found.append(SweepTarget(one, self.model, WEIGHTS, staircase=staircase))
             elif one.kind in ("set", "reset"):
                 found.append(PulseTarget(one, self.model, STRESS, closing_A=_closing_A(one), staircase=staircase))
+            elif one.kind == "trains":
+                found.append(TrainTarget(one, self.model, staircase=staircase))
             elif one.kind == "retention":
                 found.append(ReadTarget(one, self.model, staircase=staircase))
         return found
 
     def fit(self, measured: Sequence[Measurement], fixed: Mapping[str, float]) -> Fitted:
         """Fit all of role "fit" together; raises CompactError without any."""
-        targets = self.targets(measured, ("fit", "retention"))
+        targets = self.targets(measured, ("fit",))
         if not targets:
             raise CompactError("fit: no sweep and no stress among the measurements; at least one sweep is needed")
         free = [item for item in self.free if item.name not in fixed]
@@ -278,10 +286,12 @@ class VcmExtraction:
             one, series = target.measurement, target.replayed(fitted.values)
             if isinstance(target, SweepTarget):
                 rows += _sweep_rows(one, series)
+            elif isinstance(target, TrainTarget):
+                rms = float(np.sqrt(np.mean(target.errors(series) ** 2)))
+                rows.append(ErrorRow("rms log10 G of pulse trains", "up and down", True, rms, CURRENT, "decades"))
             elif isinstance(target, ReadTarget):
                 rms = float(np.sqrt(np.mean(target.errors(series) ** 2)))
-                held = one.role == "held_out"
-                rows.append(ErrorRow("rms log10 G kept", f"{one.ambient_K:g} K", held, rms, CURRENT, "decades"))
+                rows.append(ErrorRow("rms log10 G kept", f"{one.ambient_K:g} K", True, rms, CURRENT, "decades"))
             elif isinstance(target, PulseTarget):
                 rows += _stress_rows(target, series)
                 if target.closing_s is not None:
@@ -309,8 +319,7 @@ class VcmExtraction:
             if one.kind != "trains":
                 continue
             drive: Any = one.device.drive
-            ends = [int(np.flatnonzero(one.series["stage"] == k)[-1]) for k in range(len(one.stages))]
-            read = one.series["conductance_S"][ends]
+            read = rests(one.series, len(one.stages))
             for direction in ("up", "down"):
                 of = [k for k, name in enumerate(one.stages) if name.startswith(direction)]
                 pulse = drive.pulses[of[0]]
