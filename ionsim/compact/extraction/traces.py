@@ -40,8 +40,9 @@ def write_trace(measured: Measurement, folder: Path, rows: int = ROWS) -> list[P
     series = {name: measured.series[name] for name in COLUMNS if name in measured.series}
     kept = _thinned(series, Drive(measured.device.drive).corners_s, rows)
     lines = [f"# role = {measured.role}, kind = {measured.kind}, seed = {measured.seed}", ",".join(series)]
-    lines += [",".join(f"{series[name][k]:.6g}" if name != "time_s" else f"{series[name][k]:.9g}" for name in series)
-              for k in kept]  # fmt: skip
+    # pulses of nanoseconds after seconds of sweep: times need all their digits
+    for k in kept:
+        lines.append(",".join(repr(float(v[k])) if name == "time_s" else f"{v[k]:.6g}" for name, v in series.items()))
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{measured.name}.csv", folder / f"{measured.name}.toml"]
     write_text(paths[0], "\n".join(lines) + "\n")
@@ -97,7 +98,10 @@ def read_trace(path: Path, device: Device | None = None) -> Measurement:
     middles = series["time_s"] - 0.5 * np.diff(series["time_s"], prepend=0.0)
     series.setdefault("stage", np.array([float(drive.stage(float(time_s))) for time_s in middles]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        series["conductance_S"] = np.where(series["device_V"] != 0, series["current_A"] / series["device_V"], np.nan)
+        found = series["current_A"] / series["device_V"]
+    # at 0 V the conductance is that of the row before, as in a run
+    known = np.maximum.accumulate(np.where(np.abs(series["device_V"]) > 1e-9, np.arange(count), 0))
+    series["conductance_S"] = found[known]
     return Measurement(path.stem, role, kind, seed, device, series, drive.stages)
 
 
