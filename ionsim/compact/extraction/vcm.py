@@ -380,7 +380,8 @@ class VcmExtraction:
         )  # fmt: skip
 
     def validity(self, measured: Sequence[Measurement]) -> dict[str, tuple[float, float]]:
-        """What the measurements cover: quantity with its unit -> [low, high]."""
+        """What the fitted measurements cover: quantity with its unit -> [low, high]."""
+        measured = [one for one in measured if one.role == "fit"] or measured
         volts = [float(v) for one in measured for v in (one.series["voltage_V"].min(), one.series["voltage_V"].max())]
         rates = [one.device.drive.ramp_rate_V_per_s for one in measured if isinstance(one.device.drive, Sweep)]
         ambients = [one.ambient_K for one in measured]
