@@ -18,7 +18,7 @@ import sympy
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
-from ionsim.compact.description import HOLD_PER_S, STATE_CHARGE_C, CompactError, Model, Quantity, symbol
+from ionsim.compact.description import HOLD_PER_S, CompactError, Model, Quantity, symbol
 from ionsim.compact.functions import expand_helpers
 
 Floats = NDArray[np.float64]
@@ -230,14 +230,14 @@ def residual(
             out.resistive_slope[row] += sign * slope[index]
             for column, other in ends:
                 out.reactive_slope[row, column] += sign * other * capacitance[index]
-    for index in range(len(model.states)):
+    for index, state in enumerate(model.states):
         row = len(model.nodes) + index
-        out.reactive_slope[row, row] = STATE_CHARGE_C
+        out.reactive_slope[row, row] = state.charge_C
         if held:
-            out.resistive[row] = STATE_CHARGE_C * HOLD_PER_S * unknowns[row]
-            out.resistive_slope[row, row] = STATE_CHARGE_C * HOLD_PER_S
+            out.resistive[row] = state.charge_C * HOLD_PER_S * unknowns[row]
+            out.resistive_slope[row, row] = state.charge_C * HOLD_PER_S
         else:
-            out.resistive[row] = -STATE_CHARGE_C * value[n_flows + index]
-            out.resistive_slope[row] = -STATE_CHARGE_C * slope[n_flows + index]
+            out.resistive[row] = -state.charge_C * value[n_flows + index]
+            out.resistive_slope[row] = -state.charge_C * slope[n_flows + index]
     out.reactive[:] = out.reactive_slope @ unknowns
     return out

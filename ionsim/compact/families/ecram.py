@@ -32,11 +32,14 @@ ionsim/materials/ecram_sets.toml.
 
 import sympy
 from scipy import constants
-from sympy import Expr, Float, Rational, exp, log
+from sympy import Expr, Float, Integer, exp, log
 
 from ionsim.compact.description import Flow, Model, Node, Noise, Parameter, Probe, Quantity, State, symbol
 from ionsim.compact.families.vcm import BOLTZMANN, K_OVER_E, RISE_K
-from ionsim.compact.functions import clip, exp_linear, maximum, minimum, power, sinh_linear
+from ionsim.compact.functions import clip, exp_linear, maximum, minimum, sinh_linear, softplus
+
+#: Pace of voltages, which follow the gate within picoseconds.
+PACE = 1e-6
 
 #: Layers of the channel, from the surface to the back.
 LAYERS = 4
@@ -55,7 +58,7 @@ _p = {
 _vt, _temp = symbol("v_thermal"), symbol("temp")
 _u_gate, _u_glass, _u_layer = symbol("u_gate"), symbol("u_glass"), symbol("u_layer")
 _x = [symbol(f"x_{k}") for k in range(LAYERS)]
-_q = {name: symbol(name) for name in ("b_in", "b_out", "c_out", "g_channel", "i_gate", "i_rg", "i_glass", "i_ion", "r_line")}
+_q = {name: symbol(name) for name in ("b_in", "b_out", "g_channel", "i_gate", "i_rg", "i_glass", "i_ion", "r_line")}
 _shares = [_p["share_0"], _p["share_1"], _p["share_2"], 1 - _p["share_0"] - _p["share_1"] - _p["share_2"]]
 _odds_rest = (1 - _p["c_rest"]) / _p["c_rest"]
 _room = _p["q_end"] * _p["c_rest"] * (1 - _p["c_rest"])
@@ -116,14 +119,17 @@ def _stored() -> Expr:
 def _out_of(k: int) -> Expr:
     """Rate of layer k, 1/s."""
     into = symbol("i_ion") / _p["q_sites"] if k == 0 else symbol(f"j_{k - 1}")
-    onward = symbol(f"j_{k}") if k < LAYERS - 1 else sympy.Integer(0)
+    onward = symbol(f"j_{k}") if k < LAYERS - 1 else Integer(0)
     return (into - onward) / _shares[k]
 
 
 _alpha = _p["alpha"]
-_forth = _alpha * (_u_layer - _p["omega"] * (1 - 2 * _held(_x[0]))) / _vt
-_back = -(1 - _alpha) * (_u_layer - _p["omega"] * (1 - 2 * _held(_x[0]))) / _vt
-_norm = power(_p["c_rest"] / 2, 1 - _alpha) * power(Rational(1, 2), _alpha)
+# logarithms of both rates over i0 and over the share of sites that takes part: filled ions and free sites in front
+_drive = (_u_layer - _p["omega"] * (1 - 2 * _held(_x[0]))) / _vt
+_logit = _q["b_out"] - log(_odds_rest)
+_norm = (1 - _alpha) * log(_p["c_rest"] / 2) - _alpha * log(Integer(2))
+_forth = _alpha * (_drive + softplus(_logit) + log(_odds_rest)) - softplus(-_logit) - _norm
+_back = -(1 - _alpha) * (_drive + softplus(_logit) + log(_odds_rest)) - _norm
 
 ECRAM = Model(
     name="ion_ecram",
@@ -227,9 +233,8 @@ ECRAM = Model(
                  "potential over kT of ions in excess at the gate", shown=False),
         Quantity("b_out", (_p["c_layer"] * _u_layer - _p["c_glass"] * _u_glass) / _room, "1",
                  "potential over kT of ions in excess at the channel", shown=False),
-        Quantity("c_out", 1 / (1 + _odds_rest * exp_linear(-_q["b_out"])), "1",
-                 "filled share of the electrolyte's sites at the channel"),
-        Quantity("c_free", 1 / (1 + exp_linear(_q["b_out"]) / _odds_rest), "1", "free share there", shown=False),
+        Quantity("forth", _forth, "1", "logarithm of the rate of insertion", shown=False),
+        Quantity("back", _back, "1", "logarithm of the rate of the way back", shown=False),
         Quantity("a_gate", _u_gate - _vt * _q["b_in"], "V", "affinity at the gate", shown=False),
         Quantity(
             "i_rg",
@@ -246,11 +251,9 @@ ECRAM = Model(
         ),
         Quantity(
             "i_ion",
-            _p["i0_layer"] * _arrhenius("ea_layer") / _norm / (1 + exp_linear(_forth - _p["a_max"]) + exp_linear(_back - _p["a_max"]))
-            * (
-                _q["c_out"] * power(symbol("c_free") / _odds_rest, -_alpha) * (1 - clip(_x[0], -1, 2)) * exp_linear(_forth)
-                - power(symbol("c_free") / _odds_rest, 1 - _alpha) * clip(_x[0], -1, 2) * exp_linear(_back)
-            ),
+            _p["i0_layer"] * _arrhenius("ea_layer")
+            * ((1 - clip(_x[0], -1, 2)) * exp_linear(symbol("forth")) - clip(_x[0], -1, 2) * exp_linear(symbol("back")))
+            / (1 + exp_linear(symbol("forth") - _p["a_max"]) + exp_linear(symbol("back") - _p["a_max"])),
             "A", "Faradaic current into the channel",
         ),
         Quantity(
@@ -286,15 +289,16 @@ ECRAM = Model(
             State(f"x_{k}", _p["x_start"], _out_of(k), f"filled share in layer {k} of the channel", low=0, high=1)
             for k in range(1, LAYERS)
         ),
-        State("u_gate", sympy.S.Zero, (symbol("i_gate") - symbol("i_rg")) / _p["c_gate"], "voltage of the gate's layer", "V"),
+        State("u_gate", sympy.S.Zero, (symbol("i_gate") - symbol("i_rg")) / _p["c_gate"], "voltage of the gate's layer",
+              "V", pace=PACE),
         State("u_glass", sympy.S.Zero, (symbol("i_gate") - symbol("i_glass")) / _p["c_glass"],
-              "voltage of the electrolyte", "V"),
+              "voltage of the electrolyte", "V", pace=PACE),
         State("u_layer", _p["v_start"] - _p["v_half"], (symbol("i_gate") - symbol("i_ion")) / _p["c_layer"],
-              "voltage of the channel's layer", "V"),
+              "voltage of the channel's layer", "V", pace=PACE),
     ),  # fmt: skip
     noises=(
         Noise("d", "s", 4 * BOLTZMANN * _temp * symbol("g_channel"), "channel"),
-        Noise("d", "s", _p["flicker"] * symbol("i_channel") ** 2, "flicker", exponent=sympy.Integer(1)),
+        Noise("d", "s", _p["flicker"] * symbol("i_channel") ** 2, "flicker", exponent=Integer(1)),
     ),
     stored=_stored(),
 )  # fmt: skip
