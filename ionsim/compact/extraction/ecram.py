@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy import constants
 
 from ionsim.compact.description import CompactError, Model
+from ionsim.compact.extraction.compare import log_current
 from ionsim.compact.extraction.ecram_plan import plan
 from ionsim.compact.extraction.fitting import Free, fit
 from ionsim.compact.extraction.protocol import ErrorRow, Experiment, Fitted, Measurement
@@ -40,9 +41,6 @@ Series = Mapping[str, Floats]
 
 #: Change of the conductance without field effect over itself that counts as programmed by a step, and by a pulse.
 DOSE, LEVEL = 3e-3, 1e-4
-
-#: Gate currents below this share of a run's largest are left out: between displacement and reaction they pass zero.
-_LEAST_SHARE = 1e-6
 
 #: Ions in an end region of the electrolyte lie within half of a W-W distance, nm (the mesh of the physics).
 _END_NM = 0.2
@@ -81,8 +79,6 @@ class GateTarget:
         self._code = equations(model)
         series = measurement.series
         self.times: Floats = series["time_s"]
-        strong = np.abs(series["current_A"]) > _LEAST_SHARE * np.abs(series["current_A"]).max()
-        self.used = strong & (np.arange(len(self.times)) > 0)
         self.pulses = _pulses(measurement)
         self.dose_s = dose_time(series, self.pulses[0]) if measurement.kind == "step" and self.pulses else None
 
@@ -107,7 +103,10 @@ class GateTarget:
         names = [item.name for item in self.model.quantities]
         found["conductance_S"] = np.asarray(shown[names.index("g_channel")])
         found["state_S"] = np.asarray(shown[names.index("g_state")])
-        found["energy_J"] = np.cumsum(found["power_W"] * np.diff(found["time_s"], prepend=0.0))
+        # what the gate has brought is in the layer at the channel and in the channel
+        inserted = known["q_sites"] * (np.asarray(shown[names.index("x_mean")]) - known["x_start"])
+        layer = found["u_layer"] - (known["v_start"] - known["v_half"])
+        found["gate_charge_C"] = inserted + known["c_layer"] * layer
         own = found["time_s"]
         if len(own) != len(self.times) or not np.allclose(own, self.times, rtol=1e-8):
             found = {name: np.interp(self.times, own, series) for name, series in found.items()}
@@ -137,9 +136,17 @@ class GateTarget:
         return np.concatenate(found)
 
     def current_errors(self, model: Series) -> Floats:
-        """log10 of the gate's current, model over measured, where it is compared."""
-        true, own = self.measurement.series["current_A"][self.used], model["current_A"][self.used]
-        return np.log10(np.maximum(np.abs(own), 1e-30) / np.abs(true))
+        """log10 of the gate's current, model over measured: from the step on, or from the third point of a sweep.
+
+        What is before is the way from open circuit to the drive's first voltage, which a replay begins at 0 V.
+        """
+        first = self.pulses[0].before if self.measurement.kind == "step" and self.pulses else 2
+        return (log_current(gate_current(model)) - log_current(gate_current(self.measurement.series)))[first:]
+
+
+def gate_current(series: Series) -> Floats:
+    """Mean current into the gate between recorded points (n - 1,), from its charge, A."""
+    return np.asarray(np.diff(series["gate_charge_C"]) / np.diff(series["time_s"]))
 
 
 def share(errors: Floats) -> Floats:
@@ -208,12 +215,10 @@ def doses(series: Series, pulses: Sequence[Pulse]) -> Floats:
 
 
 def energies(series: Series, pulses: Sequence[Pulse]) -> Floats:
-    """Energy at the gate of each pulse and its rest (n,), J."""
-    if "energy_J" in series:
-        energy = series["energy_J"]
-    else:
-        energy = np.cumsum(series["power_W"] * np.diff(series["time_s"], prepend=0.0))
-    return np.array([energy[p.after] - energy[p.before] for p in pulses])
+    """Energy at the gate of each pulse and its rest (n,), J: sum of mean voltage times charge between points."""
+    volts, charge = series["voltage_V"], series["gate_charge_C"]
+    spent = np.concatenate([[0.0], np.cumsum(0.5 * (volts[1:] + volts[:-1]) * np.diff(charge))])
+    return np.array([spent[p.after] - spent[p.before] for p in pulses])
 
 
 def threshold_V(dose: Floats, pulses: Sequence[Pulse], sign: float) -> float | None:
