@@ -241,7 +241,6 @@ class VcmExtraction:
             ),
             "alpha": (0.0, "the plug's conduction does not depend on temperature within what the fit sees"),
             "t_ref": (300.0, "temperature at which conductances are given"),
-            "cth": (1e-17, "heat of the disc, faster than anything fitted"),
         }
         if isinstance(device, VcmDevice) and device.model == "continuum":
             keys = device.continuum
