@@ -375,7 +375,8 @@ class VcmExtraction:
         """How a card's cell is verified: voltages at which such a cell moves, chosen for that of hfo2_continuum."""
         return replace(
             trial, model=card.compact_model(), sweep_V=(1.8, -1.8, 0.0), pulses_V=(1.1, -1.2), width_s=1e-4,
-            edge_s=5e-6, pulse_start=0.4, wave_V=1.0, slow_Hz=1e5, write_V=1.8, array_s=5e-3, array_edge_s=5e-5,
+            edge_s=5e-6, pulse_start=0.4, wave_V=1.0, slow_Hz=1e4, fast_Hz=2e8, write_V=1.4, array_start=(0.2, 0.5),
+            array_s=0.05, array_edge_s=5e-4,
         )  # fmt: skip
 
     def validity(self, measured: Sequence[Measurement]) -> dict[str, tuple[float, float]]:
