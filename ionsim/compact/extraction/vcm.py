@@ -96,11 +96,13 @@ class Stress:
 
 #: Where a cell of the continuum switches, found with its sweeps alone fitted; a cell that is far from it needs others.
 STRESSES = (
-    Stress(1.3, 300.0, 10.0),
+    Stress(1.2, 300.0, 40.0),
+    Stress(1.3, 300.0, 10.0, held_out=True),
     Stress(1.6, 300.0, 0.02),
     Stress(1.8, 300.0, 2.3e-4, held_out=True),
     Stress(2.0, 300.0, 5e-6),
-    Stress(2.4, 300.0, 1e-6),
+    Stress(2.4, 300.0, 1e-6, held_out=True),
+    Stress(2.6, 300.0, 4e-8),
     Stress(1.6, 400.0, 3e-3),
     Stress(-1.0, 300.0, 0.1),
     Stress(-1.3, 300.0, 1e-3, held_out=True),
