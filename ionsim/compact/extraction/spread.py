@@ -9,18 +9,21 @@ change from the middle of the ensemble is taken, in scales that are chosen by pa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ionsim.analysis.switching import reset_voltage, switching_voltage
 from ionsim.compact.benchmark import universal_metrics
+from ionsim.compact.card import Card, make_card
 from ionsim.compact.cardparts import Metric, PulseTrain, Retention, Statistics
 from ionsim.compact.description import CompactError, Model
 from ionsim.compact.extraction.protocol import Experiment, Measurement
 from ionsim.compact.extraction.replay import Replay
 from ionsim.compact.statistics import fit_statistics
 from ionsim.config import Device
+from ionsim.results.atomic import write_text
 
 Floats = NDArray[np.float64]
 Shown = Callable[[Floats], Floats]
@@ -87,11 +90,11 @@ def cycles(series: Mapping[str, Floats], stages: Sequence[str], read_V: float) -
     return np.array(rows, dtype=float).reshape(-1, len(OBSERVED))
 
 
-def observe(measured: Sequence[Measurement]) -> tuple[Floats, NDArray[np.int64]]:
-    """Cycles (n, 4) of all runs of role "spread" and the seed of each; cycles that did not switch are nan."""
+def observe(measured: Sequence[Measurement], role: str = "spread") -> tuple[Floats, NDArray[np.int64]]:
+    """Cycles (n, 4) of all sweeps of a role and the seed of each; cycles that did not switch are nan."""
     rows, seeds = [], []
     for one in measured:
-        if one.role == "spread" and one.device.drive.kind == "sweep":
+        if one.role == role and one.device.drive.kind == "sweep":
             found = cycles(one.series, one.stages, one.device.drive.read_V)
             rows.append(found)
             seeds += [one.seed] * len(found)
@@ -102,7 +105,7 @@ def moved(rows: Floats, medians: Floats) -> Floats:
     """Cycles (n, 4) with other medians (4,): voltages by a difference, conductances by a factor."""
     out = rows.copy()
     for k, name in enumerate(OBSERVED):
-        middle = np.nanmedian(rows[:, k])
+        middle = float(np.nanmedian(rows[:, k]))
         out[:, k] = rows[:, k] * (medians[k] / middle) if name.endswith("_S") else rows[:, k] + (medians[k] - middle)
     return out
 
@@ -111,7 +114,7 @@ class CycleModel:
     """A model swept through one cycle as an ensemble was; called with parameters, it shows what a cycle shows (4,)."""
 
     def __init__(self, model: Model, device: Device, values: Mapping[str, float]) -> None:
-        self.values = dict(values)
+        self.model, self.values = model, dict(values)
         drive = device.drive
         assert drive.kind == "sweep"
         names = [stage.name for stage in drive.stages]
@@ -156,7 +159,8 @@ def parameters_of(model: CycleModel, scales: Mapping[str, float], shown: Sequenc
     wanted = np.array([_scaled(row, columns, shown) for row in rows])
     whole = np.isfinite(wanted).all(axis=1)
     middle, slopes = _middle(at, np.zeros(len(names)), np.median(wanted[whole], axis=0), limits)
-    if np.linalg.cond(slopes / np.abs(slopes).max(axis=1, keepdims=True)) > _TOLD_APART:
+    largest = np.asarray(np.abs(slopes).max(axis=1), dtype=np.float64)
+    if np.linalg.cond(slopes / largest[:, None]) > _TOLD_APART:
         raise CompactError(f"{', '.join(names)} do not tell {', '.join(shown)} apart")
     out = np.full((len(rows), len(names)), np.nan)
     for place in np.flatnonzero(whole):
@@ -198,7 +202,7 @@ def _solved(at: Shown, start: Floats, slopes: Floats, wanted: Floats, limits: Fl
                 return x
             step = np.clip(-np.linalg.pinv(slopes) @ error, -_MOST, _MOST)
             changed = at(x + step) - wanted
-            slopes += np.outer(changed - error - slopes @ step, step) / max(step @ step, 1e-30)
+            slopes += np.outer(changed - error - slopes @ step, step) / max(float(step @ step), 1e-30)
             x, error = x + step, changed
     except CompactError:
         return None
@@ -206,40 +210,73 @@ def _solved(at: Shown, start: Floats, slopes: Floats, wanted: Floats, limits: Fl
 
 
 def spread_of(
-    measured: Sequence[Measurement],
-    model: Model,
-    values: Mapping[str, float],
+    rows: Floats,
+    seeds: NDArray[np.int64],
+    model: CycleModel,
     scales: Mapping[str, float],
     shown: Sequence[str] = tuple(OBSERVED),
-    swept: Device | None = None,
+    about_own: bool = False,
 ) -> tuple[Statistics | None, Statistics | None, tuple[str, ...]]:
-    """Statistics of parameters and of what was observed, and notes; None for what there are too few cycles for.
+    """Statistics of parameters and of what was observed, and notes, from cycles (n, 4) of devices (n,).
 
-    ``scales``: the parameters that vary, as in :func:`parameters_of`. With ``swept``, the device that ``values`` were
-    fitted to (a continuum, say, whose lattice makes the ensemble), the ensemble is moved so that its medians are what the
-    model shows there: its spread alone is taken over.
+    None for what there are too few cycles for. ``scales``: the parameters that vary, as in :func:`parameters_of`.
+    ``about_own``: the ensemble is moved so that its medians are what the model shows; its spread alone is taken over
+    (that of a lattice for a model of the continuum, say).
     """
-    rows, seeds = observe(measured)
     whole = np.isfinite(rows).all(axis=1)
     if whole.sum() < _ENOUGH:
         return None, None, (f"spread: {whole.sum()} cycles that switched",)
     notes = [f"spread: {whole.sum()} of {len(rows)} cycles switched, {len(np.unique(seeds))} devices"]
-    if swept is not None:
-        rows = moved(rows, CycleModel(model, swept, values)({}))
-        notes.append("spread: about the fitted device's own medians")
+    if about_own:
+        rows = moved(rows, model({}))
+        notes.append("spread: about the medians of the model")
     observed = fit_statistics(list(OBSERVED), list(OBSERVED.values()), rows[whole], seeds[whole])
-    device = swept or next(one.device for one in measured if one.role == "spread")
     names = list(scales)
     try:
-        found = parameters_of(CycleModel(model, device, values), scales, shown, rows[whole])
+        found = parameters_of(model, scales, shown, rows[whole])
     except CompactError as error:
         return None, observed, (*notes, str(error))
     solved = np.isfinite(found).all(axis=1)
     notes.append(f"spread: parameters found for {solved.sum()} of {whole.sum()} cycles")
     if solved.sum() < _ENOUGH:
         return None, observed, tuple(notes)
-    units = [model.parameter(name).unit for name in names]
+    units = [model.model.parameter(name).unit for name in names]
     return fit_statistics(names, units, found[solved], seeds[whole][solved]), observed, tuple(notes)
+
+
+def with_spread(
+    card: Card,
+    rows: Floats,
+    seeds: NDArray[np.int64],
+    scales: Mapping[str, float],
+    shown: Sequence[str] = tuple(OBSERVED),
+    about_own: bool = True,
+) -> tuple[Card, tuple[str, ...]]:
+    """The card with the statistics of an ensemble, and notes; raises CompactError for a card without its device."""
+    if card.device is None:
+        raise CompactError(f"card {card.name}: without a device there is no sweep to compare with")
+    compact = card.compact_model()
+    model = CycleModel(compact, Device.from_toml(card.device.toml), compact.values())
+    statistics, observed, notes = spread_of(rows, seeds, model, scales, shown, about_own)
+    return make_card(card.model_dump(mode="json") | {"statistics": statistics, "observed": observed}), notes
+
+
+def write_rows(path: Path, rows: Floats, seeds: NDArray[np.int64]) -> Path:
+    """An ensemble as CSV, one line a cycle."""
+    lines = [",".join(("seed", *OBSERVED))]
+    lines += [",".join((str(seed), *(f"{value:.6g}" for value in row))) for seed, row in zip(seeds, rows, strict=True)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "\n".join(lines) + "\n")
+    return path
+
+
+def read_rows(path: Path) -> tuple[Floats, NDArray[np.int64]]:
+    """Cycles (n, 4) and seeds (n,) of such a file; raises CompactError for other columns."""
+    head = path.read_text(encoding="utf-8").partition("\n")[0].split(",")
+    if head != ["seed", *OBSERVED]:
+        raise CompactError(f"{path}: columns {', '.join(head)}; needs seed, {', '.join(OBSERVED)}")
+    table = np.genfromtxt(path, delimiter=",", skip_header=1, ndmin=2)
+    return table[:, 1:], table[:, 0].astype(np.int64)
 
 
 def metrics(
@@ -248,12 +285,18 @@ def metrics(
     retention: Sequence[Retention] = (),
     switching: Sequence[tuple[float, float]] = (),
 ) -> dict[str, Metric]:
-    """Universal metrics of all sweeps that closed and opened the cell at the device's own rate, or of the trains' ends.
+    """Universal metrics: states of the ensemble's cycles, else of the slowest sweep at the lowest ambient, else ends of
+    trains; empty without any.
 
-    Empty without either. The write voltage is the larger one of SET and RESET, medians; the pulse that of the trains.
+    The write voltage is the larger one of SET and RESET, medians; the pulse is that of the trains.
     """
     rows, seeds = observe(measured)
     whole = np.isfinite(rows).all(axis=1)
+    if not whole.any():
+        sweeps = [one for one in measured if one.role == "fit" and one.device.drive.kind == "sweep"]
+        sweeps.sort(key=lambda one: (one.ambient_K, one.device.drive.ramp_rate_V_per_s))  # type: ignore[union-attr]
+        rows, seeds = observe(sweeps[:1], "fit")
+        whole = np.isfinite(rows).all(axis=1)
     width_s = trains[0].width_s if trains else None
     if whole.any():
         column = {name: rows[whole, k] for k, name in enumerate(OBSERVED)}
