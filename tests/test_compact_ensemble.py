@@ -81,5 +81,5 @@ def test_parameters_are_found_from_what_cycles_show() -> None:
     found = parameters_of(model, SCALES, list(OBSERVED), rows)
     error = np.abs(np.log(found / known)).max(axis=0)
     assert np.all(error < [0.03, 0.002, 0.004, 0.01]), error
-    with pytest.raises(CompactError, match="do not tell|too far from"):
+    with pytest.raises(CompactError, match=r"do not tell|too far from"):
         parameters_of(model, {"x_start": 0.3, "i_off": 0.3, "cth": 0.3, "g_on": 0.1}, list(OBSERVED), rows)

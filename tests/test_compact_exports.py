@@ -119,9 +119,10 @@ def test_piecewise_device_replays_the_trains(made_up: Card) -> None:
     assert noisy["dw_min_dtod"] == pytest.approx(0.1, rel=0.5)  # eight devices: 27 % standard error
 
 
-def test_abrupt_trains_are_not_replayed_and_the_card_says_so(tmp_path: Path) -> None:
+def test_trains_with_a_memory_are_not_replayed_and_the_file_says_so(tmp_path: Path) -> None:
+    """A step that is a function of the conductance cannot go up and down in turn."""
     data = json.loads(card(noise=0.0, n_devices=1, n_cycles=1).text())
-    data["pulses"][0]["conductances_S"] = [1e-6, 1.05e-6, 1.2e-6, 1.8e-5, 2e-5, 2.05e-5]
+    data["pulses"][0]["conductances_S"] = [1e-6, 1e-5, 4e-6, 1.2e-5, 6e-6, 2e-5]
     files = export_card(make_card(data), "aihwkit", tmp_path)
     assert json.loads(files[0].read_text())["replay_rms_dw"] > 0.01
 

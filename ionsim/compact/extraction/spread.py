@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionsim.analysis.switching import reset_voltage, switching_voltage
-from ionsim.compact.benchmark import universal_metrics
+from ionsim.compact.benchmark import train_ends, universal_metrics
 from ionsim.compact.card import Card, make_card
 from ionsim.compact.cardparts import Metric, PulseTrain, Retention, Statistics
 from ionsim.compact.description import CompactError, Model
@@ -284,11 +284,13 @@ def metrics(
     trains: Sequence[PulseTrain] = (),
     retention: Sequence[Retention] = (),
     switching: Sequence[tuple[float, float]] = (),
+    gated: bool = False,
 ) -> dict[str, Metric]:
     """Universal metrics: states of the ensemble's cycles, else of the slowest sweep at the lowest ambient, else ends of
     trains; empty without any.
 
-    The write voltage is the larger one of SET and RESET, medians; the pulse is that of the trains.
+    The write voltage is the larger one of SET and RESET, medians; the pulse is that of the trains. ``gated``: the
+    voltage over the channel is that of a read, and its current writes nothing.
     """
     rows, seeds = observe(measured)
     whole = np.isfinite(rows).all(axis=1)
@@ -303,9 +305,11 @@ def metrics(
         write_V = float(max(np.median(np.abs(column["v_set_V"])), np.median(np.abs(column["v_reset_V"]))))
         on, off, devices = column["g_on_S"], column["g_off_S"], seeds[whole]
     elif trains:
-        on = np.array([max(train.conductances_S) for train in trains])
-        off = np.array([min(train.conductances_S) for train in trains])
-        devices = np.array([train.device for train in trains])
+        on, off, devices = train_ends(trains)
+        if gated:
+            found = universal_metrics(on, off, devices, abs(trains[0].read_V), width_s, trains, retention, switching)
+            why = "the channel's current does not write: what counts is the energy of a pulse at the gate"
+            return found | {"E_action_J": Metric(value=None, unit="J", note=why)}
         volts = [abs(train.amplitude) for train in trains if train.amplitude_unit == "V"]
         if not volts:
             return universal_metrics(on, off, devices, None, width_s, trains, retention, switching)
