@@ -1,6 +1,6 @@
 """What a pulse does to a conductance, from pulse trains: mean step against conductance, its noise, its spread.
 
-Weights are conductances mapped linearly: w = -1 at the smallest conductance of a cycle (its trains up and down), w = 1 at
+Weights are conductances mapped linearly: w = -1 at the smallest conductance of a cycle (trains up and down), w = 1 at
 the largest, means over all cycles.
 The mean step is linear between nodes on an even grid of weights, as aihwkit's piecewise device and CrossSim's tables
 have it.
