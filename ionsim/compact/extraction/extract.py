@@ -205,7 +205,7 @@ def _write(
 
     files = [card.save(out / CARD_FILE), write_errors(out / "errors.csv", rows), write_fit(out / "fit.csv", fitted)]
     for one in measured:
-        if one.role == "held_out":
+        if one.role in ("held_out", "pulses", "retention"):  # what was not fitted
             files += write_trace(one, out / HELD_OUT)
     for format in FORMATS:
         try:
