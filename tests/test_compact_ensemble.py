@@ -15,6 +15,7 @@ from ionsim.compact.extraction.spread import (
     parameters_of,
     read_rows,
     spread_of,
+    switching_pairs,
     write_rows,
 )
 from ionsim.compact.families import VCM
@@ -62,6 +63,14 @@ def test_rows_are_written_and_moved(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.nanmedian(found, axis=0), [-0.4, 1e-5, 1.0, 1e-3])
     np.testing.assert_allclose(np.diff(found[:, 0]), np.diff(rows[:, 0]))
     np.testing.assert_allclose(found[1:, 3] / found[:-1, 3], rows[1:, 3] / rows[:-1, 3])
+
+
+def test_switching_times_give_pairs() -> None:
+    times = [
+        ("set_1.60V_300K", False, 2e-2, 3e-2), ("set_1.30V_300K", False, 10.0, 9.0),
+        ("set_1.60V_400K", True, 3e-3, 3e-3), ("reset_1.00V_300K", False, 0.1, 0.2), ("sweep", False, 1.0, 1.0),
+    ]  # fmt: skip
+    assert switching_pairs(times) == [(1.3, 10.0), (1.6, 2e-2)]
 
 
 def test_too_few_cycles_give_no_statistics() -> None:

@@ -8,8 +8,10 @@ change from the middle of the ensemble is taken, in scales that are chosen by pa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from ionsim.compact.description import CompactError, Model
 from ionsim.compact.extraction.protocol import Experiment, Measurement
 from ionsim.compact.extraction.replay import Replay
 from ionsim.compact.statistics import fit_statistics
+from ionsim.compact.verify.trial import TRIALS
 from ionsim.config import Device
 from ionsim.results.atomic import write_text
 
@@ -50,6 +53,10 @@ _DIFFERENCE = 0.5
 
 #: Condition number beyond which parameters do not tell quantities apart.
 _TOLD_APART = 1e3
+
+#: Parameters that vary from cycle to cycle by family, and the relative change of each that counts as one; chosen: what
+#: would not astonish between two cells of one wafer.
+SCALES = {"vcm": {"rth": 0.3, "i_off": 0.3, "ea": 0.01, "g_on": 0.1, "rs": 0.1, "disc": 0.05}}
 
 #: Cycles that must have been found for statistics.
 _ENOUGH = 3
@@ -259,6 +266,44 @@ def with_spread(
     model = CycleModel(compact, Device.from_toml(card.device.toml), compact.values())
     statistics, observed, notes = spread_of(rows, seeds, model, scales, shown, about_own)
     return make_card(card.model_dump(mode="json") | {"statistics": statistics, "observed": observed}), notes
+
+
+def complete(card: Card, measured: Sequence[Measurement], times: Sequence[tuple[str, bool, float, float]] = ()) -> Card:
+    """The card with what its extraction left open: universal metrics, and the spread of an ensemble among ``measured``.
+
+    ``times``: switching times as an extraction has them: name, held out, of the physics and of the model, in s.
+    """
+    changes: dict[str, Any] = {}
+    rows, seeds = observe(measured)
+    if card.statistics is None and len(rows) and card.family in SCALES:
+        known = card.values()
+        scales = {name: scale for name, scale in SCALES[card.family].items() if name in known}
+        model = CycleModel(card.compact_model(), next(one.device for one in measured if one.role == "spread"), known)
+        changes["statistics"], changes["observed"], _ = spread_of(rows, seeds, model, scales)
+    if not card.benchmark:
+        trial = TRIALS.get(card.family)
+        gated = trial is not None and trial.gated
+        changes["benchmark"] = metrics(measured, card.pulses, card.retention, switching_pairs(times), gated)
+    return make_card(card.model_dump(mode="json") | changes, f"card {card.name}")
+
+
+def switching_pairs(times: Sequence[tuple[str, bool, float, float]]) -> list[tuple[float, float]]:
+    """Voltage and time of the physics, of names such as ``set_1.30V_300K``: at the lowest ambient, of the sign that has
+    more of them."""
+    found: dict[tuple[float, bool], list[tuple[float, float]]] = {}
+    for name, _, physics_s, _ in times:
+        volts, kelvin = re.search(r"_(-?[\d.]+)V", name), re.search(r"_([\d.]+)K", name)
+        if volts and kelvin and physics_s > 0:
+            opens = name.startswith("reset")
+            found.setdefault((float(kelvin.group(1)), opens or volts.group(1).startswith("-")), []).append(
+                (float(volts.group(1)), physics_s)
+            )
+    if not found:
+        return []
+    coldest = min(kelvin for kelvin, _ in found)
+    return sorted(
+        max([pairs for (kelvin, _), pairs in found.items() if kelvin == coldest], key=lambda pairs: len(pairs))
+    )
 
 
 def write_rows(path: Path, rows: Floats, seeds: NDArray[np.int64]) -> Path:
