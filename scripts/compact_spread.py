@@ -1,7 +1,6 @@
 """Adds the spread of an ensemble to a card: ``python scripts/compact_spread.py CARD.json RUNS_OR_CSV...``.
 
-RUNS: folders of runs of one swept device with RESET and SET repeated (``ionsim.compact.extraction.spread.ensemble_of``),
-one a seed; CSV: such an ensemble as ``write_rows`` wrote it. The spread is laid about what the card's model shows under
+RUNS: folders of runs of one swept device, one a seed, RESET and SET repeated (``extraction.spread.ensemble_of``); CSV: such an ensemble as ``write_rows`` wrote it. The spread is laid about what the card's model shows under
 its own sweep. The ensemble is written beside the card as ``ensemble.csv``.
 """
 

@@ -301,9 +301,8 @@ def switching_pairs(times: Sequence[tuple[str, bool, float, float]]) -> list[tup
     if not found:
         return []
     coldest = min(kelvin for kelvin, _ in found)
-    return sorted(
-        max([pairs for (kelvin, _), pairs in found.items() if kelvin == coldest], key=lambda pairs: len(pairs))
-    )
+    groups = sorted((pairs for (kelvin, _), pairs in found.items() if kelvin == coldest), key=lambda pairs: -len(pairs))
+    return sorted(groups[0])
 
 
 def write_rows(path: Path, rows: Floats, seeds: NDArray[np.int64]) -> Path:
