@@ -1,7 +1,9 @@
-"""Adds the spread of an ensemble to a card: ``python scripts/compact_spread.py CARD.json RUNS_OR_CSV...``.
+"""Adds the spread of an ensemble to a card: ``python scripts/compact_spread.py CARD.json [RUNS_OR_CSV...]``.
 
-RUNS: folders of runs of one swept device, one a seed, RESET and SET repeated (``extraction.spread.ensemble_of``); CSV: such an ensemble as ``write_rows`` wrote it. The spread is laid about what the card's model shows under
-its own sweep. The ensemble is written beside the card as ``ensemble.csv``.
+RUNS: folders of runs of one swept device, one a seed, with RESET and SET repeated; CSV: such an ensemble as
+``ionsim.compact.extraction.spread.write_rows`` wrote it. The spread is laid about what the card's model shows under its
+own sweep, and the ensemble is written beside the card as ``ensemble.csv``. Universal metrics that the card has not are
+filled in, without an ensemble from its pulse trains.
 """
 
 import sys
@@ -11,7 +13,7 @@ import numpy as np
 
 from ionsim.compact.card import load_card
 from ionsim.compact.extraction.experiments import measurement
-from ionsim.compact.extraction.spread import SCALES, observe, read_rows, with_spread, write_rows
+from ionsim.compact.extraction.spread import SCALES, complete, observe, read_rows, with_spread, write_rows
 from ionsim.results import Run
 
 
@@ -28,11 +30,12 @@ def main() -> None:
         rows.append(some)
         seeds.append(of)
     card = load_card(target)
-    scales = {name: scale for name, scale in SCALES[card.family].items() if name in card.values()}
-    changed, notes = with_spread(card, np.concatenate(rows), np.concatenate(seeds), scales)
-    sys.stdout.write("\n".join(notes) + "\n")
-    write_rows(target.parent / "ensemble.csv", np.concatenate(rows), np.concatenate(seeds))
-    changed.save(target)
+    if rows:
+        table, devices = np.concatenate(rows), np.concatenate(seeds)
+        card, notes = with_spread(card, table, devices, SCALES[card.family])
+        sys.stdout.write("\n".join(notes) + "\n")
+        write_rows(target.parent / "ensemble.csv", table, devices)
+    complete(card, []).save(target)
 
 
 if __name__ == "__main__":
