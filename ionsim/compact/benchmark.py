@@ -234,7 +234,7 @@ def _retention(traces: Sequence[Retention], on: float, off: float) -> Metric:
     log_t = np.array([np.mean(lost[t]) for t in kelvin])
     slope, error = _slope(constants.e / (constants.k * kelvin), log_t)
     if error is not None and error > abs(slope):
-        return Metric(value=None, unit="eV", note=f"{slope:.2g} +- {error:.2g} eV: traces of different states do not tell")
+        return Metric(value=None, unit="eV", note=f"{slope:.2g} +- {error:.2g} eV: these traces do not tell")
     interval = None if error is None else (slope - error, slope + error)
     return Metric(value=slope, unit="eV", interval=interval, note=f"{kelvin[0]:g} to {kelvin[-1]:g} K")
 
