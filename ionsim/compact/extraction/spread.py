@@ -259,13 +259,17 @@ def with_spread(
     shown: Sequence[str] = tuple(OBSERVED),
     about_own: bool = True,
 ) -> tuple[Card, tuple[str, ...]]:
-    """The card with the statistics of an ensemble, and notes; raises CompactError for a card without its device."""
+    """The card with the statistics and the metrics of an ensemble, and notes; raises CompactError without its device."""
     if card.device is None:
         raise CompactError(f"card {card.name}: without a device there is no sweep to compare with")
     compact = card.compact_model()
     model = CycleModel(compact, Device.from_toml(card.device.toml), compact.values())
     statistics, observed, notes = spread_of(rows, seeds, model, scales, shown, about_own)
-    return make_card(card.model_dump(mode="json") | {"statistics": statistics, "observed": observed}), notes
+    own = moved(rows, model({})) if about_own else rows
+    found = metrics([], card.pulses, card.retention, ensemble=(own, seeds))
+    kept = {name: item for name, item in card.benchmark.items() if name not in found or found[name].value is None}
+    changes = {"statistics": statistics, "observed": observed, "benchmark": found | kept}
+    return make_card(card.model_dump(mode="json") | changes), notes
 
 
 def complete(card: Card, measured: Sequence[Measurement], times: Sequence[tuple[str, bool, float, float]] = ()) -> Card:
@@ -329,6 +333,7 @@ def metrics(
     retention: Sequence[Retention] = (),
     switching: Sequence[tuple[float, float]] = (),
     gated: bool = False,
+    ensemble: tuple[Floats, NDArray[np.int64]] | None = None,
 ) -> dict[str, Metric]:
     """Universal metrics: states of the ensemble's cycles, else of the slowest sweep at the lowest ambient, else ends of
     trains; empty without any.
@@ -336,7 +341,7 @@ def metrics(
     The write voltage is the larger one of SET and RESET, medians; the pulse is that of the trains. ``gated``: the
     voltage over the channel is that of a read, and its current writes nothing.
     """
-    rows, seeds = observe(measured)
+    rows, seeds = ensemble or observe(measured)
     whole = np.isfinite(rows).all(axis=1)
     if not whole.any():
         sweeps = [one for one in measured if one.role == "fit" and one.device.drive.kind == "sweep"]
