@@ -21,6 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ionsim.compact.benchmark import universal_metrics
+from ionsim.compact.card import Card
+from ionsim.compact.cardparts import Metric, PulseTrain, Retention
 from ionsim.compact.description import CompactError, Model
 from ionsim.compact.extraction import compare
 from ionsim.compact.extraction.fitting import Free, fit
@@ -40,6 +43,7 @@ from ionsim.compact.extraction.targets import (
     rests,
 )
 from ionsim.compact.families import VCM
+from ionsim.compact.verify.trial import Trial
 from ionsim.config import Device, VcmDevice
 from ionsim.config.waveforms import Sweep
 
@@ -129,7 +133,7 @@ class Trains:
 
     reset_V: float = -1.0
     up_V: float = 1.1
-    down_V: float = -1.1
+    down_V: float = -1.2
     width_s: float = 1e-4
     count: int = 20
 
@@ -237,7 +241,6 @@ class VcmExtraction:
             ),
             "alpha": (0.0, "the plug's conduction does not depend on temperature within what the fit sees"),
             "t_ref": (300.0, "temperature at which conductances are given"),
-            "cth": (1e-17, "heat of the disc, faster than anything fitted"),
         }
         if isinstance(device, VcmDevice) and device.model == "continuum":
             keys = device.continuum
@@ -313,18 +316,23 @@ class VcmExtraction:
         return found
 
     def pulses(self, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
-        """Conductances before the first pulse and after each, up and down, for the card."""
+        """Conductances before the first pulse and after each, up and down, as far as both go, for the card."""
         found = []
         for one in measured:
             if one.kind != "trains":
                 continue
             drive: Any = one.device.drive
             read = rests(one.series, len(one.stages))
-            for direction in ("up", "down"):
-                of = [k for k, name in enumerate(one.stages) if name.startswith(direction)]
-                pulse = drive.pulses[of[0]]
-                found.append({"direction": direction, "amplitude": pulse.amplitude_V, "width_s": pulse.width_s,
-                              "read_V": drive.read_V, "conductances_S": read[of[0] - 1 : of[-1] + 1]})  # fmt: skip
+            ways = {way: [k for k, name in enumerate(one.stages) if name.startswith(way)] for way in ("up", "down")}
+            parts = {way: read[of[0] - 1 : of[-1] + 1] for way, of in ways.items()}
+            lowest = max(float(part.min()) for part in parts.values())
+            for way, part in parts.items():
+                pulse = drive.pulses[ways[way][0]]
+                # up from the last read at or below what both reach, down to the first one there
+                low = np.flatnonzero(part <= lowest)
+                kept = part[low[-1] :] if way == "up" else part[: low[0] + 1]
+                found.append({"direction": way, "amplitude": pulse.amplitude_V, "width_s": pulse.width_s,
+                              "read_V": drive.read_V, "conductances_S": kept})  # fmt: skip
         return found
 
     def retention(self, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
@@ -336,8 +344,43 @@ class VcmExtraction:
                 found.append({"temperature_K": one.ambient_K, "times_s": times_s, "conductances_S": conductances_S})
         return found
 
+    def benchmark(self, fitted: Fitted, measured: Sequence[Measurement]) -> dict[str, Metric]:
+        """The universal metrics: states of the slowest and coldest cycle, written by the shortest stress.
+
+        Empty without a run of such a cycle.
+        """
+        cycles = [one for one in measured if one.kind == "sweep" and one.role == "fit" and one.run is not None]
+        if not cycles:
+            return {}
+        cycle = min(cycles, key=lambda one: (one.ambient_K, float(one.series["time_s"][-1]) * -1.0))
+        summary = cycle.run.summary if cycle.run is not None else {}
+        on, off = summary.get("R_LRS_ohm"), summary.get("R_HRS_ohm")
+        if not on or not off:
+            return {}
+        switching = []
+        for target in self.targets(measured):
+            if isinstance(target, PulseTarget) and target.closing_s is not None and target.measurement.kind == "set":
+                drive: Any = target.measurement.device.drive
+                if target.measurement.ambient_K == cycle.ambient_K:
+                    switching.append((float(drive.pulses[-1].amplitude_V), target.closing_s))
+        write_V, width_s = min(switching, key=lambda pair: pair[1]) if switching else (None, None)
+        return universal_metrics(
+            [1 / on], [1 / off], [0], write_V, width_s,
+            trains=[PulseTrain.model_validate(_plain(train)) for train in self.pulses(measured)],
+            retention=[Retention.model_validate(_plain(row)) for row in self.retention(measured)],
+            switching=sorted(switching), ambient_K=cycle.ambient_K,
+        )  # fmt: skip
+
+    def trial(self, card: Card, trial: Trial) -> Trial:
+        """How a card's cell is verified: voltages at which such a cell moves, chosen for that of hfo2_continuum."""
+        return replace(
+            trial, model=card.compact_model(), sweep_V=(1.8, -1.8, 0.0), pulses_V=(1.1, -1.2), width_s=1e-4,
+            edge_s=5e-6, pulse_start=0.4, wave_V=1.0, slow_Hz=1e5, write_V=1.8, array_s=5e-3, array_edge_s=5e-5,
+        )  # fmt: skip
+
     def validity(self, measured: Sequence[Measurement]) -> dict[str, tuple[float, float]]:
-        """What the measurements cover: quantity with its unit -> [low, high]."""
+        """What the fitted measurements cover: quantity with its unit -> [low, high]."""
+        measured = [one for one in measured if one.role == "fit"] or measured
         volts = [float(v) for one in measured for v in (one.series["voltage_V"].min(), one.series["voltage_V"].max())]
         rates = [one.device.drive.ramp_rate_V_per_s for one in measured if isinstance(one.device.drive, Sweep)]
         ambients = [one.ambient_K for one in measured]
@@ -426,3 +469,8 @@ def _stress_rows(target: PulseTarget, series: Mapping[str, Floats]) -> list[Erro
             )
         )
     return rows
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays as tuples, as the tables of a card take them."""
+    return {key: tuple(value.tolist()) if isinstance(value, np.ndarray) else value for key, value in row.items()}
