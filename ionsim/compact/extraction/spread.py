@@ -38,6 +38,9 @@ OBSERVED = {"v_reset_V": "V", "g_off_S": "S", "v_set_V": "V", "g_on_S": "S"}
 #: the parameters.
 _ROUNDS, _VOLT, _LOG, _MOST = 15, 2.5e-3, 5e-3, 2.0
 
+#: How often a step is halved.
+_SHORTER = 4
+
 #: Smallest part of the way to the middle of an ensemble that is tried.
 _LEAST_PART = 0.05
 
@@ -56,7 +59,12 @@ _TOLD_APART = 1e3
 
 #: Parameters that vary from cycle to cycle by family, and the relative change of each that counts as one; chosen: what
 #: would not astonish between two cells of one wafer.
-SCALES = {"vcm": {"rth": 0.3, "i_off": 0.3, "ea": 0.01, "g_on": 0.1, "rs": 0.1, "disc": 0.05}}
+SCALES = {
+    "vcm": {
+        "rth": 0.3, "rth_gap": 0.3, "i_off": 0.3, "ea": 0.01, "g_on": 0.1, "rs": 0.1, "disc": 0.05, "mix": 0.1,
+        "stretch": 0.1,
+    }
+}  # fmt: skip
 
 #: Cycles that must have been found for statistics.
 _ENOUGH = 3
@@ -200,19 +208,32 @@ def _middle(at: Shown, x: Floats, wanted: Floats, limits: Floats) -> tuple[Float
 
 
 def _solved(at: Shown, start: Floats, slopes: Floats, wanted: Floats, limits: Floats) -> Floats | None:
-    """Broyden's method with steps of least length; None where it does not arrive."""
+    """Broyden's method with steps of least length, halved where they lead away or nothing switches; None where it does
+    not arrive."""
     x, slopes = start.copy(), slopes.copy()
     try:
         error = at(x) - wanted
-        for _ in range(_ROUNDS):
-            if np.all(np.abs(error) <= limits):
-                return x
-            step = np.clip(-np.linalg.pinv(slopes) @ error, -_MOST, _MOST)
-            changed = at(x + step) - wanted
-            slopes += np.outer(changed - error - slopes @ step, step) / max(float(step @ step), 1e-30)
-            x, error = x + step, changed
     except CompactError:
         return None
+    for _ in range(_ROUNDS):
+        if np.all(np.abs(error) <= limits):
+            return x
+        step = np.clip(-np.linalg.pinv(slopes) @ error, -_MOST, _MOST)
+        changed = None
+        for _ in range(_SHORTER):
+            try:
+                changed = at(x + step) - wanted
+            except CompactError:
+                changed = None
+            if changed is not None and np.linalg.norm(changed / limits) < 1.2 * np.linalg.norm(error / limits):
+                break
+            step = step / 2
+        else:
+            return None
+        if changed is None:
+            return None
+        slopes += np.outer(changed - error - slopes @ step, step) / max(float(step @ step), 1e-30)
+        x, error = x + step, changed
     return x if np.all(np.abs(error) <= limits) else None
 
 
@@ -259,7 +280,7 @@ def with_spread(
     shown: Sequence[str] = tuple(OBSERVED),
     about_own: bool = True,
 ) -> tuple[Card, tuple[str, ...]]:
-    """The card with the statistics and the metrics of an ensemble, and notes; raises CompactError without its device."""
+    """The card with statistics and metrics of an ensemble, and notes; raises CompactError without its device."""
     if card.device is None:
         raise CompactError(f"card {card.name}: without a device there is no sweep to compare with")
     compact = card.compact_model()
