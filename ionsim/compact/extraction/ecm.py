@@ -6,12 +6,19 @@ compared with them. What geometry and device file say by themselves is not fitte
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import numpy as np
 
 import kmc
-from ionsim.compact.description import CompactError
-from ionsim.compact.extraction.protocol import Experiment, Role
+from ionsim.compact.description import CompactError, Model
+from ionsim.compact.extraction.ecm_targets import Condition, StressCondition, conditions
+from ionsim.compact.extraction.fitting import Free, fit
+from ionsim.compact.extraction.protocol import ErrorRow, Experiment, Fitted, Measurement, Role
+from ionsim.compact.extraction.targets import Targets
+from ionsim.compact.families import ECM
 from ionsim.config import Device, EcmDevice
+from ionsim.config.waveforms import Sweep
 from ionsim.coupling import tunnelling_decay_nm
 
 #: Bonds of an atom on a flat (100) facet, and of one at a kink.
@@ -23,6 +30,10 @@ _TRANSFER_TIME, _HOP_TIME = 0.12, 8.4
 
 #: Ions hop and cross the active electrode at most this much faster than transfer (docs/ecm-results.md, ``--lead``).
 LEAD = 2000.0
+
+#: Recorded step of a sweep, V. Behind a compliance the engine's fields follow at recorded points: with steps of 10 mV
+#: 1e3 V/s ended at 0.2 V over the cell, with 1 mV at 0.6 V.
+STEP_V = 0.002
 
 #: A run at a constant voltage lasts as many times the expected SET time; slow ones, dear as they are, fewer.
 _LONGER, _SLOW_S, _LESS_LONG = 5.0, 0.1, 3.0
@@ -73,10 +84,20 @@ def _ecm(device: Device) -> EcmDevice:
     return device
 
 
+#: Barriers that are fitted, eV, with starts near those of the device's own processes.
+FREE = (
+    Free("ea_grow", 1.22, 0.6, 1.8, "linear", 0.026),
+    Free("ea_hop", 0.40, 0.05, 1.0, "linear", 0.026),
+    Free("ea_dissolve", 0.75, 0.3, 1.5, "linear", 0.026),
+    Free("ea_edge", 0.9, 0.3, 1.5, "linear", 0.026),
+)
+
+
 class EcmExtraction:
     """How the ECM model is identified from runs of a transfer-limited cell."""
 
-    from ionsim.compact.families import ECM as model
+    model: Model = ECM
+    free: tuple[Free, ...] = FREE
 
     def fixed(self, device: Device) -> dict[str, tuple[float, str]]:
         """What geometry, material and engine say by themselves."""
@@ -106,6 +127,7 @@ class EcmExtraction:
                 tunnelling_decay_nm(interfaces.tunnel_barrier_eV, interfaces.effective_mass) * 1e-9,
                 "device: WKB at its barrier and mass",
             ),
+            "reach": (1e-9 * interfaces.cutoff_nm - 0.5 * plane_m, "device: atoms within the cutoff tunnel"),
             "v_tunnel": (1e3, "the engine tunnels with the conductance of low voltage"),
             "g_film": (sigma * area_m2 / (film_m + len_active + len_tip), "device: film and interfaces in series"),
             "v_film": (1e3, "the engine's film is ohmic"),
@@ -115,6 +137,7 @@ class EcmExtraction:
             "ea_nucleus": (0.0, "no nucleus is needed: metal wets the inert electrode"),
             "len_active": (len_active, "device: conductances of film and interface"),
             "len_tip": (len_tip, "device: conductances of film and interface"),
+            "gamma": (0.0, "not seen in the runs: planes hold whatever the tip's radius is"),
             "surface": (0.0, "not seen in the runs"),
             "rth": (1e-3, "the device solves no heat"),
             "cth": (0.0, "the device solves no heat"),
@@ -127,15 +150,63 @@ class EcmExtraction:
         plan = [_stress(device, "fit", volts, 300.0, seeds) for volts in (1.0, 1.2, 1.4, 1.8)]
         if quick:
             return plan
-        plan += [_sweep(device, "fit", rate, 300.0, seeds) for rate in (1e4, 1e3)]
+        few = (1, 2)
+        plan += [_sweep(device, "fit", rate, 300.0, few) for rate in (1e4, 1e3)]
         plan += [_stress(device, "held_out", volts, 300.0, seeds) for volts in (1.6, 1.3, 1.1)]
-        plan += [_stress(device, "fit", 1.0, 340.0, seeds), _sweep(device, "held_out", 3e2, 300.0, seeds)]
-        plan += [_sweep(device, "held_out", 1e3, 320.0, seeds), _sweep(device, "fit", 1e3, 340.0, seeds)]
-        plan += [_stress(device, "held_out", volts, 300.0, seeds) for volts in (0.65, 0.9)]
-        plan += [_stress(device, "fit", 0.7, 300.0, seeds), _sweep(device, "fit", 1e2, 300.0, seeds)]
-        plan += [_sweep(device, "held_out", 1e3, 300.0, seeds, 1e-7)]
-        plan += [_stress(device, "held_out", 0.9, 320.0, seeds), _stress(device, "fit", 1.3, 340.0, seeds)]
+        plan += [_stress(device, "fit", 1.0, 340.0, seeds), _stress(device, "held_out", 0.65, 300.0, few)]
+        plan += [_sweep(device, "held_out", 3e2, 300.0, few), _sweep(device, "held_out", 1e3, 320.0, few)]
+        plan += [_stress(device, "held_out", 0.9, 300.0, few), _stress(device, "fit", 0.7, 300.0, few)]
+        plan += [_sweep(device, "held_out", 3e3, 300.0, few, 2e-7), _stress(device, "held_out", 1.2, 320.0, few)]
         return plan
+
+    def targets(self, measured: Iterable[Measurement], roles: Sequence[str] = ("fit", "held_out")) -> list[Condition]:
+        """What can be compared, of the given roles, seeds together."""
+        return conditions(measured, self.model, roles)
+
+    def fit(self, measured: Sequence[Measurement], fixed: Mapping[str, float]) -> Fitted:
+        """Fit all of role "fit" together; raises CompactError without any."""
+        targets = self.targets(measured, ("fit",))
+        if not targets:
+            raise CompactError("fit: no SET under a constant voltage and no loop among the measurements")
+        free = [item for item in self.free if item.name not in fixed]
+        found = fit(Targets(targets), free, fixed, rounds=40)
+        names = tuple(item.name for item in free)
+        return Fitted(found.values, names, found.covariance, {item.name: item.scale for item in free},
+                      found.condition, found.rms)  # fmt: skip
+
+    def errors(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[ErrorRow]:
+        """Times of stresses; currents, voltages and energies of loops; how many decades of time are compared."""
+        rows: list[ErrorRow] = []
+        times: dict[str, list[float]] = {"held_out": [], "fit": []}
+        for target in self.targets(measured):
+            rows += target.rows(target.replayed(fitted.values))
+            if isinstance(target, StressCondition) and np.isfinite(target.mean):
+                times[target.measurement.role].append(target.mean)
+        for role, found in times.items():
+            if len(found) > 1:
+                rows.append(ErrorRow("decades of SET time compared", role, role == "held_out", float(np.ptp(found)),
+                                     None, "decades"))  # fmt: skip
+        return rows
+
+    def switching_times(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[tuple[str, bool, float, float]]:
+        """Name, held out, time of the physics and of the model (s) of each stress."""
+        found = []
+        for target in self.targets(measured):
+            if isinstance(target, StressCondition):
+                own = target.switched_s(target.replayed(fitted.values))
+                if own is not None:
+                    one = target.measurement
+                    found.append((one.name, one.role == "held_out", float(10.0**target.mean), own))
+        return found
+
+    def validity(self, measured: Sequence[Measurement]) -> dict[str, tuple[float, float]]:
+        """What the measurements cover: quantity with its unit -> [low, high]."""
+        volts = [float(v) for one in measured for v in (one.series["voltage_V"].min(), one.series["voltage_V"].max())]
+        ambients = [one.ambient_K for one in measured]
+        found = {"voltage_V": (min(volts), max(volts)), "ambient_K": (min(ambients), max(ambients))}
+        if rates := [one.device.drive.ramp_rate_V_per_s for one in measured if isinstance(one.device.drive, Sweep)]:
+            found["rate_V_per_s"] = (min(rates), max(rates))
+        return found
 
 
 def _stress(device: EcmDevice, role: Role, volts: float, ambient_K: float, seeds: tuple[int, ...]) -> Experiment:
@@ -158,11 +229,14 @@ def _sweep(
     warm = device.replace({"ambient_K": ambient_K})
     stages = (
         {"name": "set", "stop_V": 2.0, "compliance_A": limit_A, "turn_at_compliance": True},
-        {"name": "reset", "stop_V": -0.8},
+        {"name": "reset", "stop_V": -0.8, "return_to_zero": False},
     )
-    drive = {"kind": "sweep", "ramp_rate_V_per_s": rate, "step_V": 0.01, "read_V": 0.1, "stages": stages}
+    drive = {"kind": "sweep", "ramp_rate_V_per_s": rate, "step_V": STEP_V, "read_V": 0.1, "stages": stages}
     return Experiment(
-        f"sweep_{rate:g}Vs_{ambient_K:g}K_{limit_A:g}A", role,
+        f"loop_{rate:g}Vs_{ambient_K:g}K_{limit_A:g}A", role,
         _capped(warm, _set_voltage_V(warm, rate)).replace({"drive": drive}),
         f"sweep at {rate:g} V/s, {ambient_K:g} K, {limit_A:g} A", "sweep", seeds,
     )  # fmt: skip
+
+
+EXTRACTION = EcmExtraction()

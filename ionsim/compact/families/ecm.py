@@ -20,8 +20,8 @@ the radius of the tip between one atom (0) and the largest (1).
 - The radius of the tip follows its edges; each new plane, ``hop`` farther, begins as one atom and so narrows it.
 - Rest: mu = 2 gamma Omega/(r kT) (Gibbs and Thomson) makes the gap open; surface diffusion thins the tip, as 1/r^3.
 - Electrons: G0 n exp(-2 gap/lambda) with n = (r/r_atom)^2 channels, which is Landauer's contact at gap = 0 and tunnelling
-  else, with the voltage dependence v_t sinh(v/v_t) of a barrier (Simmons); beside it the film's leakage; in series the
-  metal, rho L x/(pi r^2), and the electrodes.
+  else, with the voltage dependence v_t sinh(v/v_t) of a barrier (Simmons); it ends at the gap ``reach``, for physics
+  that cut it off. Beside it the film's leakage; in series the metal, rho L x/(pi r^2), and the electrodes.
 - Heat: C dT/dt = i v - (T - T_ambient)/R; the terminal t lets neighbours heat each other.
 
 Only electrons carry current at the terminals. The flux of ions is some fA, and with it the open-circuit voltage of
@@ -51,6 +51,9 @@ RISE_K = (-200, 2000)
 #: Bounds between which the equations see a state: a little wider than its own, so that they are smooth there.
 BEYOND = (-Float("0.05"), Float("1.05"))
 
+#: Where tunnelling ends it does so over this share of a plane's distance.
+REACH_SHARE = Float("0.1")
+
 #: Largest argument of the barrier that the tip's curvature adds, over kT: for temperatures that only iterates have.
 CURVATURE_LIMIT = 40
 
@@ -59,7 +62,7 @@ _MENZEL = "Menzel et al., PCCP 15, 6945 (2013)"
 _SUITE = "docs/ecm-model.md"
 
 _NAMES = """
-    x_start w_start rs rho film r_atom r_max decay v_tunnel g_film v_film phi_film v_attempt ea_active ea_hop ea_grow
+    x_start w_start rs rho film r_atom r_max decay reach v_tunnel g_film v_film phi_film v_attempt ea_active ea_hop ea_grow
     ea_dissolve ea_edge ea_nucleus n_nucleus hop len_active len_tip gamma surface ea_surface pw rth cth t_ref flicker
     dx_max
 """
@@ -95,6 +98,7 @@ ECM = Model(
         _meter("r_atom", 0.144e-9, "radius of one channel and of the thinnest tip", "half of silver's bond"),
         _meter("r_max", 0.5e-9, "radius of the thickest tip", "chosen: 12 channels"),
         _meter("decay", 0.39e-9, "decay length of the tunnelling amplitude", _SUITE + ": 2.26 eV and 0.11 m0"),
+        _meter("reach", 1e-6, "gap beyond which nothing tunnels", "chosen: none"),
         Parameter(
             "v_tunnel", "V", 0.76, "voltage scale of tunnelling", _SUITE + ": WKB over 2.26 eV and 2 nm at 1.6 and 2 V",
             low=0, open_low=True,
@@ -139,7 +143,10 @@ ECM = Model(
         Quantity("gap", _p["film"] * (1 - _held), "m", "gap between tip and active electrode"),
         Quantity("radius", _p["r_atom"] + (_p["r_max"] - _p["r_atom"]) * clip(_w, *BEYOND), "m", "radius of the tip"),
         Quantity(
-            "g_tip", G0 * power(_radius / _p["r_atom"], 2) * exp(-2 * _gap / _p["decay"]), "S", "contact, or tunnelling"
+            "g_tip",
+            G0 * power(_radius / _p["r_atom"], 2) * exp(-2 * _gap / _p["decay"])
+            / (1 + exp_linear((_gap - _p["reach"]) / (REACH_SHARE * _p["hop"]))),
+            "S", "contact, or tunnelling",
         ),
         Quantity(
             "g_beside", _p["g_film"] * exp(-_p["phi_film"] * (1 / _vt - 1 / _v_ref)), "S", "conductance of the film",
