@@ -169,7 +169,7 @@ class EcmExtraction:
         if not targets:
             raise CompactError("fit: no SET under a constant voltage and no loop among the measurements")
         free = [item for item in self.free if item.name not in fixed]
-        found = fit(Targets(targets), free, fixed, rounds=40)
+        found = fit(Targets(targets), free, fixed, rounds=12)
         names = tuple(item.name for item in free)
         return Fitted(found.values, names, found.covariance, {item.name: item.scale for item in free},
                       found.condition, found.rms)  # fmt: skip
