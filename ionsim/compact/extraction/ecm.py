@@ -154,9 +154,10 @@ class EcmExtraction:
         plan += [_sweep(device, "fit", rate, 300.0, few) for rate in (1e4, 1e3)]
         plan += [_stress(device, "held_out", volts, 300.0, seeds) for volts in (1.6, 1.3, 1.1)]
         plan += [_stress(device, "fit", 1.0, 340.0, seeds), _stress(device, "held_out", 0.65, 300.0, few)]
-        plan += [_sweep(device, "held_out", 3e2, 300.0, few), _sweep(device, "held_out", 1e3, 320.0, few)]
+        plan += [_sweep(device, "held_out", 3e2, 300.0, few), _stress(device, "held_out", 0.6, 300.0, few)]
         plan += [_stress(device, "held_out", 0.9, 300.0, few), _stress(device, "fit", 0.7, 300.0, few)]
-        plan += [_sweep(device, "held_out", 3e3, 300.0, few, 2e-7), _stress(device, "held_out", 1.2, 320.0, few)]
+        plan += [_stress(device, "held_out", 1.2, 320.0, few), _sweep(device, "held_out", 3e3, 300.0, few, 2e-7)]
+        plan += [_sweep(device, "held_out", 1e3, 320.0, few)]
         return plan
 
     def targets(self, measured: Iterable[Measurement], roles: Sequence[str] = ("fit", "held_out")) -> list[Condition]:
