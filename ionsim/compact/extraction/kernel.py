@@ -135,10 +135,11 @@ def _factor(a: Any, order: Any) -> bool:
 def _solve(a: Any, order: Any, b: Any) -> None:
     """Solve in place with what :func:`_factor` left."""
     n = a.shape[0]
-    for k in range(n):
+    for k in range(n):  # whole rows were exchanged, factors included: all exchanges come first
         pivot = order[k]
         if pivot != k:
             b[k], b[pivot] = b[pivot], b[k]
+    for k in range(n):
         for i in range(k + 1, n):
             b[i] -= a[i, k] * b[k]
     for k in range(n - 1, -1, -1):

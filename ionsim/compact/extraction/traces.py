@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 COLUMNS = ("time_s", "voltage_V", "current_A", "device_V", "power_W", "limited", "stage")
 _NEEDED = COLUMNS[:3]
 
+#: Columns of devices with a gate, with more digits, since what they are compared by are differences.
+GATED = ("conductance_S", "state_S", "gate_charge_C")
+
 #: A change of log10 |I| from row to row that is kept, and how many of these at most.
 _JUMP, _JUMPS = 0.15, 40
 
@@ -37,11 +40,12 @@ def write_trace(measured: Measurement, folder: Path, rows: int = ROWS) -> list[P
     Corners of the drive, ends of stages, turning points, jumps of the current, and where it begins or ceases to be
     limited are always kept.
     """
-    series = {name: measured.series[name] for name in COLUMNS if name in measured.series}
+    gated = GATED if GATED[-1] in measured.series else ()
+    series = {name: measured.series[name] for name in (*COLUMNS, *gated) if name in measured.series}
     kept = _thinned(series, Drive(measured.device.drive).corners_s, rows)
     lines = [f"# role = {measured.role}, kind = {measured.kind}, seed = {measured.seed}", ",".join(series)]
-    lines += [",".join(f"{series[name][k]:.6g}" if name != "time_s" else f"{series[name][k]:.9g}" for name in series)
-              for k in kept]  # fmt: skip
+    digits = {"time_s": 9, **dict.fromkeys(gated, 12)}
+    lines += [",".join(f"{series[name][k]:.{digits.get(name, 6)}g}" for name in series) for k in kept]
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{measured.name}.csv", folder / f"{measured.name}.toml"]
     write_text(paths[0], "\n".join(lines) + "\n")
@@ -97,7 +101,8 @@ def read_trace(path: Path, device: Device | None = None) -> Measurement:
     middles = series["time_s"] - 0.5 * np.diff(series["time_s"], prepend=0.0)
     series.setdefault("stage", np.array([float(drive.stage(float(time_s))) for time_s in middles]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        series["conductance_S"] = np.where(series["device_V"] != 0, series["current_A"] / series["device_V"], np.nan)
+        found = np.where(series["device_V"] != 0, series["current_A"] / series["device_V"], np.nan)
+    series.setdefault("conductance_S", found)
     return Measurement(path.stem, role, kind, seed, device, series, drive.stages)
 
 
@@ -127,8 +132,9 @@ def _columns(path: Path) -> dict[str, Floats]:
         rows = list(csv.reader(line for line in file if not line.startswith("#") and line.strip()))
     names: Sequence[str] = [name.strip() for name in rows[0]] if rows else []
     for name in names:
-        if name not in COLUMNS:
-            raise CompactError(f"{path}: column {name!r} is not known{nearest(name, COLUMNS)}; {', '.join(COLUMNS)}")
+        if name not in (*COLUMNS, *GATED):
+            known = (*COLUMNS, *GATED)
+            raise CompactError(f"{path}: column {name!r} is not known{nearest(name, known)}; {', '.join(known)}")
     if missing := [name for name in _NEEDED if name not in names]:
         raise CompactError(f"{path}: no column {', '.join(missing)}; {', '.join(_NEEDED)} are needed")
     for number, row in enumerate(rows[1:], start=2):

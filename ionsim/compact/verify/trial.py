@@ -121,8 +121,8 @@ TRIALS = {
     "ecram": Trial(
         model=ECRAM,
         start="x_start",
-        sweep_V=(1.0, -1.4, 0.0),
-        rate_V_per_s=1e4,
+        sweep_V=(0.9, -1.2, 0.0),
+        rate_V_per_s=1e2,
         pulses_V=(8.45, -9.0),
         n_pulses=20,
         width_s=5e-9,
