@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 import kmc
+from ionsim.compact.cardparts import Statistics
 from ionsim.compact.description import CompactError, Model
 from ionsim.compact.extraction.ecm_targets import Condition, StressCondition, conditions
 from ionsim.compact.extraction.fitting import Free, fit
 from ionsim.compact.extraction.protocol import ErrorRow, Experiment, Fitted, Measurement, Role
 from ionsim.compact.extraction.targets import Targets
 from ionsim.compact.families import ECM
+from ionsim.compact.statistics import fit_statistics
 from ionsim.config import Device, EcmDevice
 from ionsim.config.waveforms import Sweep
 from ionsim.coupling import tunnelling_decay_nm
@@ -86,10 +88,10 @@ def _ecm(device: Device) -> EcmDevice:
 
 #: Barriers that are fitted, eV, with starts near those of the device's own processes.
 FREE = (
-    Free("ea_grow", 1.22, 0.6, 1.8, "linear", 0.026),
-    Free("ea_hop", 0.40, 0.05, 1.0, "linear", 0.026),
+    Free("ea_grow", 1.233, 0.6, 1.8, "linear", 0.026),
+    Free("ea_hop", 0.408, 0.05, 1.0, "linear", 0.026),
     Free("ea_dissolve", 0.75, 0.3, 1.5, "linear", 0.026),
-    Free("ea_edge", 0.9, 0.3, 1.5, "linear", 0.026),
+    Free("ea_edge", 0.93, 0.3, 1.5, "linear", 0.026),
 )
 
 
@@ -199,6 +201,25 @@ class EcmExtraction:
                     one = target.measurement
                     found.append((one.name, one.role == "held_out", float(10.0**target.mean), own))
         return found
+
+    def statistics(self, fitted: Fitted, measured: Sequence[Measurement]) -> tuple[Statistics | None, None]:
+        """Spread of ``ea_grow`` from that of SET times where transfer limits: kT ln(t/mean t) for each run.
+
+        A run is a virgin cell, so that devices and their first cycles are not told apart.
+        """
+        barriers_eV = []
+        for target in self.targets(measured):
+            if isinstance(target, StressCondition) and len(target.times_s) == len(target.runs) > 1:
+                fast_s = 3.0 * expected_s(_ecm(target.measurement.device), 3.0)
+                if 10.0**target.mean > fast_s:
+                    thermal_eV = kmc.KB_EV * target.measurement.ambient_K
+                    off = thermal_eV * np.log(target.times_s / 10.0**target.mean)
+                    # seeds about their own mean: each mean took a degree of freedom
+                    barriers_eV += list(off * np.sqrt(len(off) / (len(off) - 1)))
+        if len(barriers_eV) < 4:
+            return None, None
+        values = np.array(barriers_eV)[:, None] + fitted.values["ea_grow"]
+        return fit_statistics(["ea_grow"], ["eV"], values, np.arange(len(values))), None
 
     def validity(self, measured: Sequence[Measurement]) -> dict[str, tuple[float, float]]:
         """What the measurements cover: quantity with its unit -> [low, high]."""

@@ -171,7 +171,8 @@ class LoopCondition(Condition):
             found.append(self._row("log10 I, scatter of seeds", scatter, None, "decades", (nan, nan)))
         for name, true, mine in zip(("SET voltage", "RESET voltage"), self.volts, own, strict=True):
             found.append(self._row(name, mine / true - 1, VOLTAGE, "relative", (true, mine)))
-        found.append(self._row("energy of SET", energy / self.energy_J - 1, ENERGY, "relative", (self.energy_J, energy)))
+        both = (self.energy_J, energy)
+        found.append(self._row("energy of SET", energy / self.energy_J - 1, ENERGY, "relative", both))
         return found
 
 
