@@ -179,8 +179,9 @@ ECM = Model(
         ),
         Quantity("p_cell", symbol("i_cell") * _v, "W", "dissipated power"),
         Quantity(
-            "r_metal", _p["rs"] + _p["rho"] * _p["film"] * maximum(_held, 0) / (sympy.Float(sympy.pi) * _radius**2), "Ohm",
-            "series resistance with the filament",
+            "r_metal",
+            _p["rs"] + _p["rho"] * _p["film"] * maximum(_held, 0) / (sympy.Float(sympy.pi) * _radius**2),
+            "Ohm", "series resistance with the filament",
         ),
         Quantity("len_all", _p["len_active"] + _gap + _p["len_tip"], "m", "film and interfaces", shown=False),
         Quantity("u_all", _v / _vt, "1", "voltage over kT/e", shown=False),
