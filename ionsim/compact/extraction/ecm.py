@@ -7,6 +7,8 @@ compared with them. What geometry and device file say by themselves is not fitte
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +24,10 @@ from ionsim.compact.statistics import fit_statistics
 from ionsim.config import Device, EcmDevice
 from ionsim.config.waveforms import Sweep
 from ionsim.coupling import tunnelling_decay_nm
+
+if TYPE_CHECKING:  # the trials import every family; an extraction needs them only where a card is verified
+    from ionsim.compact.card import Card
+    from ionsim.compact.verify.trial import Trial
 
 #: Bonds of an atom on a flat (100) facet, and of one at a kink.
 _ADATOM, _KINK = 4, 6
@@ -92,6 +98,7 @@ FREE = (
     Free("ea_hop", 0.408, 0.05, 1.0, "linear", 0.026),
     Free("ea_dissolve", 0.75, 0.3, 1.5, "linear", 0.026),
     Free("ea_edge", 0.93, 0.3, 1.5, "linear", 0.026),
+    Free("gamma", 6e-12, 1e-13, 1e-10),
 )
 
 
@@ -139,7 +146,6 @@ class EcmExtraction:
             "ea_nucleus": (0.0, "no nucleus is needed: metal wets the inert electrode"),
             "len_active": (len_active, "device: conductances of film and interface"),
             "len_tip": (len_tip, "device: conductances of film and interface"),
-            "gamma": (0.0, "not seen in the runs: planes hold whatever the tip's radius is"),
             "surface": (0.0, "not seen in the runs"),
             "rth": (1e-3, "the device solves no heat"),
             "cth": (0.0, "the device solves no heat"),
@@ -159,7 +165,7 @@ class EcmExtraction:
         plan += [_sweep(device, "held_out", 3e2, 300.0, few), _stress(device, "held_out", 0.6, 300.0, few)]
         plan += [_stress(device, "held_out", 0.9, 300.0, few), _stress(device, "fit", 0.7, 300.0, few)]
         plan += [_stress(device, "held_out", 1.2, 320.0, few), _sweep(device, "held_out", 3e3, 300.0, few, 2e-7)]
-        plan += [_sweep(device, "held_out", 1e3, 320.0, few)]
+        plan += [_sweep(device, "held_out", 1e3, 320.0, few), _decay(device, few)]
         return plan
 
     def targets(self, measured: Iterable[Measurement], roles: Sequence[str] = ("fit", "held_out")) -> list[Condition]:
@@ -201,6 +207,14 @@ class EcmExtraction:
                     one = target.measurement
                     found.append((one.name, one.role == "held_out", float(10.0**target.mean), own))
         return found
+
+    def trial(self, card: Card, trial: Trial) -> Trial:
+        """How a cell of a card is driven when it is verified: at the voltages and times of a transfer-limited cell."""
+        return replace(
+            trial, model=card.compact_model(), sweep_V=(1.5, -1.0, 0.0), rate_V_per_s=1e3, pulses_V=(1.4, -0.6),
+            width_s=4e-6, edge_s=8e-8, pulse_start=0.4, wave_V=1.4, slow_Hz=1e6, fast_V=0.3, fast_Hz=1e7,
+            array_s=5e-5, array_edge_s=1e-7,
+        )  # fmt: skip
 
     def statistics(self, fitted: Fitted, measured: Sequence[Measurement]) -> tuple[Statistics | None, None]:
         """Spread of ``ea_grow`` from that of SET times where transfer limits: kT ln(t/mean t) for each run.
@@ -259,6 +273,14 @@ def _sweep(
         _capped(warm, _set_voltage_V(warm, rate)).replace({"drive": drive}),
         f"sweep at {rate:g} V/s, {ambient_K:g} K, {limit_A:g} A", "sweep", seeds,
     )  # fmt: skip
+
+
+def _decay(device: EcmDevice, seeds: tuple[int, ...]) -> Experiment:
+    """SET at 1 V and 1 s of rest, read at 10 mV."""
+    pulse = {"name": "set", "amplitude_V": 1.0, "rise_s": 1e-4, "width_s": 0.08, "fall_s": 1e-4, "rest_s": 1.0}
+    drive = {"kind": "sequence", "read_V": 0.01, "points": 40, "compliance_A": 1e-6, "pulses": [pulse]}
+    cell = _capped(device.replace({"ambient_K": 300.0}), 0.95).replace({"drive": drive})
+    return Experiment("decay_1V_300K", "fit", cell, "rest after SET at 1 V, 300 K", "decay", seeds)
 
 
 EXTRACTION = EcmExtraction()

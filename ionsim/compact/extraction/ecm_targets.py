@@ -25,6 +25,9 @@ Series = Mapping[str, Floats]
 #: Share of the compliance at which a cell has set, and of a stage's largest current at which RESET has opened it.
 CLOSED, OPENED = 0.3, 0.01
 
+#: Share of the conductance at the end of SET that a filament at rest has when it is gone.
+OPENED_SHARE = 0.1
+
 #: Relative tolerance of replays: at 1e-5 steps do not find back onto the sharp edge of the limiter.
 RTOL = 1e-6
 
@@ -176,7 +179,46 @@ class LoopCondition(Condition):
         return found
 
 
+class DecayCondition(Condition):
+    """SET and then rest: the time until a tenth of the conductance that rest begins with is left."""
+
+    def __init__(self, runs: Sequence[Measurement], model: Model) -> None:
+        super().__init__(runs, model)
+        self.what = f"after SET, {self.what}"
+        times = [self.lost_s(one.series) for one in runs]
+        known = [time for time in times if time is not None]
+        self.mean = float(np.mean(np.log10(known))) if known else float("nan")
+
+    def lost_s(self, series: Series) -> float | None:
+        """That time, s; None where it is not reached. Rest begins with the last stretch of a constant voltage."""
+        volts = series["voltage_V"]
+        begin = int(np.flatnonzero(np.abs(volts - volts[-1]) > 1e-9)[-1]) + 1
+        time_s, current = series["time_s"][begin:] - series["time_s"][begin - 1], np.abs(series["current_A"][begin:])
+        start_A = abs(series["current_A"][begin - 1] / volts[begin - 1] * volts[-1])
+        below = current < OPENED_SHARE * start_A
+        if not below.any():
+            return None
+        k = int(np.argmax(below))
+        logs = np.log(np.array([start_A if k == 0 else current[k - 1], current[k]]))
+        share = (np.log(OPENED_SHARE * start_A) - logs[0]) / (logs[1] - logs[0])
+        before_s = 0.0 if k == 0 else time_s[k - 1]
+        return float(before_s + share * (time_s[k] - before_s))
+
+    def residuals(self, values: Mapping[str, float]) -> Floats:
+        """That time; as late as ten times the run where the model keeps more."""
+        series = self.replayed(values)
+        time_s = self.lost_s(series) or 10.0 * float(series["time_s"][-1])
+        return np.array([3.0 * (np.log10(time_s) - self.mean) / TIME])
+
+    def rows(self, series: Series) -> list[ErrorRow]:
+        """That time of model and physics."""
+        time_s = self.lost_s(series)
+        error = float("nan") if time_s is None else np.log10(time_s) - self.mean
+        return [self._row("time until a tenth is left", error, TIME, "decades",
+                          (10.0**self.mean, float("nan") if time_s is None else time_s))]  # fmt: skip
+
+
 def conditions(measured: Iterable[Measurement], model: Model, roles: Sequence[str]) -> list[Condition]:
     """All conditions of the given roles."""
-    kinds = {"stress": StressCondition, "sweep": LoopCondition}
+    kinds = {"stress": StressCondition, "sweep": LoopCondition, "decay": DecayCondition}
     return [kinds[runs[0].kind](runs, model) for runs in grouped(measured, roles) if runs[0].kind in kinds]
