@@ -98,7 +98,7 @@ FREE = (
     Free("ea_hop", 0.408, 0.05, 1.0, "linear", 0.026),
     Free("ea_dissolve", 0.75, 0.3, 1.5, "linear", 0.026),
     Free("ea_edge", 0.93, 0.3, 1.5, "linear", 0.026),
-    Free("gamma", 6e-12, 1e-13, 1e-10),
+    Free("gamma", 1.4e-11, 1e-13, 1e-10),
 )
 
 

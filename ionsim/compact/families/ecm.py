@@ -16,8 +16,8 @@ the radius of the tip between one atom (0) and the largest (1).
   interfaces count as lengths l_a and l_t of film.
 - Three barriers E belong to the last step: a front advances when ions become adatoms on a closed plane (``ea_grow``,
   on as many places as the largest tip has atoms), it retreats when atoms leave edges (``ea_dissolve``), and a plane
-  that has begun spreads, or shrinks, at its edges (``ea_edge``). The front changes from one barrier to the other
-  within kT of balance. Where no metal is, n atoms have to come together: one more resistance with exp(-n u_t) (slope
+  that has begun spreads, or shrinks, at its edges (``ea_edge``). Each holds on its side of balance, where the flux is
+  zero. Where no metal is, n atoms have to come together: one more resistance of growth with exp(-n u_t) (slope
   (n + 1/2) e/kT).
 - The radius of the tip follows its edges; each new plane, ``hop`` farther, begins as one atom and so narrows it.
 - Rest: mu = 2 gamma Omega/(r kT) (Gibbs and Thomson) makes the gap open; surface diffusion thins the tip, as 1/r^3.
@@ -41,7 +41,18 @@ from scipy import constants
 from sympy import Float, exp
 
 from ionsim.compact.description import Flow, Model, Node, Noise, Parameter, Probe, Quantity, State, symbol
-from ionsim.compact.functions import clip, exp_linear, magnitude, maximum, minimum, power, sinh_linear, sinhc, window
+from ionsim.compact.functions import (
+    clip,
+    exp_linear,
+    magnitude,
+    maximum,
+    minimum,
+    power,
+    select,
+    sinh_linear,
+    sinhc,
+    window,
+)
 
 #: k/e in V/K, k in J/K and 2e^2/h in S, as literals: header files of simulators hold older values.
 K_OVER_E = Float(constants.k / constants.e)
@@ -200,16 +211,13 @@ ECM = Model(
         ),
         Quantity("t_field", exp_linear(-(_ua + _uf) / 2), "1", "what the film takes from transfer", shown=False),
         Quantity(
-            "growing", 1 / (1 + exp_linear(_mu - _u)), "1", "1: the front grows, 0: it dissolves",
-            shown=False,
-        ),
-        Quantity(
             "t_front",
             symbol("t_field")
-            * (
-                symbol("growing") / (_speed("ea_grow") * power(_p["r_max"] / _p["r_atom"], 2))
-                + (1 - symbol("growing")) / _speed("ea_dissolve")
-                + power(1 - _held, 16) * exp(-_p["n_nucleus"] * minimum(magnitude(_ut), 60)) / _speed("ea_nucleus")
+            * select(
+                _u - _mu,
+                1 / (_speed("ea_grow") * power(_p["r_max"] / _p["r_atom"], 2))
+                + power(1 - _held, 16) * exp(-_p["n_nucleus"] * minimum(magnitude(_ut), 60)) / _speed("ea_nucleus"),
+                1 / _speed("ea_dissolve"),
             ),
             "s/m", "resistance of transfer and nucleation", shown=False,
         ),
