@@ -25,6 +25,9 @@ Series = Mapping[str, Floats]
 #: Share of the compliance at which a cell has set, and of a stage's largest current at which RESET has opened it.
 CLOSED, OPENED = 0.3, 0.01
 
+#: Weight of the decay, where SET times and voltages have 3: two seeds of one rest, and one law from rest to RESET.
+DECAY_WEIGHT = 2.0
+
 #: Share of the conductance at the end of SET that a filament at rest has when it is gone.
 OPENED_SHARE = 0.1
 
@@ -189,15 +192,19 @@ class DecayCondition(Condition):
         known = [time for time in times if time is not None]
         self.mean = float(np.mean(np.log10(known))) if known else float("nan")
 
-    def lost_s(self, series: Series) -> float | None:
-        """That time, s; None where it is not reached. Rest begins with the last stretch of a constant voltage."""
+    def lost_s(self, series: Series, beyond: bool = False) -> float | None:
+        """That time, s; where it is not reached None, or with ``beyond`` as the mean rate of the rest would have it.
+
+        Rest begins with the last stretch of a constant voltage.
+        """
         volts = series["voltage_V"]
         begin = int(np.flatnonzero(np.abs(volts - volts[-1]) > 1e-9)[-1]) + 1
         time_s, current = series["time_s"][begin:] - series["time_s"][begin - 1], np.abs(series["current_A"][begin:])
         start_A = abs(series["current_A"][begin - 1] / volts[begin - 1] * volts[-1])
         below = current < OPENED_SHARE * start_A
         if not below.any():
-            return None
+            lost = max(float(np.log(start_A / current[-1])), 1e-6)
+            return float(time_s[-1] * -np.log(OPENED_SHARE) / lost) if beyond else None
         k = int(np.argmax(below))
         logs = np.log(np.array([start_A if k == 0 else current[k - 1], current[k]]))
         share = (np.log(OPENED_SHARE * start_A) - logs[0]) / (logs[1] - logs[0])
@@ -205,14 +212,14 @@ class DecayCondition(Condition):
         return float(before_s + share * (time_s[k] - before_s))
 
     def residuals(self, values: Mapping[str, float]) -> Floats:
-        """That time; as late as ten times the run where the model keeps more."""
-        series = self.replayed(values)
-        time_s = self.lost_s(series) or 10.0 * float(series["time_s"][-1])
-        return np.array([3.0 * (np.log10(time_s) - self.mean) / TIME])
+        """That time, extrapolated where the model keeps more."""
+        time_s = self.lost_s(self.replayed(values), beyond=True)
+        assert time_s is not None
+        return np.array([DECAY_WEIGHT * (np.log10(time_s) - self.mean) / TIME])
 
     def rows(self, series: Series) -> list[ErrorRow]:
-        """That time of model and physics."""
-        time_s = self.lost_s(series)
+        """That time of model and physics; of the model extrapolated where the rest was too short for it."""
+        time_s = self.lost_s(series, beyond=True)
         error = float("nan") if time_s is None else np.log10(time_s) - self.mean
         return [self._row("time until a tenth is left", error, TIME, "decades",
                           (10.0**self.mean, float("nan") if time_s is None else time_s))]  # fmt: skip
