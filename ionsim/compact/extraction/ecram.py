@@ -75,8 +75,8 @@ class GateTarget:
         if not isinstance(device, EcramDevice):
             raise CompactError(f"{measurement.name}: family = {device.family!r}: 'ecram' is needed")
         self.measurement, self.model, self.device = measurement, model, device
-        self.read_V = device.channel.read_V
-        self.replay = Replay(model, device.drive, measurement.ambient_K, driven="g", held={"d": self.read_V})
+        # drain and source at 0 V: a read is worked out from the conductance, as in the physics, and moves no ion
+        self.replay = Replay(model, device.drive, measurement.ambient_K, driven="g")
         self._code = equations(model)
         series = measurement.series
         self.times: Floats = series["time_s"]
@@ -95,7 +95,7 @@ class GateTarget:
         changes = {**values, **self.start(values)}
         found = self.replay(changes)
         known = self.model.values(changes)
-        columns = {"g": found["device_V"], "d": self.read_V, "s": 0.0, "t": found["t"]}
+        columns = {"g": found["device_V"], "d": 0.0, "s": 0.0, "t": found["t"]}
         for state in self.model.states:
             start, scale = self.model.start_and_scale(state.name, known)
             columns[state.name] = (found[state.name] - start) / scale
@@ -248,7 +248,7 @@ class EcramExtraction:
 
     model: Model = ECRAM
     free: tuple[Free, ...] = FREE
-    rounds: int = 40
+    rounds: int = 10
 
     def plan(self, device: Device, quick: bool = False) -> list[Experiment]:
         """The experiments of ``ecram_plan``; raises CompactError for another family."""
