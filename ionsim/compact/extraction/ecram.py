@@ -43,6 +43,9 @@ Series = Mapping[str, Floats]
 #: Change of the conductance without field effect over itself that counts as programmed by a step, and by a pulse.
 DOSE, LEVEL = 3e-3, 1e-4
 
+#: Steps that a replay may take: a train of 2,000 pulses takes 9e5.
+MOST_STEPS = 5_000_000
+
 #: Ions in an end region of the electrolyte lie within half of a W-W distance, nm (the mesh of the physics).
 _END_NM = 0.2
 
@@ -76,7 +79,7 @@ class GateTarget:
             raise CompactError(f"{measurement.name}: family = {device.family!r}: 'ecram' is needed")
         self.measurement, self.model, self.device = measurement, model, device
         # drain and source at 0 V: a read is worked out from the conductance, as in the physics, and moves no ion
-        self.replay = Replay(model, device.drive, measurement.ambient_K, driven="g")
+        self.replay = Replay(model, device.drive, measurement.ambient_K, driven="g", most_steps=MOST_STEPS)
         self._code = equations(model)
         series = measurement.series
         self.times: Floats = series["time_s"]
@@ -248,7 +251,7 @@ class EcramExtraction:
 
     model: Model = ECRAM
     free: tuple[Free, ...] = FREE
-    rounds: int = 10
+    rounds: int = 5
 
     def plan(self, device: Device, quick: bool = False) -> list[Experiment]:
         """The experiments of ``ecram_plan``; raises CompactError for another family."""
