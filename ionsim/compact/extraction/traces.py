@@ -44,7 +44,8 @@ def write_trace(measured: Measurement, folder: Path, rows: int = ROWS) -> list[P
     series = {name: measured.series[name] for name in (*COLUMNS, *gated) if name in measured.series}
     kept = _thinned(series, Drive(measured.device.drive).corners_s, rows)
     lines = [f"# role = {measured.role}, kind = {measured.kind}, seed = {measured.seed}", ",".join(series)]
-    digits = {"time_s": 9, **dict.fromkeys(gated, 12)}
+    # nanoseconds of a pulse after seconds of rest need all digits
+    digits = {"time_s": 17 if gated else 9, **dict.fromkeys(gated, 12)}
     lines += [",".join(f"{series[name][k]:.{digits.get(name, 6)}g}" for name in series) for k in kept]
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{measured.name}.csv", folder / f"{measured.name}.toml"]
