@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ionsim.cli import compact_export
+from ionsim.cli import compact_export, compact_plot
 from ionsim.cli.console import is_root, number_text, say, show
 from ionsim.cli.devices import FileArgument, SetOption
 
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     group.command()(extract)
     group.command()(fit)
     compact_export.register(group)
+    compact_plot.register(group)
     group.command()(verify)
     app.add_typer(group, name="compact")
 

@@ -12,6 +12,7 @@ import kmc
 from ionsim.compact.description import CompactError
 from ionsim.compact.extraction.protocol import Experiment, Role
 from ionsim.config import Device, EcmDevice
+from ionsim.coupling import tunnelling_decay_nm
 
 #: Bonds of an atom on a flat (100) facet, and of one at a kink.
 _ADATOM, _KINK = 4, 6
@@ -23,8 +24,8 @@ _TRANSFER_TIME, _HOP_TIME = 0.12, 8.4
 #: Ions hop and cross the active electrode at most this much faster than transfer (docs/ecm-results.md, ``--lead``).
 LEAD = 2000.0
 
-#: A run at a constant voltage lasts as many times the expected SET time.
-_LONGER = 5.0
+#: A run at a constant voltage lasts as many times the expected SET time; slow ones, dear as they are, fewer.
+_LONGER, _SLOW_S, _LESS_LONG = 5.0, 0.1, 3.0
 
 
 def adatom_rate_Hz(device: EcmDevice, voltage_V: float) -> float:
@@ -66,28 +67,74 @@ def _set_voltage_V(device: EcmDevice, rate_V_per_s: float) -> float:
     return float(volts[np.argmax(times < dwell_s)]) if np.any(times < dwell_s) else 2.5
 
 
+def _ecm(device: Device) -> EcmDevice:
+    if not isinstance(device, EcmDevice):
+        raise CompactError(f"family: {device.family!r}; this extraction needs 'ecm'")
+    return device
+
+
 class EcmExtraction:
     """How the ECM model is identified from runs of a transfer-limited cell."""
 
     from ionsim.compact.families import ECM as model
 
+    def fixed(self, device: Device) -> dict[str, tuple[float, str]]:
+        """What geometry, material and engine say by themselves."""
+        cell = _ecm(device)
+        film_m = cell.layers.electrolyte.thickness_nm * 1e-9
+        plane_m = 0.5e-9 * cell.lattice_constant_nm
+        atom_m = plane_m / np.sqrt(2.0)
+        atoms = cell.lattice.width_nm * cell.lattice.depth_nm / (0.5 * cell.lattice_constant_nm**2)
+        interfaces = cell.conduction
+        sigma = interfaces.electrolyte_S_per_m
+        at_tip = interfaces.transfer_S_per_m2 if interfaces.deposit_S_per_m2 is None else interfaces.deposit_S_per_m2
+        len_active, len_tip = sigma / interfaces.transfer_S_per_m2, sigma / at_tip
+        area_m2 = (cell.mesh.domain_width_nm * 1e-9) ** 2
+        active_eV = cell.transfer.active_barrier_eV
+        if active_eV is None:
+            active_eV = cell.kinetic("transfer.barrier_eV")
+        return {
+            "x_start": (0.0, "virgin cell"),
+            "w_start": (0.0, "virgin cell"),
+            "rs": (1.0, "chosen: none in the device"),
+            "rho": (0.0, "the engine's metal is a short circuit beside its contacts"),
+            "film": (film_m, "device"),
+            "r_atom": (atom_m, "half the distance of two atoms of the metal"),
+            "r_max": (atom_m * float(np.sqrt(atoms)), "device: all atoms of a plane of the box"),
+            "hop": (plane_m, "distance of two planes of the metal"),
+            "decay": (
+                tunnelling_decay_nm(interfaces.tunnel_barrier_eV, interfaces.effective_mass) * 1e-9,
+                "device: WKB at its barrier and mass",
+            ),
+            "v_tunnel": (1e3, "the engine tunnels with the conductance of low voltage"),
+            "g_film": (sigma * area_m2 / (film_m + len_active + len_tip), "device: film and interfaces in series"),
+            "v_film": (1e3, "the engine's film is ohmic"),
+            "phi_film": (0.0, "the engine's film has no activation"),
+            "v_attempt": (cell.ion.attempt_Hz * plane_m, "device: attempt frequency times distance of planes"),
+            "ea_active": (active_eV + 0.5 * cell.kinetic("ion.energy_eV"), "device: barrier and half the ion's energy"),
+            "ea_nucleus": (0.0, "no nucleus is needed: metal wets the inert electrode"),
+            "len_active": (len_active, "device: conductances of film and interface"),
+            "len_tip": (len_tip, "device: conductances of film and interface"),
+            "surface": (0.0, "not seen in the runs"),
+            "rth": (1e-3, "the device solves no heat"),
+            "cth": (0.0, "the device solves no heat"),
+        }
+
     def plan(self, device: Device, quick: bool = False) -> list[Experiment]:
         """Stresses and sweeps of several seeds; raises CompactError for a device of another family."""
-        if not isinstance(device, EcmDevice):
-            raise CompactError(f"family: {device.family!r}; this extraction needs 'ecm'")
-        seeds = (1,) if quick else (1, 2, 3, 4)
+        device = _ecm(device)
+        seeds = (1,) if quick else (1, 2, 3)
         plan = [_stress(device, "fit", volts, 300.0, seeds) for volts in (1.0, 1.2, 1.4, 1.8)]
         if quick:
             return plan
         plan += [_sweep(device, "fit", rate, 300.0, seeds) for rate in (1e4, 1e3)]
-        plan += [_stress(device, "fit", volts, 340.0, seeds) for volts in (0.8, 1.0, 1.3)]
-        plan += [_stress(device, "held_out", volts, 300.0, seeds) for volts in (1.6, 1.3, 1.1, 0.9)]
-        plan += [_sweep(device, "fit", 1e3, 340.0, seeds), _sweep(device, "held_out", 1e3, 320.0, seeds)]
-        plan += [_stress(device, "held_out", volts, 320.0, seeds) for volts in (0.9, 1.2)]
-        plan += [_sweep(device, "fit", 1e2, 300.0, seeds), _sweep(device, "held_out", 3e2, 300.0, seeds)]
+        plan += [_stress(device, "held_out", volts, 300.0, seeds) for volts in (1.6, 1.3, 1.1)]
+        plan += [_stress(device, "fit", 1.0, 340.0, seeds), _sweep(device, "held_out", 3e2, 300.0, seeds)]
+        plan += [_sweep(device, "held_out", 1e3, 320.0, seeds), _sweep(device, "fit", 1e3, 340.0, seeds)]
+        plan += [_stress(device, "held_out", volts, 300.0, seeds) for volts in (0.65, 0.9)]
+        plan += [_stress(device, "fit", 0.7, 300.0, seeds), _sweep(device, "fit", 1e2, 300.0, seeds)]
         plan += [_sweep(device, "held_out", 1e3, 300.0, seeds, 1e-7)]
-        plan += [_stress(device, "fit", 0.7, 300.0, seeds)]
-        plan += [_stress(device, "held_out", volts, 300.0, seeds) for volts in (0.75, 0.65)]
+        plan += [_stress(device, "held_out", 0.9, 320.0, seeds), _stress(device, "fit", 1.3, 340.0, seeds)]
         return plan
 
 
@@ -95,8 +142,9 @@ def _stress(device: EcmDevice, role: Role, volts: float, ambient_K: float, seeds
     """A constant voltage behind the compliance, some times as long as SET takes."""
     warm = device.replace({"ambient_K": ambient_K})
     limit = warm.drive.compliance_A or 1e-6
-    drive = {"kind": "constant", "voltage_V": volts, "duration_s": _LONGER * expected_s(warm, volts),
-             "compliance_A": limit}  # fmt: skip
+    expected = expected_s(warm, volts)
+    drive = {"kind": "constant", "voltage_V": volts, "compliance_A": limit,
+             "duration_s": (_LONGER if expected < _SLOW_S else _LESS_LONG) * expected}  # fmt: skip
     return Experiment(
         f"stress_{volts:g}V_{ambient_K:g}K", role, _capped(warm, volts).replace({"drive": drive}),
         f"{volts:g} V at {ambient_K:g} K", "stress", seeds,

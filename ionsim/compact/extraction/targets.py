@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionsim.compact.description import CompactError, Model
-from ionsim.compact.extraction.compare import at_voltages, crossing_s, legs, log_current, part
+from ionsim.compact.extraction.compare import at_voltages, crossing_s, energy_J, legs, log_current, part
 from ionsim.compact.extraction.protocol import Measurement
 from ionsim.compact.extraction.replay import Replay
 from ionsim.config.waveforms import Sequence as Pulses
@@ -44,7 +44,7 @@ class Target(Protocol):
 
 
 class SweepTarget:
-    """A sweep: log currents on both legs of each stage, and the voltages at which stages close the device.
+    """A sweep: log currents on both legs of each stage, its energy, and the voltages at which stages close the device.
 
     Points within the gap between measured and modelled switching voltage say nothing beyond that voltage, which has a
     residual of its own from the integrator's own steps. ``weights`` by stage's name (default 1): 0 leaves it out.
@@ -79,7 +79,7 @@ class SweepTarget:
             points = np.arange(step_V, np.abs(rows["voltage_V"]).max(), step_V)
             true = np.concatenate([at_voltages(leg, points) for leg in legs(rows)])
             closes = None if limits[index] is None else self._closing(rows, 0.5 * drive.step_V)
-            self._stages.append((index, weight, points, true, closes))
+            self._stages.append((index, weight, points, true, closes, energy_J(rows)))
 
     def _closing(self, rows: Mapping[str, Floats], half_step_V: float) -> float | None:
         """|V| of the first sample at or above the closing current, half a step back; None if none is."""
@@ -91,9 +91,9 @@ class SweepTarget:
         return self.replay(values, self.closing_A)
 
     def residuals(self, values: Mapping[str, float]) -> Floats:
-        """Per stage: the switching voltage where it closes, then log currents on the way out and back."""
+        """Per stage: the switching voltage where it closes, the energy, then log currents on the way out and back."""
         series, found = self.replayed(values), []
-        for index, weight, points, true, closes in self._stages:
+        for index, weight, points, true, closes, energy in self._stages:
             rows = part(series, index)
             own = np.concatenate([at_voltages(leg, points) for leg in legs(rows)])
             difference = own - true
@@ -102,6 +102,7 @@ class SweepTarget:
                 found.append(np.array([3.0 * weight * (volts - closes) / (VOLTAGE * closes)]))
                 low, high = min(volts, closes), max(volts, closes)
                 difference[: len(points)][(points >= low - 0.1) & (points <= high + 0.01)] = 0.0
+            found.append(np.array([weight * np.log(max(energy_J(rows), 1e-30) / energy) / ENERGY]))
             share = weight / (CURRENT * np.sqrt(0.2 * len(points)))
             found.append(share * np.where(np.isfinite(difference), difference, 0.0))
         return np.concatenate(found)

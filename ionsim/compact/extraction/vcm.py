@@ -33,7 +33,7 @@ from ionsim.config.waveforms import Sweep
 Floats = NDArray[np.float64]
 
 #: Weight of forming, and of everything else 1: see above.
-WEIGHTS = {"forming": 0.3}
+WEIGHTS = {"forming": 0.05}
 
 #: Name of the first pulse of a stress.
 STRESS = "t0"
@@ -53,11 +53,13 @@ FREE = (
     Free("mix", 2.0, 0.5, 8.0),
     Free("i_off", 4e-4, 5e-5, 2e-3),
     Free("phi_off", 0.045, 0.005, 0.2),
+    Free("phi_plug", 0.045, 1e-3, 0.2),
     Free("nu", 1e12, 1e9, 1e17),
     Free("disc", 5e-10, 1e-10, 1e-8),
     Free("stretch", 0.3, 1e-3, 30.0),
     Free("ea", 1.3, 0.8, 1.8),
     Free("pw", 2.0, 1.0, 12.0),
+    Free("slowing", 2.0, 1.0, 6.0),
     Free("soret", 0.2, 1e-3, 3.0),
     Free("ea_rest", 1.4, 0.8, 1.8),
     Free("x_rest", 0.3, 0.01, 0.99),
@@ -79,9 +81,14 @@ class Stress:
 
 #: Where a cell of the continuum switches, found with its sweeps alone fitted; a cell that is far from it needs others.
 STRESSES = (
+    Stress(1.3, 300.0, 10.0),
     Stress(1.6, 300.0, 0.02),
+    Stress(1.8, 300.0, 2.3e-4, held_out=True),
     Stress(2.0, 300.0, 5e-6),
+    Stress(2.4, 300.0, 1e-6),
+    Stress(1.6, 400.0, 3e-3),
     Stress(-1.0, 300.0, 0.1),
+    Stress(-1.3, 300.0, 1e-3, held_out=True),
 )
 
 

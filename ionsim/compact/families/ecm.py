@@ -4,17 +4,20 @@ States, both between 0 and 1: x, the filament's length over the film's thickness
 the radius of the tip between one atom (0) and the largest (1).
 
 - Ions pass three steps one after the other: they leave the active electrode, cross what is left of the film, and are
-  reduced at the tip. Each flux is an exchange rate times a difference of electrochemical activities, both interfaces
+  reduced at the metal. Each flux is an exchange rate times a difference of electrochemical activities, both interfaces
   with the symmetric barriers of Butler and Volmer. With voltages in kT/e, u = u_a + u_f + u_t over the three steps and mu
-  the energy of an atom at the tip over kT, the velocity of the tip is exactly
+  the energy of an atom at the tip over kT, the velocity of the front is exactly
 
-      2 sinh((u - mu)/2)/(exp((u_f + u_t - mu)/2)/k_a + exp((u_t - u_a - mu)/2) S(u_f/2)/k_f + exp(-(u_a + u_f)/2)/k_t),
+      2 sinh((u - mu)/2)/(exp((u_f + u_t - mu)/2)/k_a + exp((u_t - u_a - mu)/2) S(u_f/2)/k_f + exp(-(u_a + u_f)/2)/k),
 
   S(a) = sinh(a)/a, with k = v0 exp(-E/kT) for each step. Where the last term is the largest, transfer limits (slope
-  e/2kT), where the first two are, the supply of ions does. A fourth term stands for the nucleus: where no metal is, n
-  atoms have to come together, which brings exp(-n u_t) (slope (n + 1/2) e/kT). The voltage divides as over three
-  resistances: the interfaces count as lengths l_a and l_t of film.
-- The tip thickens with a share ``lat`` of the flux once metal is there, and so thins on the way back.
+  e/2kT), where the first two are, the supply of ions does. The voltage divides as over three resistances: the
+  interfaces count as lengths l_a and l_t of film.
+- Three barriers E belong to the last step: a front advances when ions become adatoms on a closed plane (``ea_grow``, on
+  as many places as the largest tip has atoms), it retreats when atoms leave edges (``ea_dissolve``), and a plane that has
+  begun spreads, or shrinks, at its edges (``ea_edge``). The front changes from one barrier to the other within kT of
+  balance. Where no metal is, n atoms have to come together: one more resistance with exp(-n u_t) (slope (n + 1/2) e/kT).
+- The radius of the tip follows its edges; each new plane, ``hop`` farther, begins as one atom and so narrows it.
 - Rest: mu = 2 gamma Omega/(r kT) (Gibbs and Thomson) makes the gap open; surface diffusion thins the tip, as 1/r^3.
 - Electrons: G0 n exp(-2 gap/lambda) with n = (r/r_atom)^2 channels, which is Landauer's contact at gap = 0 and tunnelling
   else, with the voltage dependence v_t sinh(v/v_t) of a barrier (Simmons); beside it the film's leakage; in series the
@@ -56,14 +59,15 @@ _MENZEL = "Menzel et al., PCCP 15, 6945 (2013)"
 _SUITE = "docs/ecm-model.md"
 
 _NAMES = """
-    x_start w_start rs rho film r_atom r_max decay v_tunnel g_film v_film phi_film v_attempt ea_active ea_hop ea_transfer
-    ea_nucleus n_nucleus hop len_active len_tip gamma lat thicken surface ea_surface pw rth cth t_ref flicker dx_max
+    x_start w_start rs rho film r_atom r_max decay v_tunnel g_film v_film phi_film v_attempt ea_active ea_hop ea_grow
+    ea_dissolve ea_edge ea_nucleus n_nucleus hop len_active len_tip gamma surface ea_surface pw rth cth t_ref flicker
+    dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
 _v, _rise, _x, _w = symbol("v_cell"), symbol("rise"), symbol("x"), symbol("w")
 _t, _vt, _held, _gap, _radius = symbol("temp"), symbol("v_thermal"), symbol("x_held"), symbol("gap"), symbol("radius")
 _u, _ua, _uf, _ut, _mu = (symbol(f"u_{name}") for name in ("all", "active", "film", "tip", "curved"))
-_flux, _whole = symbol("tip_speed"), symbol("len_all")
+_flux, _edge, _whole = symbol("tip_speed"), symbol("edge_speed"), symbol("len_all")
 _v_ref = K_OVER_E * _p["t_ref"]
 
 # Ratios of lengths stand in ``power``, which keeps them ratios: ngspice adds 1e-32 to what it divides by.
@@ -103,18 +107,18 @@ ECM = Model(
         ),
         Parameter("ea_active", "eV", 0.25, "barrier at the active electrode, with the ion's energy", "chosen: fast", low=0),
         Parameter("ea_hop", "eV", 0.2, "barrier of migration, with the ion's energy", "chosen: a fast electrolyte", low=0),
-        Parameter("ea_transfer", "eV", 1.0, "barrier of reduction", "chosen: SET at 0.8 V at 1 V/s", low=0),
+        Parameter("ea_grow", "eV", 1.06, "barrier of reduction on a closed plane", "chosen: SET at 0.7 V at 1 V/s", low=0),
+        Parameter("ea_dissolve", "eV", 0.9, "barrier of oxidation at an edge", "chosen: sooner than growth", low=0),
+        Parameter("ea_edge", "eV", 0.85, "barrier of both at the edge of the tip", "chosen: sooner than planes", low=0),
         Parameter("ea_nucleus", "eV", 1.5, "barrier of the nucleus at no overpotential", "chosen: below 0.6 V", low=0),
         Parameter("n_nucleus", "1", 1.0, "atoms that a nucleus needs beside the last", "chosen; " + _MENZEL, low=0, high=20),
-        _meter("hop", 0.2e-9, "distance of a hop", "chosen: a plane's distance"),
+        _meter("hop", 0.2e-9, "distance of a hop and of two planes", "silver: 0.204 nm"),
         _meter("len_active", 0.2e-9, "film that resists as the active interface does", "chosen: large electrode", zero=True),
         _meter("len_tip", 2e-8, "film that resists as the tip's interface does", "chosen: overpotential at the tip"),
         Parameter(
             "gamma", "eV m", 1e-11, "surface energy times an atom's volume", "chosen: 0.1 J/m^2, a clean surface has 1.2",
             low=0,
         ),
-        Parameter("lat", "1", 0.2, "share of the flux that thickens the tip", "chosen; " + _YU, low=0),
-        Parameter("thicken", "1", 4.0, "exponent of the length in thickening", "chosen: once it is long", low=1, high=50),
         Parameter(
             "surface", "m/s", 1e-10, "thinning of a tip of r_atom by surface diffusion", "chosen: 1 s for one atom", low=0
         ),
@@ -167,18 +171,25 @@ ECM = Model(
             + exp_linear((_ut - _ua - _mu) / 2) * sinhc(_uf / 2) * (1 + _gap / _p["hop"]) / _speed("ea_hop"),
             "s/m", "resistance of the supply of ions", shown=False,
         ),
+        Quantity("t_field", exp_linear(-(_ua + _uf) / 2), "1", "what the film takes from transfer", shown=False),
+        Quantity("growing", 1 / (1 + exp_linear(_mu - _u)), "1", "1 where the front grows, 0 where it dissolves", shown=False),
         Quantity(
-            "t_deposit",
-            exp_linear(-(_ua + _uf) / 2)
+            "t_front",
+            symbol("t_field")
             * (
-                1 / _speed("ea_transfer")
+                symbol("growing") / (_speed("ea_grow") * power(_p["r_max"] / _p["r_atom"], 2))
+                + (1 - symbol("growing")) / _speed("ea_dissolve")
                 + power(1 - _held, 16) * exp(-_p["n_nucleus"] * minimum(magnitude(_ut), 60)) / _speed("ea_nucleus")
             ),
-            "s/m", "resistance of reduction and nucleation", shown=False,
+            "s/m", "resistance of transfer and nucleation", shown=False,
+        ),
+        Quantity("affinity", 2 * sinh_linear((_u - _mu) / 2), "1", "what drives all fluxes", shown=False),
+        Quantity(
+            "tip_speed", symbol("affinity") / (symbol("t_supply") + symbol("t_front")), "m/s", "velocity of the front"
         ),
         Quantity(
-            "tip_speed", 2 * sinh_linear((_u - _mu) / 2) / (symbol("t_supply") + symbol("t_deposit")), "m/s",
-            "velocity of the tip",
+            "edge_speed", symbol("affinity") / (symbol("t_supply") + symbol("t_field") / _speed("ea_edge")), "m/s",
+            "velocity of the tip's edges",
         ),
         Quantity("x_rate", _flux / _p["film"] * window(_flux, clip(_x, -1, 2), _p["pw"]), "1/s", "dx/dt"),
         Quantity(
@@ -189,8 +200,8 @@ ECM = Model(
         ),
         Quantity(
             "w_rate",
-            _p["lat"] * power(maximum(_held, 0), _p["thicken"]) * _flux / (_p["r_max"] - _p["r_atom"])
-            * window(_flux, clip(_w, -1, 2), _p["pw"])
+            _edge / (_p["r_max"] - _p["r_atom"]) * window(_edge, clip(_w, -1, 2), _p["pw"])
+            - maximum(symbol("x_rate"), 0) * _p["film"] / _p["hop"] * _w
             - symbol("w_thin") * (1 - power(maximum(1 - clip(_w, -1, 2), 0), _p["pw"])),
             "1/s", "dw/dt",
         ),
