@@ -40,7 +40,7 @@ def frozen(
     ambient_K: float = 300.15,
 ) -> Frozen:
     """Two-terminal models at ``volts`` (n,) over the first two terminals with scaled states at ``deviations``
-    (states,).
+    (states,), or one number for all.
 
     Each voltage is reached from 0 V in small steps, heat included in equilibrium. Raises CompactError where Kirchhoff's
     law finds no solution.
@@ -56,7 +56,7 @@ def frozen(
             signs[where[flow.minus], column] = -1.0
     first, second = (where[port.name] for port in model.ports[:2])
     free = [index for index in range(n) if index not in (first, second)]
-    held = np.atleast_1d(np.asarray(deviations, dtype=float)).tolist()
+    held = np.broadcast_to(np.asarray(deviations, dtype=float), len(model.states)).tolist()
 
     def settle(known: Floats) -> tuple[Floats, Floats]:
         for _ in range(100):
