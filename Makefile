@@ -12,7 +12,7 @@ demo: setup
 
 circuit: setup
 	$(bin)/pip install -q --disable-pip-version-check -e ".[circuit]"
-	$(bin)/pytest -m "" tests/test_compact.py tests/test_compact_simulators.py
+	$(bin)/pytest -m "" tests/test_compact*.py
 
 test: lint
 	$(bin)/pytest

@@ -14,7 +14,7 @@ from ionsim.compact.circuits import Circuit, Instance, Transient, Waveform, cros
 from ionsim.compact.circuits.decks import ngspice_deck, vacask_deck
 from ionsim.compact.circuits.rawfile import read_raw
 from ionsim.compact.description import Flow, Model, Node, Parameter, Probe, Quantity, State, symbol
-from ionsim.compact.families import EKV, VCM
+from ionsim.compact.families import EKV, THRESHOLD, VARISTOR, VCM
 from ionsim.compact.frozen import frozen, square_wave_offset
 from ionsim.compact.functions import HELPERS, expand_helpers, sinh_linear, softplus, window
 from ionsim.compact.numeric import residual
@@ -102,7 +102,7 @@ def test_derivatives_of_helpers(helper):
     assert slope == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-8, abs=1e-9)
 
 
-@pytest.mark.parametrize("model", [VCM, EKV, LINEAR], ids=lambda model: model.name)
+@pytest.mark.parametrize("model", [VCM, EKV, THRESHOLD, VARISTOR, LINEAR], ids=lambda model: model.name)
 def test_texts_are_clean_and_repeatable(model):
     passed(verify.text_records(model))
     passed(verify.derivative_records(model))
@@ -242,6 +242,21 @@ def test_a_square_wave_has_an_attracting_state():
         assert sum(rates) * (0.5 - state) > 0
     with pytest.raises(CompactError, match="no offset within"):
         square_wave_offset(VCM, 0.5, 0.7, {"x_start": 0.5, "charge": 1e-9})
+
+
+def test_a_threshold_selector_has_no_cold_state_above_its_threshold():
+    """It passes little at half its threshold, 1.13 V; the other passes 1e3 times less at half of 1.1 V."""
+    wave = triangle((1.3, 0.0), 1e3)
+    times = np.linspace(0, wave.times_s[-1], 261)
+    found = Network(single(THRESHOLD, wave)).solve(times, rtol=1e-6, atol=1e-9)
+    current, rise = found.currents_A["te"], found.potentials["cell_t"]
+    jump = 1 + int(np.argmax(np.diff(np.log(current[1:131]))))
+    assert wave(times[jump]) == pytest.approx(1.13, abs=0.02)
+    assert 50.0 < rise[jump] < 150.0
+    half = float(np.interp(0.5 * wave(times[jump]), wave(times[:131]), current[:131]))
+    assert current[jump] > 20 * half
+    varistor = frozen(VARISTOR, [0.55, 1.1], []).flows[:, 0]
+    assert varistor[1] > 900 * varistor[0]
 
 
 def test_waveforms():

@@ -12,7 +12,7 @@ from ionsim.compact import CompactError, tools, verify, verilog_a
 from ionsim.compact.circuits import Instance, Transient, Waveform, run_ngspice, run_vacask, single
 from ionsim.compact.circuits.netlist import Circuit
 from ionsim.compact.circuits.rawfile import read_raw
-from ionsim.compact.families import EKV, VCM
+from ionsim.compact.families import EKV, THRESHOLD, VARISTOR, VCM
 from ionsim.compact.frozen import frozen
 from ionsim.compact.numeric import residual
 from ionsim.compact.osdi import CompiledModel
@@ -39,7 +39,7 @@ def passed(records):
 
 
 @needs_compiler
-@pytest.mark.parametrize("model", [VCM, EKV], ids=lambda model: model.name)
+@pytest.mark.parametrize("model", [VCM, EKV, THRESHOLD, VARISTOR], ids=lambda model: model.name)
 def test_compiled_models_are_the_reference(model):
     passed(verify.compiled_records(model))
 
@@ -92,6 +92,12 @@ def test_a_sweep_in_the_simulators():
 @needs_simulator
 def test_a_drift_of_a_ten_millionth():
     passed(verify.retention_records(TRIAL))
+
+
+@pytest.mark.slow
+@needs_vacask
+def test_selectors_in_crossbars():
+    passed(verify.selector_records(TRIAL))
 
 
 @needs_vacask

@@ -108,6 +108,26 @@ def load_card(path: str | Path) -> Card:
     return read_card(text, str(path))
 
 
+def shipped_cards() -> dict[str, Path]:
+    """The cards that come with ionsim, one a family, by name of the family."""
+    folder = Path(__file__).parent / "cards"
+    return {path.parent.name: path for path in sorted(folder.glob("*/card.json"))}
+
+
+def find_card(name_or_path: str | Path) -> Path:
+    """The file that a path (of a card, or of a folder with one) or a shipped card's name means; raises CompactError."""
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    if (path / "card.json").is_file():
+        return path / "card.json"
+    known = shipped_cards()
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    there = ", ".join(known) or "none"
+    raise CompactError(f"{name_or_path}: no such file, and no shipped card{nearest(str(name_or_path), known)}; {there}")
+
+
 def read_card(text: str, origin: str = "card") -> Card:
     """A checked card from JSON; raises CompactError."""
     try:

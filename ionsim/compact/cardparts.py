@@ -57,6 +57,8 @@ class ErrorRow(Section):
     value: float | None = setting(..., "what was found; null where it could not be had")
     limit: float | None = setting(None, "what passes")
     unit: str = setting("", "unit of both")
+    measured: float | None = setting(None, "figure of the physics, where two figures are compared")
+    model: float | None = setting(None, "figure of the compact model")
     passed: bool | None = setting(None, "whether it passed; null without a limit")
 
 

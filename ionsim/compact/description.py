@@ -88,7 +88,9 @@ class Probe:
 class State:
     """A state and its equation d(state)/dt = ``rate``; ``start`` and ``scale`` contain only parameters and numbers.
 
-    ``low`` and ``high`` are the bounds that the equation respects by itself.
+    ``low`` and ``high`` are the bounds that the equation respects by itself. ``pace``: factor of the state's row, below
+    1 for a state with rates far above 1/s: simulators ask the flow into a node at rest to repeat to 1e-12 A, which
+    the last digits of a fast state would miss.
     """
 
     name: str
@@ -99,6 +101,12 @@ class State:
     scale: Expr = sympy.S.One
     low: float = float("-inf")
     high: float = float("inf")
+    pace: float = 1.0
+
+    @property
+    def charge_C(self) -> float:
+        """Charge of one unit of the scaled state in its row."""
+        return STATE_CHARGE_C * self.pace
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,12 @@ class Noise:
 
 @dataclass(frozen=True)
 class Model:
-    """A compact model. ``largest_change``: the change of a scaled state that a step may make, as an expression."""
+    """A compact model. ``largest_change``: the change of a scaled state that a step may make, as an expression.
+
+    ``stored``: free energy in J that the states hold, for a model that can give power back as a battery or a capacitor
+    does. What enters by the flows is then passive together with it: power in minus the rise of ``stored`` is never
+    below 0. Charges of ``capacitance`` do not belong to it.
+    """
 
     name: str
     family: str
@@ -148,6 +161,7 @@ class Model:
     states: tuple[State, ...] = ()
     noises: tuple[Noise, ...] = ()
     largest_change: Expr | None = None
+    stored: Expr | None = None
     ambient: Symbol = field(default_factory=lambda: symbol("ambient"))
 
     def __post_init__(self) -> None:
@@ -201,7 +215,7 @@ class Model:
         )
 
     def expressions(self) -> list[Expr]:
-        """Every expression of the model."""
+        """Every expression that the texts contain."""
         extra = [self.largest_change] if self.largest_change is not None else []
         return [
             *(quantity.value for quantity in self.quantities),
@@ -232,6 +246,8 @@ class Model:
         for flow in self.flows:
             self._within(flow.value, known, f"flow {flow.plus}-{flow.minus}")
             self._within(flow.capacitance, constant, f"capacitance {flow.plus}-{flow.minus}")
+        if self.stored is not None:
+            self._within(self.stored, known, "stored")
         for state in self.states:
             self._within(state.rate, known, f"rate of {state.name}")
             self._within(state.start, constant, f"start of {state.name}")

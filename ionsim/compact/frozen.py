@@ -39,11 +39,11 @@ def frozen(
     values: Mapping[str, float] | None = None,
     ambient_K: float = 300.15,
 ) -> Frozen:
-    """Two-terminal models at ``volts`` (n,) over the first two terminals with scaled states at ``deviations``
-    (states,), or one number for all.
+    """A model with voltages on its terminals and scaled states at ``deviations`` (states,).
 
-    Each voltage is reached from 0 V in small steps, heat included in equilibrium. Raises CompactError where Kirchhoff's
-    law finds no solution.
+    ``volts`` (n,) of the first terminal, or (n, k) of the first k; the others that a model must have are at 0 V,
+    optional ones are left open. Each point is reached from 0 V in small steps, heat included in equilibrium. Raises
+    CompactError where Kirchhoff's law finds no solution.
     """
     code = equations(model)
     constants = code.arguments(model.values(values), ambient_K)
@@ -54,9 +54,9 @@ def frozen(
         signs[where[flow.plus], column] = 1.0
         if flow.minus is not None:
             signs[where[flow.minus], column] = -1.0
-    first, second = (where[port.name] for port in model.ports[:2])
-    free = [index for index in range(n) if index not in (first, second)]
-    held = np.broadcast_to(np.asarray(deviations, dtype=float), len(model.states)).tolist()
+    fixed = [where[port.name] for port in model.ports if not port.optional]
+    free = [index for index in range(n) if index not in fixed]
+    held = np.broadcast_to(np.asarray(deviations, dtype=float), (len(model.states),)).tolist()
 
     def settle(known: Floats) -> tuple[Floats, Floats]:
         for _ in range(100):
@@ -64,18 +64,21 @@ def frozen(
             count = n_flows + len(held)
             value, slope = both[:count], both[count:].reshape(count, n + len(held))[:n_flows, :n]
             out = signs @ value[:n_flows]
-            step = np.linalg.solve((signs @ slope)[np.ix_(free, free)], -out[free])
+            step = np.linalg.solve((signs @ slope)[np.ix_(free, free)], -out[free]) if free else np.zeros(0)
             known[free] += step
             if np.all(np.abs(step) <= 1e-12 * (1 + np.abs(known[free]))):
                 return signs @ np.array(code.slopes(*known.tolist(), *held, *constants)[:n_flows]), value[n_flows:]
-        raise CompactError(f"{model.name}: no solution at {known[first]:.6g} V")
+        raise CompactError(f"{model.name}: no solution at {known[fixed].tolist()} V")
 
+    points = np.asarray(volts, dtype=float)
+    points = points.reshape(-1, 1) if points.ndim < 2 else points
     potentials, flows, rates = [], [], []
-    for volt in np.atleast_1d(np.asarray(volts, dtype=float)):
+    for point in points:
         known = np.zeros(n)
         out, rate = np.zeros(n), np.zeros(len(held))
-        for level in np.linspace(0.0, volt, max(int(np.ceil(abs(volt) / VOLTAGE_STEP_V)), 1) + 1)[1:]:
-            known[first] = level
+        largest = float(np.abs(point).max())
+        for share in np.linspace(0.0, 1.0, max(int(np.ceil(largest / VOLTAGE_STEP_V)), 1) + 1)[1:]:
+            known[fixed[: len(point)]] = share * point
             out, rate = settle(known)
         potentials.append(known)
         flows.append(out)

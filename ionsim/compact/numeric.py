@@ -8,19 +8,18 @@ it: ``resistive`` + d/dt(``reactive``) = 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import sympy
 from numpy.typing import NDArray
-from sympy import Expr
+from sympy import Expr, Symbol
 
-from ionsim.compact.description import HOLD_PER_S, STATE_CHARGE_C, Model, symbol
+from ionsim.compact.description import HOLD_PER_S, CompactError, Model, Quantity, symbol
 from ionsim.compact.functions import expand_helpers
-from ionsim.compact.staged import staged
 
 Floats = NDArray[np.float64]
 
@@ -62,31 +61,141 @@ class Equations:
         return (*(values[name] for name in self.parameters), ambient_K)
 
 
+@dataclass(frozen=True)
+class Program:
+    """A model's equations as assignments in order, each from unknowns, parameters, the ambient and earlier ones.
+
+    Derivatives go by the chain rule from quantity to quantity: writing every quantity out in unknowns first takes
+    minutes where quantities build on each other. ``values``: of each flow, then the rate of each scaled state;
+    ``slopes``: their derivatives by every unknown, row by row; both in primitives and assigned symbols.
+    """
+
+    unknowns: tuple[Symbol, ...]
+    arguments: tuple[Symbol, ...]
+    assigned: tuple[tuple[Symbol, Expr], ...]
+    values: tuple[Expr, ...]
+    slopes: tuple[Expr, ...]
+    names: tuple[tuple[str, Symbol], ...]
+
+    def arranged(self, outputs: Sequence[Expr]) -> tuple[list[tuple[Symbol, Expr]], list[Expr]]:
+        """What ``outputs`` need, with common parts taken out, as assignments in an order that works."""
+        needed = _needed(dict(self.assigned), outputs)
+        wanted = [(name, value) for name, value in self.assigned if name in needed]
+        parts, reduced = sympy.cse([*(value for _, value in wanted), *outputs],
+                                   symbols=sympy.numbered_symbols("s_", real=True))  # fmt: skip
+        every = dict(parts) | {name: reduced[k] for k, (name, _) in enumerate(wanted)}
+        return _ordered(every), list(reduced[len(wanted) :])
+
+
+@lru_cache(maxsize=32)
+def program(model: Model) -> Program:
+    """The assignments of a model."""
+    potentials = {node.name: Symbol(f"node_{node.name}", real=True) for node in model.nodes}
+    deviations = {state.name: Symbol(f"deviation_{state.name}", real=True) for state in model.states}
+    unknowns = (*potentials.values(), *deviations.values())
+    assigned: list[tuple[Symbol, Expr]] = []
+    slope: dict[Symbol, dict[Symbol, Expr]] = {}
+
+    def by_unknowns(expression: Expr) -> dict[Symbol, Expr]:
+        found: dict[Symbol, Expr] = {}
+        for inner in sorted(expression.free_symbols & slope.keys(), key=str):
+            outer = expand_helpers(sympy.sympify(expression.diff(inner)))
+            for unknown, value in slope[inner].items():
+                found[unknown] = found.get(unknown, sympy.Integer(0)) + outer * value
+        return found
+
+    for probe in model.probes:
+        plus, minus = potentials[probe.plus], potentials[probe.minus] if probe.minus else None
+        assigned.append((symbol(probe.name), plus - minus if minus is not None else plus))
+        slope[symbol(probe.name)] = {plus: sympy.Integer(1)} | ({minus: sympy.Integer(-1)} if minus is not None else {})
+    for state in model.states:
+        deviation = deviations[state.name]
+        assigned.append((symbol(state.name), state.start + state.scale * deviation))
+        slope[symbol(state.name)] = {deviation: sympy.sympify(state.scale)}
+    for quantity in model.quantities:
+        name, value = symbol(quantity.name), sympy.sympify(quantity.value)
+        assigned.append((name, expand_helpers(value)))
+        slope[name] = {}
+        for unknown, by in by_unknowns(value).items():
+            short = Symbol(f"by_{unknown.name}_of_{quantity.name}", real=True)
+            assigned.append((short, by))
+            slope[name][unknown] = short
+    values = [sympy.sympify(flow.value) for flow in model.flows]
+    values += [sympy.sympify(state.rate / state.scale) for state in model.states]
+    slopes = [by_unknowns(value) for value in values]
+    return Program(
+        unknowns,
+        (*unknowns, *(symbol(parameter.name) for parameter in model.parameters), model.ambient),
+        tuple(assigned),
+        tuple(expand_helpers(value) for value in values),
+        tuple(row.get(unknown, sympy.Integer(0)) for row in slopes for unknown in unknowns),
+        tuple((item.name, symbol(item.name)) for item in (*model.quantities, *model.states)),
+    )
+
+
+def _needed(assigned: Mapping[Symbol, Expr], outputs: Sequence[Expr]) -> set[Symbol]:
+    found: set[Symbol] = set()
+    waiting = [name for value in outputs for name in value.free_symbols]
+    while waiting:
+        name = waiting.pop()
+        if name in assigned and name not in found:
+            found.add(name)
+            waiting += assigned[name].free_symbols
+    return found
+
+
+def _ordered(assigned: Mapping[Symbol, Expr]) -> list[tuple[Symbol, Expr]]:
+    """Assignments in an order in which each uses only earlier ones."""
+    done: dict[Symbol, Expr] = {}
+    for first in assigned:
+        waiting = [first]
+        while waiting:
+            name = waiting[-1]
+            if name in done:
+                waiting.pop()
+                continue
+            missing = [other for other in sorted(assigned[name].free_symbols, key=str) if other in assigned and
+                       other not in done]  # fmt: skip
+            if missing:
+                waiting += missing
+            else:
+                done[name] = assigned[waiting.pop()]
+    return list(done.items())
+
+
 @lru_cache(maxsize=32)
 def equations(model: Model) -> Equations:
-    """Compile a model; some tenths of a second, kept for the next call."""
-    stages = staged(model)
-    constants = [symbol(parameter.name) for parameter in model.parameters]
-    arguments = [*stages.unknowns, *constants, model.ambient]
+    """Compile a model; some 0.1 s, kept for the next call."""
+    steps = program(model)
 
-    def compiled(assignments: list[Any], expressions: list[Expr], functions: dict[str, Any], library: str) -> Any:
-        def given(_: Any) -> tuple[list[Any], list[Expr]]:
-            return assignments, expressions
+    def compiled(outputs: Sequence[Expr], functions: dict[str, Any], library: str) -> Any:
+        return sympy.lambdify(list(steps.arguments), list(outputs), modules=[functions, library],
+                              cse=lambda _: steps.arranged(outputs))  # fmt: skip
 
-        return sympy.lambdify(arguments, expressions, modules=[functions, library], cse=given)
-
-    capacitances = [expand_helpers(sympy.sympify(flow.capacitance)) for flow in model.flows]
-    rates = [expand_helpers(sympy.sympify(state.rate / state.scale)) for state in model.states]
-    flows = [expand_helpers(sympy.sympify(flow.value)) for flow in model.flows]
     return Equations(
         model=model,
         unknowns=(*(node.name for node in model.nodes), *(state.name for state in model.states)),
         parameters=tuple(parameter.name for parameter in model.parameters),
-        flows=compiled(stages.plain, [*flows, *rates], _SCALAR, "math"),
-        slopes=compiled(stages.assignments, [*stages.values, *stages.slopes], _SCALAR, "math"),
-        capacitances=compiled([], capacitances, _SCALAR, "math"),
-        quantities=compiled(stages.plain, stages.shown, _ARRAY, "numpy"),
+        flows=compiled(steps.values, _SCALAR, "math"),
+        slopes=compiled([*steps.values, *steps.slopes], _SCALAR, "math"),
+        capacitances=compiled([sympy.sympify(flow.capacitance) for flow in model.flows], _SCALAR, "math"),
+        quantities=compiled([name for _, name in steps.names], _ARRAY, "numpy"),
     )
+
+
+@lru_cache(maxsize=8)
+def stored_slopes(model: Model) -> Callable[..., list[float]]:
+    """Derivatives of ``stored`` by every unknown, as a function of (unknowns..., parameters..., ambient); J each."""
+    if model.stored is None:
+        raise CompactError(f"{model.name} stores no energy")
+    name = "stored_energy"
+    steps = program(replace(model, quantities=(*model.quantities, Quantity(name, model.stored, "J", "", shown=False))))
+    found = {symbol.name: symbol for symbol, _ in steps.assigned}
+    outputs = [found.get(f"by_{unknown.name}_of_{name}", sympy.Integer(0)) for unknown in steps.unknowns]
+    result: Callable[..., list[float]] = sympy.lambdify(
+        list(steps.arguments), outputs, modules=[_SCALAR, "math"], cse=lambda _: steps.arranged(outputs)
+    )
+    return result
 
 
 @dataclass(frozen=True)
@@ -121,14 +230,14 @@ def residual(
             out.resistive_slope[row] += sign * slope[index]
             for column, other in ends:
                 out.reactive_slope[row, column] += sign * other * capacitance[index]
-    for index in range(len(model.states)):
+    for index, state in enumerate(model.states):
         row = len(model.nodes) + index
-        out.reactive_slope[row, row] = STATE_CHARGE_C
+        out.reactive_slope[row, row] = state.charge_C
         if held:
-            out.resistive[row] = STATE_CHARGE_C * HOLD_PER_S * unknowns[row]
-            out.resistive_slope[row, row] = STATE_CHARGE_C * HOLD_PER_S
+            out.resistive[row] = state.charge_C * HOLD_PER_S * unknowns[row]
+            out.resistive_slope[row, row] = state.charge_C * HOLD_PER_S
         else:
-            out.resistive[row] = -STATE_CHARGE_C * value[n_flows + index]
-            out.resistive_slope[row] = -STATE_CHARGE_C * slope[n_flows + index]
+            out.resistive[row] = -state.charge_C * value[n_flows + index]
+            out.resistive_slope[row] = -state.charge_C * slope[n_flows + index]
     out.reactive[:] = out.reactive_slope @ unknowns
     return out

@@ -7,6 +7,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 from sympy.printing.c import C99CodePrinter
+from sympy.printing.precedence import precedence
 
 from ionsim.compact.functions import Helper
 
@@ -77,9 +78,22 @@ class VerilogA(_Printer):
 
 
 class NgSpice(_Printer):
-    """ngspice's B-sources and ``.func``; helpers are macros, expanded as text."""
+    """ngspice's B-sources and ``.func``; helpers are macros, expanded as text.
+
+    Quotients are products with reciprocals: ngspice takes the derivative of a/b as a' b/(b^2 + 1e-32), which is wrong
+    for a capacitance of 1e-17 F and keeps Newton's method from converging; that of a' (1/b) is right.
+    """
 
     renamed = VerilogA.renamed
+
+    def _print_Mul(self, expr: Any) -> str:
+        factors = []
+        for factor in expr.as_ordered_factors():
+            inverse = factor.is_Pow and factor.exp.is_Integer and factor.exp.is_negative
+            factors.append(f"(1/{self.parenthesize(1 / factor, 10_000)})" if inverse else
+                           self.parenthesize(factor, precedence(expr)))  # fmt: skip
+        sign = "-" if factors[0] in ("-1", "(-1)") else ""
+        return sign + "*".join(factors[1:] if sign else factors)
 
     def _print_select(self, expr: Any) -> str:
         test, yes, no = (self._print(arg) for arg in expr.args)

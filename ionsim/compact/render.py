@@ -10,7 +10,7 @@ import jinja2
 import sympy
 from sympy import Expr, Symbol
 
-from ionsim.compact.description import HOLD_PER_S, STATE_CHARGE_C, Model, Parameter, Probe, State, symbol
+from ionsim.compact.description import HOLD_PER_S, Model, Parameter, Probe, State, symbol
 from ionsim.compact.functions import used_helpers
 from ionsim.compact.printers import NgSpice, VerilogA, definition
 
@@ -73,7 +73,6 @@ def verilog_a(model: Model, note: str = NOTE) -> str:
         states=[_state(state, printer) for state in model.states],
         quantities=[{"name": item.name, "value": printer.text(item.value)} for item in model.quantities],
         flows=flows,
-        charge=repr(STATE_CHARGE_C),
         step=_step(model, printer),
         noises=[_noise(noise, printer) for noise in model.noises],
     )
@@ -108,7 +107,6 @@ def ngspice_subcircuit(model: Model, note: str = NOTE) -> str:
         ],
         flows=lines,
         states=[_state(state, outside) for state in model.states],
-        charge=repr(STATE_CHARGE_C),
     )
 
 
@@ -140,7 +138,8 @@ def _state(state: State, printer: VerilogA | NgSpice) -> dict[str, str]:
         "start": printer.text(state.start),
         "scale": f"({printer.text(state.scale)})",
         "rate": printer.text(state.rate / state.scale),
-        "hold": repr(STATE_CHARGE_C * HOLD_PER_S),
+        "charge": repr(state.charge_C),
+        "hold": repr(state.charge_C * HOLD_PER_S),
     }
 
 

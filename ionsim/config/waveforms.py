@@ -142,6 +142,9 @@ class Pulse(Section):
     width_s: float = number(..., "s", "duration of the plateau", gt=0, le=1e6)
     fall_s: float = number(..., "s", "duration of the trailing edge", gt=0, le=1e6)
     rest_s: float = number(..., "s", "time at read_V after it", gt=0, le=1e12)
+    compliance_A: float | None = number(
+        None, "A", "compliance of this pulse and its rest, else that of the drive", gt=0, le=1
+    )
 
 
 class Sequence(DriveSection):

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ionsim.config.waveforms import AnyDrive, Sweep
+from ionsim.config.waveforms import AnyDrive, Sequence, Sweep
 from ionsim.drive.circuit import Circuit
 from ionsim.drive.legs import legs, samples, stage_names
 from ionsim.drive.transistor import Transistor
@@ -119,7 +119,8 @@ class Drive:
         return self._legs[self._leg(time_s)].stage
 
     def circuit(self, time_s: float, interval_s: tuple[float, float] | None = None) -> Circuit:
-        """The circuit at this time; a stage of a sweep may have a compliance and a gate voltage of its own.
+        """The circuit at this time; a stage of a sweep may have a compliance and a gate voltage of its own, a pulse of
+        a sequence a compliance.
 
         A current that the source forces is that at both ends of ``interval_s`` (default: at ``time_s``).
         """
@@ -128,6 +129,9 @@ class Drive:
             stage = config.stages[self.stage(time_s)]
             compliance_A = compliance_A if stage.compliance_A is None else stage.compliance_A
             gate_V = stage.gate_V
+        elif isinstance(config, Sequence):
+            own_A = config.pulses[self.stage(time_s)].compliance_A
+            compliance_A = compliance_A if own_A is None else own_A
         transistor = None
         if config.transistor is not None:
             own = {} if gate_V is None else {"gate_V": gate_V}

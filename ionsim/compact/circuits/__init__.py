@@ -1,6 +1,6 @@
 """Circuits of compact models: one description for the reference, VACASK and ngspice."""
 
-from ionsim.compact.circuits.library import crossbar, one_transistor, pulses, single, triangle
+from ionsim.compact.circuits.library import crossbar, gated, gated_array, one_transistor, pulses, single, triangle
 from ionsim.compact.circuits.netlist import Circuit, Instance, Sine, Solution, Steady, Transient, Waveform
 from ionsim.compact.circuits.runners import run_ngspice, run_vacask
 
@@ -13,6 +13,8 @@ __all__ = [
     "Transient",
     "Waveform",
     "crossbar",
+    "gated",
+    "gated_array",
     "one_transistor",
     "pulses",
     "run_ngspice",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from ionsim.compact.circuits.netlist import Circuit, Instance, Sine, Steady, Transient, Waveform
 from ionsim.compact.render import render
@@ -12,13 +12,16 @@ from ionsim.compact.render import render
 _PER_LINE = 8
 
 
-def vacask_deck(circuit: Circuit, analysis: Transient | Steady, raw: str = "tran") -> str:
-    """A VACASK deck that loads ``<model>.osdi`` beside it and writes ``<raw>.raw``."""
+def vacask_deck(
+    circuit: Circuit, analysis: Transient | Steady, raw: str = "tran", ending: Literal["osdi", "va"] = "osdi"
+) -> str:
+    """A VACASK deck that loads ``<model>.osdi`` (or ``.va``, compiled on the way) and writes ``<raw>.raw``."""
     return render(
         "deck.sim.j2",
         circuit=circuit,
         analysis=analysis,
         raw=raw,
+        ending=ending,
         models=[model.name for model in circuit.models],
         instances=[
             (item.name, " ".join(item.terminals), item.model.name, _values(item.values)) for item in circuit.instances

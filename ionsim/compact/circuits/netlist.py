@@ -29,6 +29,12 @@ class Waveform:
         """The voltage at one or many times."""
         return np.asarray(np.interp(np.asarray(time_s, dtype=float), self.times_s, self.volts))
 
+    def slope(self, time_s: float, span_s: tuple[float, float]) -> float:
+        """dV/dt in V/s between two times that no corner lies between."""
+        begin, end = span_s
+        first, last = self((begin, end))
+        return float((last - first) / (end - begin))
+
 
 @dataclass(frozen=True)
 class Sine:
@@ -47,6 +53,11 @@ class Sine:
         """The voltage at one or many times."""
         phase = 2 * np.pi * self.frequency_Hz * np.asarray(time_s, dtype=float)
         return np.asarray(self.offset_V + self.amplitude_V * np.sin(phase))
+
+    def slope(self, time_s: float, span_s: tuple[float, float]) -> float:
+        """dV/dt in V/s at a time; a sine has no corners."""
+        omega = 2 * np.pi * self.frequency_Hz
+        return float(self.amplitude_V * omega * np.cos(omega * time_s))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ionsim.compact.description import CompactError
 from ionsim.compact.extraction.protocol import Experiment, Measurement
 from ionsim.config import Device
 from ionsim.results import Run
+from ionsim.results.atomic import write_text
 from ionsim.results.model import RUN_FILE
 
 #: Called when a run is there: experiment, seed, wall time in s (of the run itself), whether it was there before.
@@ -43,6 +44,9 @@ def _run(experiment: Experiment, folder: Path, workers: int | None, on_run: OnRu
         if on_run is not None:
             on_run(experiment, seed, float(summary.get("wall_time_s", time.monotonic() - begun)), seed in before)
 
+    folder.mkdir(parents=True, exist_ok=True)
+    heading = f'name,role,kind,what\n{experiment.name},{experiment.role},{experiment.kind},"{experiment.what}"\n'
+    write_text(folder / "experiment.csv", heading)
     ensemble(experiment.device, experiment.seeds, folder, workers=workers, on_done=done)
     return [
         measurement(Run.open(folder / f"seed_{seed}"), experiment.role, experiment.kind, experiment.name)

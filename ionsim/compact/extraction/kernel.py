@@ -17,7 +17,7 @@ import numpy as np
 from sympy.printing.pycode import PythonCodePrinter
 
 from ionsim.compact.description import Model
-from ionsim.compact.staged import staged
+from ionsim.compact.numeric import program
 
 #: Sources of an interval: a voltage behind a resistance and a current limit, or a current (0: open).
 VOLTAGE, CURRENT = 0, 1
@@ -83,17 +83,19 @@ def _built(source: str, n: int, rows: int) -> Callable[..., Any]:
 @lru_cache(maxsize=32)
 def _source(model: Model) -> str:
     """Python text of evaluate(z, p, value, slope): flows and rates (rows,), and their slopes by all unknowns."""
-    stages = staged(model)
+    steps = program(model)
+    outputs = [*steps.values, *steps.slopes]
+    parts, reduced = steps.arranged(outputs)
     printer = PythonCodePrinter({"fully_qualified_modules": False, "allow_unknown_functions": True})
     lines = ["def evaluate(z, p, value, slope):"]
-    lines += [f"    {unknown.name} = z[{k}]" for k, unknown in enumerate(stages.unknowns)]
-    constants = [*(parameter.name for parameter in model.parameters), model.ambient.name]
-    lines += [f"    {name} = p[{k}]" for k, name in enumerate(constants)]
-    lines += [f"    {name} = {printer.doprint(part)}" for name, part in stages.assignments]
-    n, rows = len(stages.unknowns), len(stages.values)
-    lines += [f"    value[{k}] = {printer.doprint(item)}" for k, item in enumerate(stages.values)]
-    lines += [f"    slope[{k // n}, {k % n}] = {printer.doprint(item)}" for k, item in enumerate(stages.slopes)]
-    assert len(stages.slopes) == rows * n
+    n, rows = len(steps.unknowns), len(steps.values)
+    lines += [f"    {name} = z[{k}]" for k, name in enumerate(steps.unknowns)]
+    lines += [f"    {name} = p[{k}]" for k, name in enumerate(steps.arguments[n:])]
+    lines += [f"    {name} = {printer.doprint(part)}" for name, part in parts]
+    lines += [f"    value[{k}] = {printer.doprint(reduced[k])}" for k in range(rows)]
+    lines += [
+        f"    slope[{k}, {j}] = {printer.doprint(reduced[rows + k * n + j])}" for k in range(rows) for j in range(n)
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -133,10 +135,11 @@ def _factor(a: Any, order: Any) -> bool:
 def _solve(a: Any, order: Any, b: Any) -> None:
     """Solve in place with what :func:`_factor` left."""
     n = a.shape[0]
-    for k in range(n):
+    for k in range(n):  # whole rows were exchanged, factors included: all exchanges come first
         pivot = order[k]
         if pivot != k:
             b[k], b[pivot] = b[pivot], b[k]
+    for k in range(n):
         for i in range(k + 1, n):
             b[i] -= a[i, k] * b[k]
     for k in range(n - 1, -1, -1):
@@ -164,8 +167,9 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
     Arguments: y (n,) in and out; free (n,) index of each unknown among all; z (n_all,) with the fixed ones set; p;
     signs (n_all, rows); mass (n, n); te, index of the driven node in y; n_electrical, leading unknowns of y that are
     potentials; times (k + 1,); begin, end (k,) volts or amperes of the source; mode (k,); ohm, limit (k,); turn (k,)
-    flags: stop where one is set and the current is limited; atol (n,), rtol; out (k, n); source (k, 2): current, and
-    current without a limit. Returns (intervals done, steps, status): status 0 done or turned, 1 no step was small
+    flags: stop where one is set and the current is limited; level: a current in A; atol (n,), rtol; out (k, n);
+    source (k, 3): current, current without a limit, and the time at which |current| first reached the level within the
+    interval (nan: not). Returns (intervals done, steps, status): status 0 done or turned, 1 no step was small
     enough, 2 too many steps, 3 no solution of Kirchhoff's law at a jump.
     """
 
@@ -228,14 +232,14 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
 
     @numba.njit(error_model="numpy")
     def integrate(  # type: ignore[no-untyped-def]
-        y, free, z, p, signs, mass, te, times, begin, end, mode, ohm, limit, turn, atol, rtol, most, out, source
+        y, free, z, p, signs, mass, te, times, begin, end, mode, ohm, limit, turn, level, atol, rtol, most, out, source
     ):
         n, count = y.shape[0], begin.shape[0]
         value, slope = np.zeros(rows), np.zeros((rows, n_all))
         g, jac, order = np.zeros(n), np.zeros((n, n)), np.zeros(n, dtype=np.int64)
         work, trash = np.zeros((n, n)), np.zeros((n, n))
         u1, u2, u3, u4, at = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
-        h, steps = 0.0, 0
+        h, steps, taken = 0.0, 0, 0.0
         for k in range(count):
             length = times[k + 1] - times[k]
             rate = (end[k] - begin[k]) / length
@@ -246,12 +250,17 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
                 return k, steps, 3
             if fresh or h > length:
                 h = 1e-4 * length if fresh else length
-            t = 0.0
+            t, before = 0.0, right(y, free, z, p, signs, te, begin[k], mode[k], ohm, limit[k], value, slope, g, jac)[0]
+            source[k, 2] = np.nan
             while t < length:
                 last = t + h >= length * (1.0 - 1e-12)
                 step = length - t if last else h
                 volts = begin[k] + rate * t
-                _, _, by_volts = right(y, free, z, p, signs, te, volts, mode[k], ohm, limit[k], value, slope, g, jac)
+                now, _, by_volts = right(y, free, z, p, signs, te, volts, mode[k], ohm, limit[k], value, slope, g, jac)
+                if abs(now) >= level and abs(before) < level:
+                    share = (level - abs(before)) / (abs(now) - abs(before))
+                    source[k, 2] = times[k] + t - (1.0 - share) * taken
+                before = now
                 for i in range(n):
                     for j in range(n):
                         work[i, j] = mass[i, j] / (step * _GAMMA) - jac[i, j]
@@ -305,7 +314,7 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
                 else:
                     for i in range(n):
                         y[i] = at[i] + u4[i]
-                    t = length if last else t + step
+                    t, taken = length if last else t + step, step
                     grown = step * min(6.0, 0.9 * max(error, 1e-9) ** (-1.0 / 3.0))
                     h = max(h, grown) if last else grown
                     continue
@@ -313,6 +322,9 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
                     return k, steps, 1
             current, demand, _ = right(y, free, z, p, signs, te, end[k], mode[k], ohm, limit[k], value, slope, g, jac)
             source[k, 0], source[k, 1] = current, demand
+            if abs(current) >= level and abs(before) < level:
+                share = (level - abs(before)) / (abs(current) - abs(before))
+                source[k, 2] = times[k + 1] - (1.0 - share) * taken
             for i in range(n):
                 out[k, i] = y[i]
             if turn[k] and abs(demand) >= limit[k]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,8 +124,10 @@ class ErrorRow:
 class Extraction(Protocol):
     """How a family's model is identified."""
 
-    #: The equations with their defaults.
-    model: Model
+    @property
+    def model(self) -> Model:
+        """The equations with their defaults."""
+        ...
 
     def plan(self, device: Device, quick: bool = False) -> list[Experiment]:
         """The experiments that make the parameters identifiable; ``quick``: fewer of them, for tests."""
@@ -133,6 +135,10 @@ class Extraction(Protocol):
 
     def fixed(self, device: Device) -> dict[str, tuple[float, str]]:
         """Parameters that are not fitted: value and why."""
+        ...
+
+    def targets(self, measured: Sequence[Measurement], roles: Sequence[str] = ("fit", "held_out")) -> Sequence[Any]:
+        """What can be compared, of the given roles: each has ``measurement`` and ``replayed(values)``, a series."""
         ...
 
     def fit(self, measured: Sequence[Measurement], fixed: Mapping[str, float]) -> Fitted:

@@ -99,13 +99,14 @@ class Replay:
         kinds = {node.name: VOLT if node.kind == "electrical" else KELVIN for node in model.nodes}
         self._atol = np.array([kinds.get(names[k], STATE) for k in self._free])
 
-    def __call__(self, changes: Mapping[str, float] | None = None) -> dict[str, Floats]:
+    def __call__(self, changes: Mapping[str, float] | None = None, level_A: float = np.inf) -> dict[str, Floats]:
         """The series of the drive for the model's defaults with ``changes``: (k,) each, at the recorded times.
 
         ``time_s``, ``voltage_V`` of the source (where it forces a current: of the terminal), ``device_V`` and
-        ``current_A`` at the driven terminal, ``conductance_S``, ``power_W``, ``limited``, ``stage``, every other free
-        node by its name (thermal ones: rise in K) and every state by its name. Raises CompactError where no step is
-        small enough.
+        ``current_A`` at the driven terminal, ``conductance_S``, ``power_W``, ``limited``, ``stage``, ``crossing_s``
+        (when within the interval |current| first reached ``level_A`` from below, by the integrator's own steps; nan
+        where it did not), every other free node by its name (thermal ones: rise in K) and every state by its name.
+        Raises CompactError where no step is small enough.
         """
         values = self.model.values(changes)
         constants = self._code.arguments(values, self.ambient_K)
@@ -122,11 +123,11 @@ class Replay:
             plan = self._plan()
             count = len(plan.begin) - done
             part = slice(done, done + count)
-            out, source = np.empty((count, len(free))), np.empty((count, 2))
+            out, source = np.empty((count, len(free))), np.empty((count, 3))
             ohm = self._resistance(plan.limit)
             made, _, status = self._integrate(
                 y, free, known, np.array(constants), self._signs, mass, self._te, plan.times[done:], plan.begin[part],
-                plan.end[part], plan.mode[part], ohm, plan.limit[part], plan.turn[part], self._atol, self.rtol,
+                plan.end[part], plan.mode[part], ohm, plan.limit[part], plan.turn[part], level_A, self._atol, self.rtol,
                 self.most_steps, out, source,
             )  # fmt: skip
             if status:
@@ -199,6 +200,7 @@ class Replay:
             "voltage_V": joined(lambda plan: plan.end),
             "device_V": out[:, self._te],
             "current_A": source[:, 0],
+            "crossing_s": source[:, 2],
             "limited": (np.abs(source[:, 1]) >= limit).astype(float),
             "stage": joined(lambda plan: plan.stage),
         }

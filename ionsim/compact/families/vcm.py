@@ -5,10 +5,14 @@ State: x, the density of vacancies in the disc over its largest value, between 0
 - Rate: dx/dt = 2 nu a/l exp(-Ea/kT) sinh(z e a v/(2 l kT)) w(v, x), the Mott-Gurney hopping current of vacancies of
   charge z over barriers Ea by jumps a in the field v/l of the disc, divided by the disc's thickness. w: window by the
   sign of the drive. Without a field the same jumps level the density out: + nu a/l exp(-E_rest/kT) (x_rest - x), which
-  is retention.
+  is retention. Where wanted l grows as the disc empties (by ``stretch``), and RESET's window is taken to a power.
 - Conduction: i = m g_on v/(1 + alpha (T - T0)) + (1 - m) i_off exp(-phi (1/kT - 1/kT0)) sinh(v/v_off), m = x^q: a
-  metallic plug where the disc is full, thermally activated emission through a barrier where it is empty.
-- Heat: C dT/dt = i v - (T - T_ambient)/R; the terminal t lets neighbours heat each other.
+  metallic plug where the disc is full, thermally activated emission through a barrier where it is empty. The plug may
+  be activated too as it empties, with phi_plug (1 - x).
+- Thermodiffusion: vacancies go to the cold, which in front of an electrode is out of the hot disc. A heat of transport
+  Q acts like a voltage: v - (Q/z) (T - T_ambient)/T drives. It hinders SET and helps RESET. Off by default.
+- Heat: C dT/dt = i v - (T - T_ambient)/R; the terminal t lets neighbours heat each other. R = R_on + (1 - m) R_gap/
+  (1 + c (T - T0)): the oxide of the empty disc conducts heat badly, and better when hot. R_gap is 0 by default.
 
 SET (v > 0) runs away: current heats, heat moves vacancies, vacancies carry current, until the series resistance takes
 the voltage. RESET stops itself: as the plug empties, current and temperature fall.
@@ -23,7 +27,7 @@ from scipy import constants
 from sympy import Float, exp
 
 from ionsim.compact.description import Flow, Model, Node, Noise, Parameter, Probe, Quantity, State, symbol
-from ionsim.compact.functions import clip, power, sinh_linear, window
+from ionsim.compact.functions import clip, maximum, minimum, power, select, sinh_linear, window
 
 #: k/e in V/K and k in J/K, as literals: header files of simulators hold older values.
 K_OVER_E = Float(constants.k / constants.e)
@@ -38,7 +42,8 @@ _KIM = "Kim, Choi and Lu, ACS Nano 8, 2369 (2014)"
 _TED = "Hardtdegen et al., IEEE TED 65, 3229 (2018)"
 
 _NAMES = """
-    x_start rs g_on mix alpha i_off v_off phi_off nu jump disc charge ea pw ea_rest x_rest rth cth t_ref flicker dx_max
+    x_start rs g_on mix alpha i_off v_off phi_off phi_plug nu jump disc stretch charge ea pw slowing ea_rest x_rest
+    soret rth rth_gap kappa_rise cth t_ref flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
 _v, _rise, _x = symbol("v_cell"), symbol("rise"), symbol("x")
@@ -68,6 +73,14 @@ VCM = Model(
         Parameter("i_off", "A", 4e-7, "emission current of the empty disc", "chosen: R_HRS of 1.2 MOhm", low=0),
         Parameter("v_off", "V", 0.5, "voltage scale of the emission", "chosen", low=0, open_low=True),
         Parameter("phi_off", "eV", 0.05, "activation energy of the emission", _KIM, low=0),
+        Parameter(
+            "phi_plug",
+            "eV",
+            0.0,
+            "activation energy of the plug's conduction where few vacancies are left",
+            "chosen: off",
+            low=0,
+        ),
         Parameter("nu", "1/s", 2e13, "attempt frequency of a jump", _JART, low=0),
         Parameter("jump", "m", 0.25e-9, "jump distance", _JART, low=0, open_low=True),
         Parameter(
@@ -79,9 +92,18 @@ VCM = Model(
             low=0,
             open_low=True,
         ),
+        Parameter("stretch", "1", 0.0, "by how much of itself the empty disc is thicker", "chosen: off", low=0),
         Parameter("charge", "1", 2.0, "charge of a vacancy in e", _JART, low=0, open_low=True),
         Parameter("ea", "eV", 1.35, "barrier of a jump", _JART, low=0),
         Parameter("pw", "1", 2.0, "exponent of the window", "chosen: gradual in both directions", low=1),
+        Parameter(
+            "slowing",
+            "1",
+            1.0,
+            "exponent of RESET's window: the last vacancies leave more slowly, as the emptied layer grows",
+            "chosen: off",
+            low=1,
+        ),
         Parameter("ea_rest", "eV", 1.35, "barrier of diffusion without a field", "chosen: as ea", low=0),
         Parameter(
             "x_rest",
@@ -92,6 +114,7 @@ VCM = Model(
             low=0,
             high=1,
         ),
+        Parameter("soret", "eV", 0.0, "heat of transport of a vacancy, to the cold", "chosen: off", low=0),
         Parameter(
             "rth",
             "K/W",
@@ -100,6 +123,8 @@ VCM = Model(
             "chosen: RESET is gradual; " + _TED + " has 1.06e6",
             low=1e-3,
         ),
+        Parameter("rth_gap", "K/W", 0.0, "what the empty disc adds to it at t_ref", "chosen: off", low=0),
+        Parameter("kappa_rise", "1/K", 0.0, "rise of the empty disc's thermal conductivity", "chosen: off", low=0),
         Parameter(
             "cth",
             "J/K",
@@ -121,19 +146,57 @@ VCM = Model(
         Quantity("x_mix", power(_held, _p["mix"]), "1", "share of metallic conduction", shown=False),
         Quantity(
             "g_plug",
-            _p["g_on"] * _mix / (1 + _p["alpha"] * clip(_t - _p["t_ref"], -200, 5000)),
+            _p["g_on"]
+            * _mix
+            * exp(-_p["phi_plug"] * (1 - _held) * (1 / _vt - 1 / _v_ref))
+            / (1 + _p["alpha"] * clip(_t - _p["t_ref"], -200, 5000)),
             "S",
             "conductance of the plug",
+        ),
+        Quantity(
+            "rth_all",
+            _p["rth"] + (1 - _mix) * _p["rth_gap"] / (1 + _p["kappa_rise"] * clip(_t - _p["t_ref"], 0, 5000)),
+            "K/W",
+            "thermal resistance",
+            shown=False,
         ),
         Quantity("i_gap", (1 - _mix) * _p["i_off"] * _activated, "A", "prefactor of the emission", shown=False),
         Quantity("i_cell", symbol("g_plug") * _v + symbol("i_gap") * sinh_linear(_v / _p["v_off"]), "A", "current"),
         Quantity("p_cell", symbol("i_cell") * _v, "W", "dissipated power"),
-        Quantity("drive", _p["charge"] * _p["jump"] / (2 * _p["disc"]) * _v / _vt, "1", "field over kT", shown=False),
+        Quantity(
+            "v_drive",
+            _p["charge"] * _v - _p["soret"] * clip(_rise, *RISE_K) / _t,
+            "V",
+            "voltage that drives vacancies, times their charge",
+            shown=False,
+        ),
+        Quantity(
+            "stretched", 1 + _p["stretch"] * (1 - _held), "1", "thickness over that of the full disc", shown=False
+        ),
+        Quantity(
+            "drive",
+            _p["jump"] / (2 * _p["disc"] * symbol("stretched")) * symbol("v_drive") / _vt,
+            "1",
+            "field over kT",
+            shown=False,
+        ),
+        Quantity("w_plain", window(symbol("v_drive"), clip(_x, -1, 2), _p["pw"]), "1", "plain window", shown=False),
+        Quantity(
+            "w_drive",
+            select(
+                symbol("v_drive"),
+                symbol("w_plain"),
+                minimum(symbol("w_plain"), 0) + power(maximum(symbol("w_plain"), 0), _p["slowing"]),
+            ),
+            "1",
+            "window",
+            shown=False,
+        ),
         Quantity(
             "x_drift",
-            2 * _jumps * exp(-_p["ea"] / _vt) * sinh_linear(symbol("drive")) * window(_v, clip(_x, -1, 2), _p["pw"]),
+            2 * _jumps / symbol("stretched") * exp(-_p["ea"] / _vt) * sinh_linear(symbol("drive")) * symbol("w_drive"),
             "1/s",
-            "dx/dt by the field",
+            "dx/dt by field and heat",
         ),
         Quantity(
             "x_rate", symbol("x_drift") + _jumps * exp(-_p["ea_rest"] / _vt) * (_p["x_rest"] - _x), "1/s", "dx/dt"
@@ -142,7 +205,7 @@ VCM = Model(
     flows=(
         Flow("te", "ni", symbol("v_series") / _p["rs"]),
         Flow("ni", "be", symbol("i_cell")),
-        Flow("t", None, _rise / _p["rth"], capacitance=_p["cth"]),
+        Flow("t", None, _rise / symbol("rth_all"), capacitance=_p["cth"]),
         Flow("t", None, -symbol("p_cell")),
     ),
     states=(

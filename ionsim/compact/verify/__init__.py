@@ -6,7 +6,7 @@ family is driven.
 
 from collections.abc import Callable
 
-from ionsim.compact.verify.arrays import crossbar_records, transistor_records
+from ionsim.compact.verify.arrays import crossbar_records, selector_records, transistor_records
 from ionsim.compact.verify.behaviour import (
     bounds_records,
     fading_memory_records,
@@ -36,6 +36,7 @@ CHECKS: dict[str, Callable[[Trial], list[Record]]] = {
     "programming": programming_records,
     "square wave": square_wave_records,
     "crossbar": crossbar_records,
+    "selector": selector_records,
     "transistor": transistor_records,
 }
 
@@ -54,6 +55,7 @@ __all__ = [
     "programming_records",
     "pulse_records",
     "retention_records",
+    "selector_records",
     "square_wave_records",
     "sweep_records",
     "text_records",

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ionsim.compact.circuits import Circuit, Transient, Waveform, crossbar, one_transistor, run_vacask, triangle
-from ionsim.compact.families import EKV
+from ionsim.compact.circuits import (
+    Circuit,
+    Transient,
+    Waveform,
+    crossbar,
+    gated_array,
+    one_transistor,
+    run_vacask,
+    triangle,
+)
+from ionsim.compact.description import Model
+from ionsim.compact.families import EKV, THRESHOLD, VARISTOR
 from ionsim.compact.reference import Network
 from ionsim.compact.verify.simulators import runners
 from ionsim.compact.verify.trial import Trial
@@ -17,33 +29,64 @@ from ionsim.verification.record import Record
 #: Resistance of a wire between neighbouring cells, in Ohm (chosen: some squares of a 20 nm wide copper line).
 WIRE_OHM = 2.0
 
+#: By how much a selector raises the voltages of a read and of a write, in V (0.74 V at 1 uA and 1.1 V at 100 uA by the
+#: varistor's defaults).
+READ_MORE_V, WRITE_MORE_V = 0.8, 1.2
 
-def written_crossbar(trial: Trial, n: int, seed: int = 0) -> tuple[Circuit, float, float]:
-    """An n x n crossbar whose cell (1, 2) is written by the V/2 scheme, and read: circuit, end, middle of the read."""
-    edge, width, full = 1e-8, 1e-6, trial.write_V
+
+def written_crossbar(
+    trial: Trial, n: int, seed: int = 0, selector: Model | None = None
+) -> tuple[Circuit, float, float]:
+    """An n x n array whose cell (1, 2) is written by the V/2 scheme, and read: circuit, end, middle of the read.
+
+    Of cells with a gate the gate line has V/2, both lines of the column -V/2; the read goes from drain to source lines.
+    Voltages are higher with a selector, which only cells without a gate have.
+    """
+    extra, more = (READ_MORE_V, WRITE_MORE_V) if selector else (0.0, 0.0)
+    edge, width, full = trial.array_edge_s, trial.array_s, trial.write_V + more
     corners = (0.0, edge, edge + width, 2 * edge + width, 3 * edge + width, 3 * edge + 2 * width)
 
     def line(height: float, read: float) -> Waveform:
         return Waveform(corners, (0.0, height, height, 0.0, read, read))
 
-    rows = [line(full if i == 1 else full / 2, trial.read_V) for i in range(n)]
-    columns = [line(0.0 if j == 2 else full / 2, 0.0) for j in range(n)]
-    starts = np.random.default_rng(seed).uniform(0.05, 0.9, (n, n))
-    starts[1, 2] = 0.05
-    circuit = crossbar(trial.model, rows, columns, WIRE_OHM, lambda i, j: {trial.start: float(starts[i, j])})
+    low, high = trial.array_start
+    starts = np.random.default_rng(seed).uniform(low, high, (n, n))
+    starts[1, 2] = low
+    start = partial(_start, trial.start, starts)
+    if trial.gated:
+        gates = [line(full / 2 if i == 1 else 0.0, 0.0) for i in range(n)]
+        drains = [line(-full / 2 if j == 2 else 0.0, trial.read_V) for j in range(n)]
+        sources = [line(-full / 2 if j == 2 else 0.0, 0.0) for j in range(n)]
+        circuit = gated_array(trial.model, gates, drains, sources, WIRE_OHM, start)
+    else:
+        rows = [line(full if i == 1 else full / 2, trial.read_V + extra if i == 1 else extra / 2) for i in range(n)]
+        columns = [line(0.0 if j == 2 else full / 2, 0.0 if j == 2 else extra / 2) for j in range(n)]
+        circuit = crossbar(trial.model, rows, columns, WIRE_OHM, start, selector)
     return circuit, corners[-1], corners[-1] - width / 2
 
 
 def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
-    """States and line currents of a small crossbar against the reference; the wall time of a large one in VACASK."""
+    """States and line currents of a small array against the reference; the wall time of a large one in VACASK."""
     family, records = trial.model.family, []
     circuit, stop, read = written_crossbar(trial, n)
-    times = np.array([0.5e-6, 0.9e-6, read])
+    width = trial.array_s
+    times = np.array([0.5 * width, 0.9 * width, read])
     exact = Network(circuit).solve(times, rtol=1e-7, atol=1e-9)
-    analysis = Transient(stop, 1e-8, 1e-11, relative_tolerance=1e-6)
+    analysis = Transient(stop, width / 100, width * 1e-5, relative_tolerance=1e-6)
     state = trial.model.states[0].name
-    written = exact.states[f"c_1_2.{state}"][-1] - 0.05
-    records.append(Record.above(f"{family}: {n} x {n} crossbar, change of the written cell", written, 0.5))
+
+    def change(i: int, j: int) -> float:
+        start = next(item.values[trial.start] for item in circuit.instances if item.name == f"c_{i}_{j}")
+        return float(exact.states[f"c_{i}_{j}.{state}"][-1] - start)
+
+    records.append(
+        Record.above(f"{family}: {n} x {n} crossbar, change of the written cell", change(1, 2), trial.array_change)
+    )
+    if trial.gated:
+        half = max(abs(change(i, j)) for i in range(n) for j in range(n) if (i, j) != (1, 2))
+        records.append(
+            Record.below(f"{family}: {n} x {n} crossbar, change of others over it", half / change(1, 2), 1e-3)
+        )
     for name, run in runners():
         found = run(circuit, analysis).at(times)
         states = max(np.abs(found.states[key] - exact.states[key]).max() for key in exact.states)
@@ -57,14 +100,73 @@ def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
         circuit, stop, _ = written_crossbar(trial, large)
         record = (f"c_1_2.{state}", f"c_1_1.{state}")
         begin = time.perf_counter()
-        run_vacask(circuit, Transient(stop, 2e-8, 1e-11, relative_tolerance=1e-5, record=record))
+        run_vacask(circuit, Transient(stop, width / 50, width * 1e-5, relative_tolerance=1e-5, record=record))
         wall = time.perf_counter() - begin
         records.append(Record.below(f"{family}: VACASK, {large} x {large} crossbar written and read", wall, 5.0, "s"))
     return records
 
 
+def selector_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
+    """Cells behind selectors: a small crossbar against the reference, and what a selector does for a read; none of
+    gated cells.
+
+    Read is the worst case: every cell but the selected one is on. Recorded is the bit line's current with the selected
+    cell on over that with it off, without and with tunnelling selectors; voltages by the V/2 scheme.
+    """
+    if trial.gated:
+        return []
+    family, records = trial.model.family, []
+    state, width = trial.model.states[0].name, trial.array_s
+    for selector in (VARISTOR, THRESHOLD):
+        circuit, stop, read = written_crossbar(trial, n, selector=selector)
+        times = np.array([0.5 * width, 0.9 * width, read])
+        exact = Network(circuit).solve(times, rtol=1e-7, atol=1e-9)
+        written = exact.states[f"c_1_2.{state}"][-1] - trial.array_start[0]
+        limit = trial.array_change
+        records.append(Record.above(f"{family}: {selector.name}, change of the written cell", written, limit))
+        for name, run in runners():
+            found = run(circuit, Transient(stop, width / 100, width * 1e-5, relative_tolerance=1e-6)).at(times)
+            states = max(np.abs(found.states[key] - exact.states[key]).max() for key in exact.states)
+            currents = max(np.abs(found.currents_A[key] - exact.currents_A[key]).max() for key in exact.currents_A)
+            largest = max(np.abs(series).max() for series in exact.currents_A.values())
+            records.append(Record.below(f"{family}: {name}, {selector.name}, states", states, 1e-3))
+            records.append(Record.below(f"{family}: {name}, {selector.name}, currents", currents / largest, 1e-3))
+    if any(name == "VACASK" for name, _ in runners()):
+        bare, helped = (_read_ratio(trial, large, selector) for selector in (None, VARISTOR))
+        records.append(Record.above(f"{family}: {large} x {large} read, on over off without selectors", bare, 1.0))
+        records.append(Record.above(f"{family}: {large} x {large} read, on over off with them", helped, 3.0))
+    return records
+
+
+def _read_ratio(trial: Trial, n: int, selector: Model | None) -> float:
+    """Current of the bit line with its selected cell on over that with it off; all other cells are on."""
+    edge, full = 1e-8, trial.read_V + (READ_MORE_V if selector else 0.0)
+
+    def line(height: float) -> Waveform:
+        return Waveform((0.0, edge), (0.0, height))
+
+    rows = [line(full if i == 1 else full / 2) for i in range(n)]
+    columns = [line(0.0 if j == 2 else full / 2) for j in range(n)]
+    currents = []
+    off, on = trial.array_start
+    for selected in (on, off):
+        starts = np.full((n, n), on)
+        starts[1, 2] = selected
+        circuit = crossbar(trial.model, rows, columns, WIRE_OHM, partial(_start, trial.start, starts), selector)
+        record = (f"c_1_2.{trial.model.states[0].name}",)
+        found = run_vacask(circuit, Transient(1e-6, 2e-8, 1e-11, relative_tolerance=1e-5, record=record))
+        currents.append(abs(found.currents_A["col_2"][-1]))
+    return float(currents[0] / currents[1])
+
+
+def _start(name: str, starts: NDArray[np.float64], i: int, j: int) -> dict[str, float]:
+    return {name: float(starts[i, j])}
+
+
 def transistor_records(trial: Trial) -> list[Record]:
-    """1T1R: the current of SET against the gate's voltage, and a loop against the reference."""
+    """1T1R: the current of SET against the gate's voltage, and a loop against the reference; none of gated cells."""
+    if trial.gated:
+        return []
     family = trial.model.family
     top, bottom = trial.sweep_V[0], trial.sweep_V[1]
     wave = triangle((top, 0.0, 1.1 * bottom, 0.0), 1e3)

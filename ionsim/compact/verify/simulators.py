@@ -18,18 +18,14 @@ from ionsim.compact.circuits import (
     pulses,
     run_ngspice,
     run_vacask,
-    single,
     triangle,
 )
 from ionsim.compact.frozen import frozen
 from ionsim.compact.reference import Network
-from ionsim.compact.verify.trial import Trial
+from ionsim.compact.verify.trial import LOWEST_V, Trial
 from ionsim.verification.record import Record
 
 Floats = NDArray[np.float64]
-
-#: Below this voltage currents are not compared on a logarithmic scale, in V: both vanish at the origin.
-LOWEST_V = 0.02
 
 #: Limits for compiled models and for B-source twins.
 SWEEP_LIMITS = {"VACASK": 2e-3, "ngspice": 2e-3, "B-source": 5e-3}
@@ -52,7 +48,7 @@ def runners() -> Iterator[tuple[str, Callable[[Circuit, Transient | Steady], Sol
 def sweep_records(trial: Trial) -> list[Record]:
     """The hysteresis loop: rms of log10 I, energy, and what half the step and a tenth of the tolerance leave."""
     wave = triangle(trial.sweep_V, trial.rate_V_per_s)
-    circuit, stop = single(trial.model, wave), wave.times_s[-1]
+    circuit, stop = trial.circuit(wave), wave.times_s[-1]
     times = np.linspace(0, stop, 3001)
     exact = Network(circuit).solve(times, rtol=1e-7, atol=1e-10)
     family, records, fine = trial.model.family, [], {}
@@ -61,9 +57,9 @@ def sweep_records(trial: Trial) -> list[Record]:
         errors = []
         for analysis in (coarse, replace(coarse, largest_step_s=stop / 2400, relative_tolerance=1e-6)):
             found = run(circuit, analysis)
-            errors.append(_log_error(found, exact, wave))
+            errors.append(_log_error(trial, found, exact, wave))
             if analysis is coarse:
-                energy = _energy(found, wave) / _energy(exact, wave) - 1
+                energy = _energy(trial, found, wave) / _energy(trial, exact, wave) - 1
                 records.append(
                     Record.below(f"{family}: {name}, hysteresis, rms log10 I", errors[0], SWEEP_LIMITS[name])
                 )
@@ -74,7 +70,7 @@ def sweep_records(trial: Trial) -> list[Record]:
                 fine[name] = found
         records.append(Record.below(f"{family}: {name}, error left after refinement", errors[1] / errors[0], 0.9))
     if {"VACASK", "ngspice"} <= fine.keys():
-        apart = _log_error(fine["VACASK"], fine["ngspice"].at(times), wave)
+        apart = _log_error(trial, fine["VACASK"], fine["ngspice"].at(times), wave)
         records.append(Record.below(f"{family}: VACASK against ngspice, rms log10 I", apart, BETWEEN_LIMIT))
     return records
 
@@ -82,7 +78,7 @@ def sweep_records(trial: Trial) -> list[Record]:
 def pulse_records(trial: Trial) -> list[Record]:
     """A train of pulses of both signs: the largest relative error of the conductance read between them."""
     wave, reads = pulse_train(trial)
-    circuit = single(trial.model, wave, {trial.start: trial.pulse_start})
+    circuit = trial.circuit(wave, {trial.start: trial.pulse_start})
     exact = Network(circuit).solve(reads, rtol=1e-8, atol=1e-10)
     # the train passes through the runaway of SET, which magnifies errors: the tolerance is as tight as that asks for
     analysis = Transient(
@@ -91,10 +87,10 @@ def pulse_records(trial: Trial) -> list[Record]:
     family, records, found = trial.model.family, [], {}
     for name, run in runners():
         found[name] = run(circuit, analysis).at(reads)
-        error = _current_error(found[name], exact)
+        error = _current_error(trial, found[name], exact)
         records.append(Record.below(f"{family}: {name}, pulses, largest relative G", error, PULSE_LIMITS[name]))
     if {"VACASK", "ngspice"} <= found.keys():
-        apart = _current_error(found["VACASK"], found["ngspice"])
+        apart = _current_error(trial, found["VACASK"], found["ngspice"])
         records.append(Record.below(f"{family}: VACASK against ngspice, pulses, relative G", apart, BETWEEN_LIMIT))
     return records
 
@@ -102,9 +98,9 @@ def pulse_records(trial: Trial) -> list[Record]:
 def pulse_train(trial: Trial) -> tuple[Waveform, Floats]:
     """The train of a trial and the times in the middle of its rests."""
     up, down = trial.pulses_V
-    rest = trial.width_s
+    rest, between = trial.width_s, trial.read_V if trial.rest_V is None else trial.rest_V
     heights = [up] * trial.n_pulses + [down] * trial.n_pulses
-    wave = pulses(heights, trial.width_s, rest, trial.edge_s, read_V=trial.read_V)
+    wave = pulses(heights, trial.width_s, rest, trial.edge_s, read_V=between)
     period = trial.width_s + rest + 2 * trial.edge_s
     return wave, np.asarray(trial.edge_s + rest / 2 + period * np.arange(len(heights) + 1), dtype=np.float64)
 
@@ -114,12 +110,17 @@ def operating_point_records(trial: Trial) -> list[Record]:
     records = []
     for name, run in runners():
         worst = 0.0
-        for state in (0.01, 0.5, 0.99):
-            circuit = single(trial.model, Waveform((0.0, 1.0), (0.0, 0.0)), {trial.start: state})
-            found = run(circuit, Steady("te", -0.5, 0.5, 0.125))
+        for state in trial.states:
+            circuit = trial.circuit(Waveform((0.0, 1.0), (0.0, 0.0)), {trial.start: state}, steady=True)
+            found = run(circuit, Steady(trial.driven, -0.5, 0.5, 0.125))
             volts = found.points[np.abs(found.points) > LOWEST_V]
-            exact = frozen(trial.model, volts, 0.0, {trial.start: state}).flows[:, 0]
-            worst = max(worst, float(np.max(np.abs(found.at(volts).currents_A["te"] / exact - 1))))
+            points = np.stack([volts, np.full(len(volts), trial.read_V)], axis=1) if trial.gated else volts
+            exact = frozen(trial.model, points, 0.0, {trial.start: state}).flows
+            if trial.gated:
+                channel = 0.5 * (exact[:, 1] - exact[:, 2])
+                worst = max(worst, float(np.max(np.abs(trial.current(found.at(volts)) / channel - 1))))
+            driven = found.at(volts).currents_A[trial.driven]
+            worst = max(worst, float(np.max(np.abs(driven / exact[:, 0] - 1))))
         records.append(Record.below(f"{trial.model.family}: {name}, operating points, relative I", worst, 1e-5))
     return records
 
@@ -127,34 +128,36 @@ def operating_point_records(trial: Trial) -> list[Record]:
 def retention_records(trial: Trial) -> list[Record]:
     """A drift of 1e-7 of the state at 0 V in a bake: its relative error."""
     family, records = trial.model.family, []
-    wave = Waveform((0.0, 1.0), (0.0, 0.0))
-    rate = frozen(trial.model, 1e-9, 0.0, {trial.start: 0.9}, trial.bake_K).rates[0, 0]
+    wave, state = Waveform((0.0, 1.0), (0.0, 0.0)), trial.model.states[0].name
+    rate = frozen(trial.model, 1e-9, 0.0, {trial.start: trial.kept}, trial.bake_K).rates[0, 0]
     stop = 1e-7 / abs(rate)
-    circuit = single(trial.model, wave, {trial.start: 0.9}, ambient_K=trial.bake_K)
+    circuit = trial.circuit(wave, {trial.start: trial.kept}, ambient_K=trial.bake_K)
+    exact = Network(circuit).solve([stop], rtol=1e-8, atol=1e-14).states[f"cell.{state}"][-1] - trial.kept
     for name, run in runners():
         found = run(circuit, Transient(stop, stop / 50, relative_tolerance=1e-4))
-        drift = found.states[f"cell.{trial.model.states[0].name}"][-1] - 0.9
-        records.append(
-            Record.below(f"{family}: {name}, drift of 1e-7, relative error", drift / (rate * stop) - 1, 1e-2)
-        )
+        drift = found.states[f"cell.{state}"][-1] - trial.kept
+        records.append(Record.below(f"{family}: {name}, drift of 1e-7, relative error", drift / exact - 1, 1e-2))
     return records
 
 
-def _log_error(found: Solution, exact: Solution, wave: Waveform) -> float:
-    used = np.abs(wave(exact.points)) > LOWEST_V
-    ratio = found.at(exact.points).currents_A["te"][used] / exact.currents_A["te"][used]
+def _log_error(trial: Trial, found: Solution, exact: Solution, wave: Waveform) -> float:
+    used = trial.used(wave, exact.points)
+    ratio = trial.current(found.at(exact.points))[used] / trial.current(exact)[used]
     return float(np.sqrt(np.mean(np.log10(np.where(ratio > 0, ratio, np.nan)) ** 2)))
 
 
 def _outside(found: Solution, trial: Trial) -> float:
-    state = trial.model.states[0]
-    series = found.states[f"cell.{state.name}"]
-    return max(state.low - float(series.min()), float(series.max()) - state.high, 0.0)
+    """How far any bounded state leaves its bounds."""
+    worst = 0.0
+    for state in trial.model.states:
+        series = found.states[f"cell.{state.name}"]
+        worst = max(worst, state.low - float(series.min()), float(series.max()) - state.high)
+    return worst
 
 
-def _energy(found: Solution, wave: Waveform) -> float:
-    return float(np.trapezoid(found.currents_A["te"] * wave(found.points), found.points))
+def _energy(trial: Trial, found: Solution, wave: Waveform) -> float:
+    return float(np.trapezoid(found.currents_A[trial.driven] * wave(found.points), found.points))
 
 
-def _current_error(found: Solution, exact: Solution) -> float:
-    return float(np.max(np.abs(found.currents_A["te"] / exact.currents_A["te"] - 1)))
+def _current_error(trial: Trial, found: Solution, exact: Solution) -> float:
+    return float(np.max(np.abs(trial.current(found) / trial.current(exact) - 1)))

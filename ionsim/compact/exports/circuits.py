@@ -1,0 +1,237 @@
+"""The circuits of an exported card: DC, sweep, pulses, 1T1R, crossbar, Monte Carlo, cycles; drives from the card.
+
+Voltages and rates are those the card is valid for and pulses those it was measured with, so that a deck shows what the
+card can tell. Families with a gate get the decks that make sense for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ionsim.compact.card import Card
+from ionsim.compact.circuits import (
+    Circuit,
+    Instance,
+    Steady,
+    Transient,
+    Waveform,
+    crossbar,
+    gated,
+    gated_array,
+    one_transistor,
+    pulses,
+    single,
+    triangle,
+)
+from ionsim.compact.cycleport import CycleModel, cycle_model, score_waves
+from ionsim.compact.description import CompactError, Model, Parameter
+from ionsim.compact.families import EKV
+from ionsim.compact.statistics import sample
+from ionsim.compact.verify.trial import TRIALS, Trial
+
+#: Cells of the Monte Carlo deck, cycles of the deck with scores, and the seed of both.
+N_CELLS, N_CYCLES, SEED = 20, 10, 1
+
+#: Pulses of each sign in the deck of pulses.
+N_PULSES = 20
+
+#: Points that a sweep is resolved with, at least.
+_POINTS = 2000
+
+#: Wires and gate of the arrays: Ohm between neighbours, V; chosen.
+WIRE_OHM, GATE_V = 2.0, 1.0
+
+
+@dataclass(frozen=True)
+class Deck:
+    """A circuit with the analysis that goes with it; ``what`` is a line for the reader."""
+
+    name: str
+    what: str
+    circuit: Circuit
+    analysis: Transient | Steady
+
+
+def card_model(card: Card) -> Model:
+    """The card's model under the card's name, so that cards of one family can meet in a circuit."""
+    return replace(card.compact_model(), name=card.name)
+
+
+def note(card: Card) -> str:
+    """What the first lines of an exported model say about its origin."""
+    valid = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in card.validity.items())
+    return f"Card {card.name}, SHA-256 {card.sha256()}, written by ionsim. Valid for: {valid or 'not stated'}."
+
+
+def titled(card: Card, deck: Deck) -> Circuit:
+    """The circuit of a deck under a title that says what it does."""
+    return replace(deck.circuit, title=f"Card {card.name}, {deck.name}: {deck.what}")
+
+
+def voltages(card: Card) -> tuple[float, float]:
+    """Lowest and highest voltage of a card, where it says nothing those that its family is verified with."""
+    corners = _trial(card).sweep_V
+    low, high = card.validity.get("voltage_V", (min(corners), max(corners)))
+    return min(low, 0.0), max(high, 0.0)
+
+
+def cell_instances(card: Card, n_cells: int = N_CELLS, seed: int = SEED) -> list[dict[str, float]]:
+    """Parameters of cells drawn from the card's statistics, one device each, first cycle; empty without statistics.
+
+    Draws outside a parameter's range are moved to its end. The same seed gives the same numbers.
+    """
+    if card.statistics is None:
+        return []
+    model = card.compact_model()
+    drawn = sample(card.statistics, n_cells, 1, seed)[:, 0]
+    return [
+        {n: within(model.parameter(n), value) for n, value in zip(card.statistics.names, row.tolist(), strict=True)}
+        for row in drawn
+    ]
+
+
+def within(parameter: Parameter, value: float) -> float:
+    """A value moved into its parameter's range; an open end is left by a millionth of the default."""
+    low = parameter.low
+    if parameter.open_low and np.isfinite(low):
+        low += 1e-6 * abs(parameter.default - low)
+    return float(np.clip(value, low, parameter.high))
+
+
+def decks(card: Card, crossbar_size: int = 4) -> list[Deck]:
+    """All decks of a card; one with a gate has no 1T1R and no list of cells."""
+    model = card_model(card)
+    if _trial(card).gated:
+        return list(_gated(card, model, crossbar_size))
+    return [*_single(card, model), *_arrays(card, model, crossbar_size), *_spread(card, model)]
+
+
+def cycles(card: Card) -> tuple[CycleModel, Deck] | None:
+    """The model with score terminals and its deck; None for a card without spread between cycles."""
+    try:
+        found = cycle_model(card)
+    except CompactError:
+        return None
+    model = replace(found.model, name=f"{card.name}_cycles")
+    ports = [port for port in model.ports if not port.optional]
+    if len(ports) != 2 + found.n_ports:
+        return None
+    wave, rate = _sweep(card)
+    one = wave.times_s[-1]
+    times = [0.0, *(cycle * one + t for cycle in range(N_CYCLES) for t in wave.times_s[1:])]
+    volts = [0.0, *(v for _ in range(N_CYCLES) for v in wave.volts[1:])]
+    scores = score_waves(found.n_ports, N_CYCLES, one, 1e-4 * one, SEED)
+    names = [f"z{j + 1}" for j in range(found.n_ports)]
+    circuit = Circuit(
+        f"{card.name}: {N_CYCLES} cycles, each with its own scores",
+        (Instance("cell", model, ("te", "0", *names)),),
+        {"te": Waveform(tuple(times), tuple(volts)), **dict(zip(names, scores, strict=True))},
+        ambient_K=_ambient_K(card),
+    )
+    analysis = Transient(times[-1], one / _POINTS)
+    return replace(found, model=model), Deck("cycles", f"{N_CYCLES} sweeps at {rate:g} V/s", circuit, analysis)
+
+
+def _trial(card: Card) -> Trial:
+    if card.family not in TRIALS:
+        raise CompactError(f"family {card.family!r}: no drives are known; there are {', '.join(TRIALS)}")
+    return TRIALS[card.family]
+
+
+def _ambient_K(card: Card) -> float:
+    low, high = card.validity.get("temperature_K", (300.15, 300.15))
+    return float(np.clip(300.15, low, high))
+
+
+def _sweep(card: Card) -> tuple[Waveform, float]:
+    low, high = voltages(card)
+    usual = _trial(card).rate_V_per_s
+    slow, fast = card.validity.get("rate_V_per_s", (usual, usual))
+    rate = float(np.sqrt(slow * fast)) if slow > 0 else fast
+    return triangle([corner for corner in (high, low) if corner] + [0.0], rate), rate
+
+
+def _single(card: Card, model: Model) -> Iterator[Deck]:
+    low, high = voltages(card)
+    wave, rate = _sweep(card)
+    stop = wave.times_s[-1]
+    small = min(abs(v) for v in (low, high) if v) / 5
+    yield Deck("dc", "operating points in the state at the start",
+               single(model, Waveform((0.0, 1.0), (0.0, 0.0)), ambient_K=_ambient_K(card)),
+               Steady("te", -small, small, small / 20))  # fmt: skip
+    yield Deck("sweep", f"0, {high:g}, {low:g}, 0 V at {rate:g} V/s",
+               single(model, wave, ambient_K=_ambient_K(card)), Transient(stop, stop / _POINTS))  # fmt: skip
+    up, down, width, read = _pulse(card)
+    train = pulses([up] * N_PULSES + [down] * N_PULSES, width, width, width / 50, read)
+    yield Deck("pulses", f"{N_PULSES} pulses of {up:g} V and {N_PULSES} of {down:g} V, {width:g} s, read at {read:g} V",
+               single(model, train, ambient_K=_ambient_K(card)),
+               Transient(train.times_s[-1], width / 50, width / 1e4))  # fmt: skip
+
+
+def _pulse(card: Card) -> tuple[float, float, float, float]:
+    """Amplitudes up and down, width, read voltage of the card's trains, else of those its family is verified with."""
+    up, down, trial = card.trains("up"), card.trains("down"), _trial(card)
+    if up and down and up[0].amplitude_unit == down[0].amplitude_unit == "V":
+        return up[0].amplitude, down[0].amplitude, up[0].width_s, up[0].read_V
+    return *trial.pulses_V, trial.width_s, trial.read_V
+
+
+def _arrays(card: Card, model: Model, size: int) -> Iterator[Deck]:
+    high = voltages(card)[1]
+    wave, rate = _sweep(card)
+    stop = wave.times_s[-1]
+    gate = Waveform((0.0, stop * 1e-4), (0.0, GATE_V))
+    circuit = one_transistor(model, EKV, wave, gate)
+    yield Deck("1t1r", f"the sweep at {rate:g} V/s behind a transistor with {GATE_V:g} V at its gate",
+               replace(circuit, ambient_K=_ambient_K(card)), Transient(stop, stop / _POINTS))  # fmt: skip
+    width = _pulse(card)[2]
+    ends = (0.0, width / 50, width * 1.02, width * 1.04)
+    half = Waveform(ends, (0.0, high / 2, high / 2, 0.0))
+    rest, minus = Waveform((0.0, 1.0), (0.0, 0.0)), Waveform(ends, (0.0, -high / 2, -high / 2, 0.0))
+    array = crossbar(model, [half] + [rest] * (size - 1), [minus] + [rest] * (size - 1), WIRE_OHM)
+    yield Deck("crossbar", f"{size} x {size} cells, {WIRE_OHM:g} Ohm of wire between neighbours: {high:g} V over the "
+               "first, half on its lines", replace(array, ambient_K=_ambient_K(card)),
+               Transient(2 * width, width / 200, width / 1e4))  # fmt: skip
+
+
+def _spread(card: Card, model: Model) -> Iterator[Deck]:
+    cells = cell_instances(card)
+    if not cells:
+        return
+    wave, rate = _sweep(card)
+    zero = Waveform((0.0, 1.0), (0.0, 0.0))
+    instances = tuple(Instance(f"c{i}", model, ("te", f"be{i}"), cell) for i, cell in enumerate(cells))
+    circuit = Circuit(
+        f"{card.name}: {len(cells)} cells drawn from the card (seed {SEED}), each with a source of 0 V for its current",
+        instances, {"te": wave, **{f"be{i}": zero for i in range(len(cells))}}, ambient_K=_ambient_K(card),
+    )  # fmt: skip
+    stop = wave.times_s[-1]
+    yield Deck("montecarlo", f"{len(cells)} cells, sweep at {rate:g} V/s", circuit, Transient(stop, stop / _POINTS))
+
+
+def _gated(card: Card, model: Model, size: int) -> Iterator[Deck]:
+    """A cell with a gate, its channel read all the while: gate at rest, swept and pulsed; an array."""
+    up, down, width, read = _pulse(card)
+    wave, rate = _sweep(card)
+    stop, rest, ambient_K = wave.times_s[-1], _trial(card).rest_V or 0.0, _ambient_K(card)
+    held = Waveform((0.0, 1.0), (read, read))
+    yield Deck("dc", "operating points of the channel in the state at the start, gate at 0 V",
+               gated(model, Waveform((0.0, 1.0), (0.0, 0.0)), held, ambient_K=ambient_K),
+               Steady("d", -read, read, read / 20))  # fmt: skip
+    yield Deck("sweep", f"gate at {rate:g} V/s, channel at {read:g} V",
+               gated(model, wave, read, ambient_K=ambient_K), Transient(stop, stop / _POINTS))  # fmt: skip
+    train = pulses([up] * N_PULSES + [down] * N_PULSES, width, 4 * width, width / 10, rest)
+    yield Deck("pulses", f"{N_PULSES} pulses of {up:g} V at the gate and {N_PULSES} of {down:g} V, {width:g} s, "
+               f"{rest:g} V at rest; channel at {read:g} V", gated(model, train, read, ambient_K=ambient_K),
+               Transient(train.times_s[-1], width / 50, width / 1e4))  # fmt: skip
+    ends = (0.0, width / 10, width * 1.1, width * 1.2)
+    half, minus = (Waveform(ends, (0.0, volts, volts, 0.0)) for volts in (up / 2, -up / 2))
+    zero = Waveform((0.0, 1.0), (0.0, 0.0))
+    columns = [minus] + [zero] * (size - 1)
+    array = gated_array(model, [half] + [zero] * (size - 1), columns, columns, WIRE_OHM)
+    yield Deck("crossbar", f"{size} x {size} cells, {WIRE_OHM:g} Ohm of wire between neighbours: {up:g} V over the "
+               "gate of the first, half on its lines", replace(array, ambient_K=ambient_K),
+               Transient(2 * width, width / 200, width / 1e4))  # fmt: skip

@@ -1,0 +1,56 @@
+"""Exported cells against an ensemble that was made of the same statistics, and against one that was not."""
+
+import numpy as np
+import pytest
+
+from ionsim.compact.card import Card, device_text, make_card
+from ionsim.compact.families import VCM
+from ionsim.compact.statistics import fit_statistics
+from ionsim.compact.verify.spread import OBSERVED, simulated, spread_records
+from ionsim.config import load
+
+NAMES = ("ea", "g_on", "x_start")
+SPREAD = np.array([0.004, 0.08, 0.2])
+
+
+def card(medians: tuple[float, float, float], observed: object = None) -> Card:
+    """A VCM card with the drive of a device file and a made-up spread about ``medians``."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(400), 5)
+    latent = np.log(medians) + (0.7 * SPREAD * rng.standard_normal((400, 3)))[groups]
+    latent += SPREAD * rng.standard_normal((2000, 3))
+    units = [VCM.parameter(name).unit for name in NAMES]
+    device = load("hfo2_continuum")
+    return make_card(
+        {
+            "name": "cell",
+            "family": "vcm",
+            "model": "ion_vcm",
+            "parameters": {},
+            "validity": {},
+            "device": device_text(device.name, device.to_toml()),
+            "statistics": fit_statistics(NAMES, units, np.exp(latent), groups, resamples=20),
+            "observed": observed,
+        }
+    )
+
+
+@pytest.mark.slow
+def test_spreads_of_exported_cells_lie_in_the_intervals_of_their_ensemble() -> None:
+    """Four ensembles of 20 devices, 8 cycles each: 43 of 44 figures lie inside; a barrier 0.02 eV higher does not."""
+    truth, other = (1.35, 3.3e-4, 0.01), (1.37, 3.3e-4, 0.01)
+    names = list(OBSERVED)
+    groups = np.repeat(np.arange(20), 8)
+    inside = []
+    for seed in range(4):
+        rows = simulated(card(truth), names, 20, 8, seed=200 + seed).reshape(-1, 4)
+        observed = fit_statistics(names, ["V", "V", "S", "S"], rows, groups, resamples=200)
+        inside += [record.passed for record in spread_records(card(truth, observed))]
+    assert np.mean(inside) > 0.8
+    wrong = {record.name.split(";")[0]: record.passed for record in spread_records(card(other, observed))}
+    assert not next(passed for name, passed in wrong.items() if "v_set_V, mean" in name)
+
+
+def test_without_statistics_there_is_nothing_to_compare() -> None:
+    bare = make_card({"name": "bare", "family": "vcm", "model": "ion_vcm", "parameters": {}, "validity": {}})
+    assert spread_records(bare) == []
