@@ -107,5 +107,5 @@ def plan(device: PcmDevice, quick: bool = False) -> list[Experiment]:
         add(f"drift_{kelvins}", role, "drift", f"reads until 1e4 s at {kelvins} K", reads(_DECADES_S), float(kelvins),
             4)  # fmt: skip
     for kelvin in (400, 425, 450, 475, 500, 525, 550, 575, 600):
-        bake("held_out", kelvin)
+        bake("fit" if kelvin in (450, 550) else "held_out", kelvin)
     return found
