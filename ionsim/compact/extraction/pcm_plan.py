@@ -17,7 +17,7 @@ Pulse = dict[str, float | str]
 RESET_V = 1.9
 
 #: First and last rest between reads in a bake, s, by temperature in K.
-_BAKES = {600: (1e-8, 3e-6), 550: (1e-7, 1e-4), 500: (1e-5, 3e-2), 450: (1e-2, 20.0), 400: (1.0, 3e4),
+_BAKES = {550: (1e-7, 1e-4), 500: (1e-5, 3e-2), 450: (1e-2, 20.0),
           575: (3e-8, 1e-5), 525: (1e-6, 2e-3), 475: (1e-3, 1.0), 425: (0.1, 1e3)}  # fmt: skip
 
 #: Factor from one rest of a bake to the next.
@@ -106,6 +106,6 @@ def plan(device: PcmDevice, quick: bool = False) -> list[Experiment]:
     for role, kelvins in (("fit", 300), ("held_out", 350)):
         add(f"drift_{kelvins}", role, "drift", f"reads until 1e4 s at {kelvins} K", reads(_DECADES_S), float(kelvins),
             4)  # fmt: skip
-    for kelvin in (400, 425, 450, 475, 500, 525, 550, 575, 600):
+    for kelvin in (425, 450, 475, 500, 525, 550, 575):
         bake("fit" if kelvin in (450, 550) else "held_out", kelvin)
     return found
