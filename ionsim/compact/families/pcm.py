@@ -51,6 +51,9 @@ RISE_K = (-200, 10000)
 #: Temperatures between which kinetics are evaluated, in K: for iterates of Newton's method.
 KINETIC_K = (200, 2000)
 
+#: Least, usual and largest temperature of a node in an ngspice subcircuit, in K.
+SPREAD_K = (50.0, 300.0, 15000.0)
+
 #: Exponents between which a share goes from 1 to 0.
 EXPONENT = (-80, 80)
 
@@ -192,10 +195,11 @@ PCM = Model(
         # p = g rise (1 + c rise), solved for the rise
         Quantity("temp_edge", _ambient + 2 * _q("rise_linear")
                  / (1 + sympy.sqrt(1 + 4 * _p["c_th"] * maximum(_q("rise_linear"), 0))), "K",
-                 "temperature at the edge of the dome"),
-        Quantity("temp_core", _q("temp_edge") + clip(_rise_g, *RISE_K), "K", "temperature of the core of the dome"),
+                 "temperature at the edge of the dome", spread=SPREAD_K),
+        Quantity("temp_core", _q("temp_edge") + clip(_rise_g, *RISE_K), "K", "temperature of the core of the dome",
+                 spread=SPREAD_K),
         Quantity("temp_front", clip(_q("temp_edge") + _p["mix_front"] * (_q("temp_core") - _q("temp_edge")),
-                                    *KINETIC_K), "K", "temperature at which the front moves"),
+                                    *KINETIC_K), "K", "temperature at which the front moves", spread=(*KINETIC_K[:1], 300.0, *KINETIC_K[1:])),
         Quantity("vt_core", K_OVER_E * _q("temp_core"), "V", "kT/e of the core", shown=False),
         Quantity("age_held", clip(_age, _p["age_0"], 5), "eV", "age of what has been quenched", shown=False),
         Quantity("depth", _p["w_cover"] * softplus((_q("radius") - _p["r_cover"]) / _p["w_cover"]), "m",
