@@ -101,13 +101,21 @@ _cooled = _p["t_glass"] / maximum(_q("temp_front"), _p["t_frozen"])
 _liquid = log(_p["eta_hot"]) + math.log(10) * _span * _cooled * exp((_p["frag"] / _span - 1) * (_cooled - 1))
 _ln_eta = _liquid + _p["e_frozen"] / K_OVER_E * (1 / minimum(_q("temp_front"), _p["t_frozen"]) - 1 / _p["t_frozen"])
 _kt_front = BOLTZMANN * _q("temp_front")
-_drive = _p["v_mono"] * _p["latent"] * _q("cooling") * 2 * _q("temp_front") / (_p["t_melt"] + _q("temp_front"))
-_surface = _p["wetting"] * _p["v_mono"] ** 2 * power(_p["gamma_i"], 3) * (math.pi / 3)
+
+
+def _drive_over_kt(cooling: sympy.Expr) -> sympy.Expr:
+    """Energy that a formula unit gains (C. Thompson and F. Spaepen, Acta Met. 27, 1855 (1979)) over kT."""
+    return _p["v_mono"] * _p["latent"] / BOLTZMANN * cooling * 2 / (_p["t_melt"] + _q("temp_front"))
+
+
+# everything over kT and lengths of units: ngspice adds 1e-32 to what it divides by
+_unit = power(_p["v_mono"], Float(1 / 3))
+_surface = _p["wetting"] * power(_p["gamma_i"] * _unit * _unit / _kt_front, 3) * (math.pi / 3)
 _critical = 32 * _surface / power(_q("drive_cold"), 3)
-_zeldovich = sympy.sqrt(_q("drive_cold") / (6 * math.pi * _kt_front * _critical))
-_per_area = (
-    power(_critical, Float(2 / 3)) * _zeldovich * exp(-16 * _surface / power(_q("drive_cold"), 2) / _kt_front)
-    / (_p["jump"] * _p["v_mono"] * (1 - exp(-_q("drive_cold") / _kt_front)))
+_zeldovich = sympy.sqrt(_q("drive_cold") / (6 * math.pi * _critical))
+_nuclei = (
+    power(_critical, Float(2 / 3)) * _zeldovich * exp(-16 * _surface / power(_q("drive_cold"), 2))
+    / (1 - exp(-_q("drive_cold"))) * (2 * math.pi / 3) * _q("radius") / _p["jump"] * power(_q("radius") / _unit, 3)
 )  # fmt: skip
 
 
@@ -222,11 +230,10 @@ PCM = Model(
                  "thermal conductance of the core", shown=False),
         Quantity("cooling", (_p["t_melt"] - _q("temp_front")) / _p["t_melt"], "1", "undercooling", shown=False),
         Quantity("speed", 4 * _kt_front / (3 * math.pi * _p["jump"] ** 2) * exp(-_ln_eta)
-                 * (1 - exp(-_drive / _kt_front)), "m/s", "growth velocity of a plane front"),
-        Quantity("drive_cold", _p["v_mono"] * _p["latent"] * maximum(_q("cooling"), Float(LEAST_UNDERCOOLING))
-                 * 2 * _q("temp_front") / (_p["t_melt"] + _q("temp_front")), "J", "drive of nuclei", shown=False),
-        Quantity("n_nuclei", _p["nuclei"] * _per_area * (2 * math.pi / 3) * power(_q("radius"), 4), "1",
-                 "nuclei born while a front crosses the dome"),
+                 * (1 - exp(-_drive_over_kt(_q("cooling")))), "m/s", "growth velocity of a plane front"),
+        Quantity("drive_cold", _drive_over_kt(maximum(_q("cooling"), Float(LEAST_UNDERCOOLING))), "1",
+                 "drive of nuclei over kT", shown=False),
+        Quantity("n_nuclei", _p["nuclei"] * _nuclei, "1", "nuclei born while a front crosses the dome"),
         # both factors change over some kelvin: a kink would sit where the front of a melt comes to rest
         Quantity("r_rate", -_q("speed") * (power(1 + _q("n_nuclei"), Float(1 / 3)) + (_p["melt"] - 1) * _melting),
                  "m/s", "speed of the dome's edge", shown=False),

@@ -134,7 +134,7 @@ TRIALS = {
         fast_V=0.3,
         fast_Hz=1e12,
         write_V=0.75,
-        bake_K=398.15,
+        bake_K=450.0,
         array_s=5e-8,
         array_edge_s=5e-9,
     ),
