@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ionsim.compact.circuits import Circuit, Sine, Solution, Waveform, gated, single
 from ionsim.compact.description import Model
-from ionsim.compact.families import ECM, ECRAM, VCM
+from ionsim.compact.families import ECM, ECRAM, PCM, VCM
 
 Floats = NDArray[np.float64]
 
@@ -119,6 +119,26 @@ TRIALS = {
         fast_Hz=1e7,
         write_V=1.8,
         bake_K=398.15,
+    ),
+    "pcm": Trial(
+        model=PCM,
+        start="x_start",
+        sweep_V=(0.6, -0.6, 0.0),
+        rate_V_per_s=3e7,
+        pulses_V=(0.65, 0.4),
+        n_pulses=5,
+        width_s=4e-8,
+        edge_s=5e-9,
+        pulse_start=0.01,
+        read_V=0.05,
+        wave_V=0.3,
+        slow_Hz=1e11,
+        fast_V=0.3,
+        fast_Hz=1e12,
+        write_V=0.75,
+        bake_K=450.0,
+        array_s=5e-8,
+        array_edge_s=5e-9,
     ),
     "ecram": Trial(
         model=ECRAM,
