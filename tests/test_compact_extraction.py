@@ -150,7 +150,8 @@ def test_what_cannot_be_gathered_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("extract", "hfo2_continuum", "--out", "x", "--set", "drive.stages.reset.name=opening"), "forming, reset, set"),
+        (("extract", "hfo2_continuum", "--out", "x", "--set", "drive.stages.reset.name=opening"),
+         "forming, reset, set"),
         (("fit", "nothing", "--out", "x"), "nothing"),
         (("verify", "."), "holds no card.json"),
         (("verify", "--check", "nothing"), "check 'nothing': no such check"),

@@ -67,20 +67,20 @@ _GROWTH, _SHORTEST, _LONGEST = 3.0, 1 / 200, 15.0
 
 #: Parameters that are fitted, with starts and bounds; starts are where fits of hfo2_continuum from many others ended.
 FREE = (
-    Free("x_start", 0.1, 1e-4, 0.9),
-    Free("rs", 250.0, 1.0, 600.0),
-    Free("g_on", 3.3e-3, 2e-4, 0.5),
-    Free("mix", 1.8, 0.5, 8.0),
-    Free("i_off", 3.5e-4, 5e-5, 2e-3),
-    Free("phi_off", 0.032, 0.005, 0.2),
-    Free("phi_plug", 0.039, 1e-3, 0.2),
-    Free("nu", 8e15, 1e9, 1e19),
-    Free("disc", 1.9e-9, 1e-10, 1e-8),
-    Free("stretch", 6.0, 1e-3, 100.0),
-    Free("ea", 1.52, 0.8, 2.5),
-    Free("ea_rest", 1.83, 0.8, 3.0),
-    Free("rth", 4.8e5, 5e4, 3e6),
-    Free("rth_gap", 4e6, 1e4, 1e8),
+    Free("x_start", 0.15, 1e-4, 0.9),
+    Free("rs", 289.0, 1.0, 600.0),
+    Free("g_on", 0.0037, 2e-4, 0.5),
+    Free("mix", 2.48, 0.5, 8.0),
+    Free("i_off", 0.000377, 5e-5, 2e-3),
+    Free("phi_off", 0.0336, 0.005, 0.2),
+    Free("phi_plug", 0.0437, 1e-3, 0.2),
+    Free("nu", 1.2e+16, 1e9, 1e19),
+    Free("disc", 2.17e-09, 1e-10, 1e-8),
+    Free("stretch", 13.4, 1e-3, 100.0),
+    Free("ea", 1.46, 0.8, 2.5),
+    Free("ea_rest", 1.91, 0.8, 3.0),
+    Free("rth", 502000.0, 5e4, 3e6),
+    Free("rth_gap", 5090000.0, 1e4, 1e8),
 )
 
 
