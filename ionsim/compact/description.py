@@ -111,13 +111,18 @@ class State:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A named part of the equations; ``shown`` makes it an operating-point variable."""
+    """A named part of the equations; ``shown`` makes it an operating-point variable.
+
+    ``spread`` (least, usual and largest value): in an ngspice subcircuit it has a node, which holds its distance from
+    the usual value. Other quantities are macros there, expanded as text, which grow too long in a long chain.
+    """
 
     name: str
     value: Expr
     unit: str
     meaning: str
     shown: bool = True
+    spread: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import jinja2
 import sympy
 from sympy import Expr, Symbol
 
-from ionsim.compact.description import HOLD_PER_S, Model, Parameter, Probe, State, symbol
+from ionsim.compact.description import HOLD_PER_S, Model, Parameter, Probe, Quantity, State, symbol
 from ionsim.compact.functions import used_helpers
 from ionsim.compact.printers import NgSpice, VerilogA, definition
 
@@ -84,8 +84,13 @@ def ngspice_subcircuit(model: Model, note: str = NOTE) -> str:
     printer = NgSpice(calls)
     inside = {symbol(probe.name): _voltage(probe) for probe in model.probes}
     inside |= {symbol(state.name): _start(state, printer) for state in model.states}
+    inside |= {symbol(item.name): _spread(item) for item in model.quantities if item.spread}
     outside = NgSpice(inside | {symbol(name): _called(name, args, inside) for name, args in arguments.items()})
-    lines = []
+    lines = [
+        f"Bq_{item.name} q_{item.name} 0 V = {outside.text(item.value)} - ({item.spread[1]!r})"
+        for item in model.quantities
+        if item.spread
+    ]
     for index, flow in enumerate(model.flows, start=1):
         ends = f"{flow.plus} {flow.minus or '0'}"
         if flow.value != 0:
@@ -104,6 +109,7 @@ def ngspice_subcircuit(model: Model, note: str = NOTE) -> str:
         quantities=[
             {"name": item.name, "value": printer.text(item.value), "arguments": arguments[item.name]}
             for item in model.quantities
+            if not item.spread
         ],
         flows=lines,
         states=[_state(state, outside) for state in model.states],
@@ -164,6 +170,13 @@ def _noise(noise: Any, printer: VerilogA) -> dict[str, str]:
     return {"left": f"I({noise.plus}, {noise.minus})", "value": f'{kind}"{noise.label}")'}
 
 
+def _spread(item: Quantity) -> str:
+    """A quantity that has a node, within its bounds whatever an iterate says."""
+    assert item.spread is not None
+    least, usual, largest = item.spread
+    return f"({usual!r}+min(max(V(q_{item.name}),{least - usual!r}),{largest - usual!r}))"
+
+
 def _voltage(probe: Probe) -> str:
     return f"V({probe.plus},{probe.minus})" if probe.minus else f"V({probe.plus})"
 
@@ -175,12 +188,14 @@ def _start(state: State, printer: NgSpice) -> str:
 def _macros(model: Model) -> tuple[dict[str, list[str]], dict[Symbol, str]]:
     """What each quantity depends on among probes and states, and its call inside another macro."""
     order = [item.name for group in (model.probes, model.states) for item in group]
+    order += [item.name for item in model.quantities if item.spread]
     needs: dict[str, set[str]] = {name: {name} for name in order}
-    for quantity in model.quantities:
+    macros = [item for item in model.quantities if not item.spread]
+    for quantity in macros:
         needs[quantity.name] = set[str]().union(*(needs.get(name, set()) for name in _names(quantity.value)))
     # ngspice wants an argument; a macro of parameters alone takes the first probe and does not look at it
     arguments = {
-        item.name: [name for name in order if name in needs[item.name]] or order[:1] for item in model.quantities
+        item.name: [name for name in order if name in needs[item.name]] or order[:1] for item in macros
     }
     # an argument named like a parameter or a macro would be taken for it
     calls = {symbol(name): f"{name}({', '.join(f'a_{arg}' for arg in args)})" for name, args in arguments.items()}

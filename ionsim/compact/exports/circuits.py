@@ -74,7 +74,7 @@ def titled(card: Card, deck: Deck) -> Circuit:
 def voltages(card: Card) -> tuple[float, float]:
     """Lowest and highest voltage of a card, where it says nothing those that its family is verified with."""
     corners = _trial(card).sweep_V
-    low, high = card.validity.get("voltage_V", (min(corners), max(corners)))
+    low, high = _valid(card, "voltage_V", "gate_V") or (min(corners), max(corners))
     return min(low, 0.0), max(high, 0.0)
 
 
@@ -141,15 +141,20 @@ def _trial(card: Card) -> Trial:
     return TRIALS[card.family]
 
 
+def _valid(card: Card, *names: str) -> tuple[float, float] | None:
+    """The range of the first of these quantities that a card has."""
+    return next((card.validity[name] for name in names if name in card.validity), None)
+
+
 def _ambient_K(card: Card) -> float:
-    low, high = card.validity.get("temperature_K", (300.15, 300.15))
+    low, high = _valid(card, "temperature_K", "ambient_K") or (300.15, 300.15)
     return float(np.clip(300.15, low, high))
 
 
 def _sweep(card: Card) -> tuple[Waveform, float]:
     low, high = voltages(card)
     usual = _trial(card).rate_V_per_s
-    slow, fast = card.validity.get("rate_V_per_s", (usual, usual))
+    slow, fast = _valid(card, "rate_V_per_s", "ramp_rate_V_per_s") or (usual, usual)
     rate = float(np.sqrt(slow * fast)) if slow > 0 else fast
     return triangle([corner for corner in (high, low) if corner] + [0.0], rate), rate
 

@@ -69,9 +69,7 @@ def expected_s(device: EcmDevice, voltage_V: float) -> float:
 def _capped(device: EcmDevice, voltage_V: float) -> EcmDevice:
     """The device with hops and exchange at most :data:`LEAD` times as fast as transfer at ``voltage_V``."""
     rate_Hz = adatom_rate_Hz(device, voltage_V)
-    hop_Hz = device.ion.attempt_Hz * np.exp(
-        -device.kinetic("ion.hop_barrier_eV") / (kmc.KB_EV * device.ambient_K)
-    )
+    hop_Hz = device.ion.attempt_Hz * np.exp(-device.kinetic("ion.hop_barrier_eV") / (kmc.KB_EV * device.ambient_K))
     changes = {"atom.max_surface_rate_Hz": min(rate_Hz, device.atom.max_surface_rate_Hz or np.inf)}
     if LEAD * rate_Hz < hop_Hz:
         changes |= {"ion.max_hop_rate_Hz": LEAD * rate_Hz, "transfer.max_rate_Hz": LEAD * rate_Hz}

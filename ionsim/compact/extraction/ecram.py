@@ -8,14 +8,15 @@ What identifies what:
 - what is seen at the channel during steps and after pulses: surface layers and diffusion between them;
 - the same at two temperatures: activation energies; states: the way along the channel.
 
-Compared are the gate's current and the channel's conductance, the time in which a step moves the conductance without
-field effect by ``DOSE`` of itself, the amplitude that moves it by ``LEVEL`` in one pulse, and the energy at the gate.
+Compared are currents of gate and channel, the time in which a step moves the conductance without field effect by
+``DOSE`` of itself, the amplitude that moves it by ``LEVEL`` in one pulse, and the energy at the gate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,9 @@ Series = Mapping[str, Floats]
 
 #: Change of the conductance without field effect over itself that counts as programmed by a step, and by a pulse.
 DOSE, LEVEL = 3e-3, 1e-4
+
+#: Steps that a replay may take: a train of 2,000 pulses takes 9e5.
+MOST_STEPS = 5_000_000
 
 #: Ions in an end region of the electrolyte lie within half of a W-W distance, nm (the mesh of the physics).
 _END_NM = 0.2
@@ -74,8 +78,8 @@ class GateTarget:
         if not isinstance(device, EcramDevice):
             raise CompactError(f"{measurement.name}: family = {device.family!r}: 'ecram' is needed")
         self.measurement, self.model, self.device = measurement, model, device
-        self.read_V = device.channel.read_V
-        self.replay = Replay(model, device.drive, measurement.ambient_K, driven="g", held={"d": self.read_V})
+        # drain and source at 0 V: a read is worked out from the conductance, as in the physics, and moves no ion
+        self.replay = Replay(model, device.drive, measurement.ambient_K, driven="g", most_steps=MOST_STEPS)
         self._code = equations(model)
         series = measurement.series
         self.times: Floats = series["time_s"]
@@ -94,7 +98,7 @@ class GateTarget:
         changes = {**values, **self.start(values)}
         found = self.replay(changes)
         known = self.model.values(changes)
-        columns = {"g": found["device_V"], "d": self.read_V, "s": 0.0, "t": found["t"]}
+        columns = {"g": found["device_V"], "d": 0.0, "s": 0.0, "t": found["t"]}
         for state in self.model.states:
             start, scale = self.model.start_and_scale(state.name, known)
             columns[state.name] = (found[state.name] - start) / scale
@@ -181,15 +185,24 @@ def _pulses(one: Measurement) -> list[Pulse]:
             end = clock + stage.duration_s
             rest = end + drive.steps[index + 1].duration_s if index + 1 < len(drive.steps) else end
             if stage.name == "step" or (stage.name[0] == "p" and stage.name[1:].isdigit()):
-                found.append(Pulse(stage.voltage_V, stage.duration_s - stage.edge_s, row(clock), row(end), row(rest),
-                                   clock))  # fmt: skip
+                found.append(
+                    Pulse(stage.voltage_V, stage.duration_s - stage.edge_s, row(clock), row(end), row(rest), clock)
+                )
             clock = end
     elif drive.kind == "gate_pulses":
         for index in range(2 * drive.count):
             begin = index * drive.period_s
             volts = drive.amplitude_V if index < drive.count else drive.second_amplitude_V
-            found.append(Pulse(volts, drive.width_s, row(begin) if index else 0, row(begin + drive.rise_s + drive.width_s),
-                               row(begin + drive.period_s), begin))  # fmt: skip
+            found.append(
+                Pulse(
+                    volts,
+                    drive.width_s,
+                    row(begin) if index else 0,
+                    row(begin + drive.rise_s + drive.width_s),
+                    row(begin + drive.period_s),
+                    begin,
+                )
+            )
     return found
 
 
@@ -224,7 +237,7 @@ def energies(series: Series, pulses: Sequence[Pulse]) -> Floats:
 def threshold_V(dose: Floats, pulses: Sequence[Pulse], sign: float) -> float | None:
     """Amplitude at which a pulse of this sign leaves ``LEVEL``, between pulses by a line in log dose; or None."""
     chosen = sorted((abs(p.voltage_V), sign * d) for p, d in zip(pulses, dose, strict=True) if p.voltage_V * sign > 0)
-    for (low_V, low), (high_V, high) in zip(chosen, chosen[1:], strict=False):
+    for (low_V, low), (high_V, high) in pairwise(chosen):
         if low < LEVEL <= high:
             if low <= 0:
                 return None
@@ -238,7 +251,7 @@ class EcramExtraction:
 
     model: Model = ECRAM
     free: tuple[Free, ...] = FREE
-    rounds: int = 40
+    rounds: int = 5
 
     def plan(self, device: Device, quick: bool = False) -> list[Experiment]:
         """The experiments of ``ecram_plan``; raises CompactError for another family."""
@@ -255,8 +268,10 @@ class EcramExtraction:
         number, geometry = device.number, device.geometry
         law = device.open_circuit()
         if not isinstance(law, RegularSolution) or law.entropy != 1.0:
-            raise CompactError(f"{device.name}: channel.material = {device.channel.material!r}: the model's open-circuit "
-                               "voltage is that of a regular solution with entropy 1")  # fmt: skip
+            raise CompactError(
+                f"{device.name}: channel.material = {device.channel.material!r}: the model's open-circuit "
+                "voltage is that of a regular solution with entropy 1"
+            )
         length_m, thick_m = geometry.channel_length_nm * 1e-9, geometry.channel_nm * 1e-9
         area = length_m * geometry.width_nm * 1e-9
         glass = constants.epsilon_0 * number("electrolyte.relative_permittivity") * area
@@ -266,7 +281,10 @@ class EcramExtraction:
             "i0_gate": (number("interfaces.gate.exchange_A_per_m2") * area, f"interfaces.gate, {file}"),
             "ea_gate": (number("interfaces.gate.activation_eV"), f"interfaces.gate, {file}"),
             "q_sites": (constants.e * number("channel.sites_per_m3") * area * thick_m, f"channel.sites_per_m3, {file}"),
-            "c_rest": (number("electrolyte.density_per_m3") / number("electrolyte.sites_per_m3"), f"electrolyte, {file}"),
+            "c_rest": (
+                number("electrolyte.density_per_m3") / number("electrolyte.sites_per_m3"),
+                f"electrolyte, {file}",
+            ),
             "v_half": (number("reservoir.potential_V") - law.middle_V, f"reservoir and channel, {file}"),
             "omega": (law.interaction_eV, f"channel.interaction_eV, {file}"),
             "dense_at": (number("channel.dense_at"), f"channel.dense_at, {file}"),
@@ -324,15 +342,25 @@ class EcramExtraction:
         device = targets[0].measurement.device
         starts = self.starts(device) if isinstance(device, EcramDevice) else {}
         free = [
-            Free(item.name, min(max(starts.get(item.name, item.start), item.low), item.high), item.low, item.high,
-                 item.scale, item.step)
-            for item in self.free if item.name not in fixed
-        ]  # fmt: skip
+            Free(
+                item.name,
+                min(max(starts.get(item.name, item.start), item.low), item.high),
+                item.low,
+                item.high,
+                item.scale,
+                item.step,
+            )
+            for item in self.free
+            if item.name not in fixed
+        ]
         found = fit(Targets(targets), free, fixed, rounds=self.rounds)
         names = tuple(item.name for item in free)
-        values = {name: value for name, value in found.values.items() if name in {p.name for p in self.model.parameters}}
-        return Fitted(values, names, found.covariance, {item.name: item.scale for item in free}, found.condition,
-                      found.rms)  # fmt: skip
+        values = {
+            name: value for name, value in found.values.items() if name in {p.name for p in self.model.parameters}
+        }
+        return Fitted(
+            values, names, found.covariance, {item.name: item.scale for item in free}, found.condition, found.rms
+        )
 
     def errors(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[ErrorRow]:
         """Currents of gate and channel, times and amplitudes of programming, energies; decades of time compared."""
@@ -364,7 +392,8 @@ class EcramExtraction:
         """What the measurements cover."""
         fitted = [one for one in measured if one.role == "fit"]
         volts = np.concatenate([one.series["voltage_V"] for one in fitted])
-        states = np.concatenate([one.series.get("x_mean", np.array([one.device.channel.initial])) for one in fitted])
+        starts = [one.device.channel.initial for one in fitted if isinstance(one.device, EcramDevice)]
+        states = np.concatenate([one.series.get("x_mean", np.array(starts[:1])) for one in fitted])
         widths = [p.width_s for one in fitted for p in _pulses(one)]
         found = {
             "gate_V": (float(volts.min()), float(volts.max())),
@@ -377,7 +406,7 @@ class EcramExtraction:
         """The trains of role "pulses": conductance without the read's noise, up and down."""
         found = []
         for one in measured:
-            if one.role != "pulses":
+            if one.role != "pulses" or not isinstance(one.device, EcramDevice):
                 continue
             every = _pulses(one)
             level = one.series["conductance_S"]
@@ -385,20 +414,28 @@ class EcramExtraction:
                 chosen = [p for p in every if p.voltage_V * sign > 0]
                 if len(chosen) > 2:
                     first = one.series["state_S"][0] if chosen[0].before == 0 else level[chosen[0].before]
-                    found.append({
-                        "direction": direction, "amplitude": chosen[0].voltage_V, "width_s": chosen[0].width_s,
-                        "read_V": one.device.channel.read_V,
-                        "conductances_S": [float(first), *(float(level[p.after]) for p in chosen)],
-                    })  # fmt: skip
+                    found.append(
+                        {
+                            "direction": direction,
+                            "amplitude": chosen[0].voltage_V,
+                            "width_s": chosen[0].width_s,
+                            "read_V": one.device.channel.read_V,
+                            "conductances_S": [float(first), *(float(level[p.after]) for p in chosen)],
+                        }
+                    )
         return found
 
     def retention(self, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
         """Conductance with the gate shorted or open against time."""
         return [
-            {"temperature_K": one.ambient_K, "times_s": one.series["time_s"].tolist(),
-             "conductances_S": one.series["conductance_S"].tolist()}
-            for one in measured if one.kind == "retention" and one.name.startswith("shorted")
-        ]  # fmt: skip
+            {
+                "temperature_K": one.ambient_K,
+                "times_s": one.series["time_s"].tolist(),
+                "conductances_S": one.series["conductance_S"].tolist(),
+            }
+            for one in measured
+            if one.kind == "retention" and one.name.startswith("shorted")
+        ]
 
 
 def _rows(target: GateTarget, model: Series) -> list[ErrorRow]:
@@ -420,15 +457,23 @@ def _rows(target: GateTarget, model: Series) -> list[ErrorRow]:
             true_V, own_V = (threshold_V(dose, target.pulses, sign) for dose in both)
             if true_V is not None:
                 error = float("nan") if own_V is None else own_V / true_V - 1
-                rows.append(
-                    ErrorRow(f"amplitude {name}", condition, held, error, VOLTAGE, "relative", true_V, own_V)
-                )
+                rows.append(ErrorRow(f"amplitude {name}", condition, held, error, VOLTAGE, "relative", true_V, own_V))
     if kind in ("ladder", "train"):
         spent = [energies(series, target.pulses) for series in (measured, model)]
         worst = int(np.argmax(np.abs(spent[1] / spent[0] - 1)))
         label = f"{condition}, {target.pulses[worst].voltage_V:g} V"
-        rows.append(ErrorRow("energy of a pulse, worst", label, held, float(spent[1][worst] / spent[0][worst] - 1),
-                             ENERGY, "relative", float(spent[0][worst]), float(spent[1][worst])))  # fmt: skip
+        rows.append(
+            ErrorRow(
+                "energy of a pulse, worst",
+                label,
+                held,
+                float(spent[1][worst] / spent[0][worst] - 1),
+                ENERGY,
+                "relative",
+                float(spent[0][worst]),
+                float(spent[1][worst]),
+            )
+        )
     if kind == "train":
         level = [series["state_S"][[p.after for p in target.pulses]] for series in (measured, model)]
         error = float(np.abs(level[1] - level[0]).max() / np.ptp(level[0]))

@@ -7,10 +7,12 @@ barriers of relaxation of the glass have risen, which grows with the logarithm o
   viscosity of the liquid, jumps across the front; Y. Wang et al., arXiv:2107.02035). u is negative above the melting
   point, where ``melt`` counts the grain boundaries from which a crystal melts besides its front. N: nuclei that are born
   in the dome while a front crosses it; with them the way to the nearest crystal is (1 + N)^(1/3) times shorter.
-- Heat, two nodes: t at the edge of the dome, whose conductance to the ambient is that of a ball of the dome's radius,
-  g_th r_eff (1 + r_eff/b), r_eff = (r^n + r_0^n)^(1/n), r_0 the heater; and g, the hot core of the glass, heated by
-  what the glass takes, tied to t by a conductance that carriers add to (Wiedemann and Franz). The front grows at
-  T_t + h (T_g - T_t): beside a hot filament at its edge.
+- Heat: the node t holds what the power would heat a crystalline cell by; around a dome of radius r the conductance to
+  the ambient is r_eff (1 + r_eff/b) over that of the heater alone times as large, r_eff = (r^n + r_0^n)^(1/n), r_0 the
+  heater, and follows r at once (a ball of 30 nm takes 0.1 ns; the node's own time is that of heater and surroundings,
+  since with one capacitance for both a front would overshoot and swing). The node tg holds what the core of the dome
+  is hotter than its edge by the power of glass or melt and a share of that of the heater, over a conductance to which
+  carriers add (Wiedemann and Franz). The front grows at T_edge + h (T_core - T_edge): beside a hot filament at its edge.
 - Conduction: heater and crystal around the dome, r_s + k_c/r_eff, in series with the glass. The glass covers the
   heater from r_c on; d = w ln(1 + exp((r - r_c)/w)) is its thickness, s = d/(1 + d/l) that of a shell. Its
   conductivity is activated hopping in a field (Poole), sigma exp(-E_a/kT) sinh(y)/y, y = e F a/(2kT) with a lowering
@@ -34,7 +36,7 @@ from scipy import constants
 from sympy import Float, exp, log, tanh
 
 from ionsim.compact.description import Flow, Model, Node, Noise, Parameter, Probe, Quantity, State, symbol
-from ionsim.compact.functions import clip, maximum, minimum, power, select, sinhc, softplus, window
+from ionsim.compact.functions import clip, maximum, minimum, power, sinhc, softplus, window
 
 K_OVER_E = Float(constants.k / constants.e)
 BOLTZMANN = Float(constants.k)
@@ -42,11 +44,15 @@ BOLTZMANN = Float(constants.k)
 #: Lorenz number of free electrons, W Ohm/K2.
 LORENZ = Float(constants.pi**2 / 3 * (constants.k / constants.e) ** 2)
 
-#: Temperature rise between which the equations see the nodes' values, in K.
-RISE_K = (-200, 3000)
+#: Values of the thermal nodes between which the equations see them, in K. That of t is the rise of a cell without a
+#: dome: a RESET goes up to some thousand.
+RISE_K = (-200, 10000)
 
 #: Temperatures between which kinetics are evaluated, in K: for iterates of Newton's method.
 KINETIC_K = (200, 2000)
+
+#: Least, usual and largest temperature of a node in an ngspice subcircuit, in K.
+SPREAD_K = (50.0, 300.0, 15000.0)
 
 #: Exponents between which a share goes from 1 to 0.
 EXPONENT = (-80, 80)
@@ -63,8 +69,8 @@ _FIT = "fitted: runs of gst_mushroom"
 
 _NAMES = """
     x_start age_start r_max rs k_c r_heater corner r_cover w_cover l_shell rho_g f_field l_field
-    e_a hop s_liquid width_m t_ref age_ref nu_relax e_relax shift age_0 tau_young width_f
-    g_th b_th c_th cap_t cap_g r_core wf mix_front melt nuclei pw
+    c_cover n_cover e_a e_low hop s_liquid width_m t_ref age_ref nu_relax e_relax shift age_0 tau_young width_f
+    g_th b_th c_th cap_t cap_g r_core share wf mix_front melt nuclei pw
     t_melt t_glass frag eta_hot t_frozen e_frozen latent v_mono jump gamma_i wetting flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
@@ -82,10 +88,12 @@ _ln_young = (
     -_p["e_a"] * (1 / _q("vt_core") - 1 / (K_OVER_E * _p["t_ref"]))
     - _p["shift"] / _p["e_relax"] * (_q("age_held") - _p["age_ref"]) / _q("vt_core")
 )
-_lowering = _p["e_a"] * tanh(_p["hop"] / 2 * _v / (_q("shell") * _p["f_field"] + _p["l_field"]) / _p["e_a"])
+_lowering = _p["e_low"] * tanh(_p["hop"] / 2 * _v / (_q("shell") * _p["f_field"] + _p["l_field"]) / _p["e_low"])
 # logistic functions keep their digits where they are small, which 1 + tanh does not
 _molten = 1 / (1 + exp(clip(2 * (_p["t_melt"] - _q("temp_core")) / _p["width_m"], *EXPONENT)))
 _fluid = 1 / (1 + exp(clip(2 * (_p["t_frozen"] - _q("temp_core")) / _p["width_f"], *EXPONENT)))
+
+_melting = 1 / (1 + exp(clip(2 * (_p["t_melt"] - _q("temp_front")) / _p["width_m"], *EXPONENT)))
 
 # viscosity: MYEGA above t_frozen, an Arrhenius law below (J. Mauro et al., PNAS 106, 19780 (2009))
 _span = 12 - log(_p["eta_hot"]) / math.log(10)
@@ -93,13 +101,21 @@ _cooled = _p["t_glass"] / maximum(_q("temp_front"), _p["t_frozen"])
 _liquid = log(_p["eta_hot"]) + math.log(10) * _span * _cooled * exp((_p["frag"] / _span - 1) * (_cooled - 1))
 _ln_eta = _liquid + _p["e_frozen"] / K_OVER_E * (1 / minimum(_q("temp_front"), _p["t_frozen"]) - 1 / _p["t_frozen"])
 _kt_front = BOLTZMANN * _q("temp_front")
-_drive = _p["v_mono"] * _p["latent"] * _q("cooling") * 2 * _q("temp_front") / (_p["t_melt"] + _q("temp_front"))
-_surface = _p["wetting"] * _p["v_mono"] ** 2 * power(_p["gamma_i"], 3) * (math.pi / 3)
+
+
+def _drive_over_kt(cooling: sympy.Expr) -> sympy.Expr:
+    """Energy that a formula unit gains (C. Thompson and F. Spaepen, Acta Met. 27, 1855 (1979)) over kT."""
+    return _p["v_mono"] * _p["latent"] / BOLTZMANN * cooling * 2 / (_p["t_melt"] + _q("temp_front"))
+
+
+# everything over kT and lengths of units: ngspice adds 1e-32 to what it divides by
+_unit = power(_p["v_mono"], Float(1 / 3))
+_surface = _p["wetting"] * power(_p["gamma_i"] * _unit * _unit / _kt_front, 3) * (math.pi / 3)
 _critical = 32 * _surface / power(_q("drive_cold"), 3)
-_zeldovich = sympy.sqrt(_q("drive_cold") / (6 * math.pi * _kt_front * _critical))
-_per_area = (
-    power(_critical, Float(2 / 3)) * _zeldovich * exp(-16 * _surface / power(_q("drive_cold"), 2) / _kt_front)
-    / (_p["jump"] * _p["v_mono"] * (1 - exp(-_q("drive_cold") / _kt_front)))
+_zeldovich = sympy.sqrt(_q("drive_cold") / (6 * math.pi * _critical))
+_nuclei = (
+    power(_critical, Float(2 / 3)) * _zeldovich * exp(-16 * _surface / power(_q("drive_cold"), 2))
+    / (1 - exp(-_q("drive_cold"))) * (2 * math.pi / 3) * _q("radius") / _p["jump"] * power(_q("radius") / _unit, 3)
 )  # fmt: skip
 
 
@@ -116,18 +132,22 @@ PCM = Model(
                   low=0, high=1),
         Parameter("age_start", "eV", 0.897, "age at t = 0", "a second at 300 K", low=0, high=5),
         _positive("r_max", "m", 50e-9, "largest radius of the dome", "chosen: the film is 60 nm thick"),
-        _positive("rs", "Ohm", 415.0, "resistance of heater and contacts", _FIT),
+        _positive("rs", "Ohm", 369.0, "resistance of heater and contacts", _FIT),
         _positive("k_c", "Ohm m", 6.37e-6, "resistance of the crystal around the dome times its radius",
                   "resistivity over 2 pi, " + _SET),
-        _positive("r_heater", "m", 10.5e-9, "radius below which the heater's size counts, not the dome's", _FIT),
-        _positive("corner", "1", 4.0, "sharpness of that transition", _FIT),
-        _positive("r_cover", "m", 16e-9, "radius from which the dome covers the heater", _FIT),
-        _positive("w_cover", "m", 1.2e-9, "length over which the cover closes", _FIT),
-        _positive("l_shell", "m", 16e-9, "thickness at which a shell has half its largest resistance", _FIT),
-        _positive("rho_g", "Ohm/m", 1.5e14, "resistance of the glass per thickness at t_ref, age_ref, low field", _FIT),
-        _positive("f_field", "1", 1.8, "length over which the voltage drops, over the thickness of the shell", _FIT),
+        _positive("r_heater", "m", 9.99e-09, "radius below which the heater's size counts, not the dome's", _FIT),
+        _positive("corner", "1", 6.5, "sharpness of that transition", _FIT),
+        _positive("r_cover", "m", 1.78e-08, "radius from which the dome covers the heater", _FIT),
+        _positive("w_cover", "m", 6.76e-10, "length over which the cover closes", _FIT),
+        _positive("l_shell", "m", 1.14e-08, "thickness at which a shell has half its largest resistance", _FIT),
+        _positive("rho_g", "Ohm/m", 798000000000000.0, "resistance of the glass per thickness at t_ref, age_ref, low field", _FIT),
+        _positive("f_field", "1", 1.99, "length over which the voltage drops, over the thickness of the shell", _FIT),
         _positive("l_field", "m", 1e-9, "least of that length", "chosen: a hop or less"),
+        Parameter("c_cover", "1", 0.852, "constriction by glass over part of the heater, over the crystal's resistance",
+                  _FIT, low=0),
+        _positive("n_cover", "1", 2.0, "its exponent in the radius", _FIT),
         Parameter("e_a", "eV", 0.36, "activation energy of the glass", _SET, low=0.01, high=2),
+        _positive("e_low", "eV", 0.115, "largest lowering of the barrier by the mean field", _FIT),
         Parameter("hop", "m", 3.6e-9, "distance of hops", _SET, low=0),
         _positive("s_liquid", "1", 1.6e5, "conductivity of the melt over that of the glass", "3.2e5 over 2 S/m, " + _SET),
         _positive("width_m", "K", 10.0, "half width of the melting point in the conductivity", "chosen: as ionsim"),
@@ -140,16 +160,18 @@ PCM = Model(
                   low=0),
         _positive("tau_young", "s", 1e-9, "time in which the liquid forgets its age", "chosen: as fast as edges"),
         _positive("width_f", "K", 10.0, "half width of the transition at t_frozen", "chosen: as width_m"),
-        _positive("g_th", "W/(K m)", 28.5, "thermal conductance over the radius of the dome", _FIT),
-        _positive("b_th", "m", 90e-9, "radius at which that has doubled", _FIT),
-        Parameter("c_th", "1/K", 2.6e-4, "rise of thermal conductance with temperature", _FIT, low=0),
-        Parameter("cap_t", "J/K", 2e-16, "heat capacity of the surroundings of the dome", _FIT, low=0),
-        Parameter("cap_g", "J/K", 2e-17, "heat capacity of the core of the glass", _FIT, low=0),
-        _positive("r_core", "K/W", 5.6e6, "thermal resistance from the core of the glass to its edge", _FIT),
-        Parameter("wf", "1", 1.0, "share of the carriers' heat conduction between core and edge", _FIT, low=0),
-        Parameter("mix_front", "1", 0.6, "share of the core's temperature that the front sees", _FIT, low=0, high=1),
-        _positive("melt", "1", 2.0, "speed of melting over that of a front", _FIT),
-        Parameter("nuclei", "1", 1.0, "factor of the rate of nucleation", _SET, low=0),
+        _positive("g_th", "W/K", 2.36e-07, "thermal conductance of a crystalline cell at small rise", _FIT),
+        _positive("b_th", "m", 6.59e-08, "radius at which heat flows off twice as well as from a ball", _FIT),
+        Parameter("c_th", "1/K", 0.00061, "rise of thermal conductance with the rise of temperature", _FIT, low=0),
+        Parameter("cap_t", "J/K", 3.66e-16, "heat capacity of heater and surroundings", _FIT, low=0),
+        Parameter("cap_g", "J/K", 4.85e-17, "heat capacity of the core of the glass", _FIT, low=0),
+        _positive("r_core", "K/W", 5380000.0, "thermal resistance from the core of the glass to its edge", _FIT),
+        Parameter("share", "1", 0.0805, "share of the heat of heater and crystal that goes through the core", _FIT,
+                  low=0, high=1),
+        Parameter("wf", "1", 1.03, "share of the carriers' heat conduction between core and edge", _FIT, low=0),
+        Parameter("mix_front", "1", 0.545, "share of the core's temperature that the front sees", _FIT, low=0, high=1),
+        _positive("melt", "1", 5.99, "speed of melting over that of a front", _FIT),
+        Parameter("nuclei", "1", 2.42, "factor of the rate of nucleation", _FIT, low=0),
         Parameter("pw", "1", 20.0, "exponent of the window", "chosen: within 1/20 of a bound", low=1),
         _positive("t_melt", "K", 900.0, "melting point", _WANG),
         _positive("t_glass", "K", 472.0, "temperature at which the viscosity is 1e12 Pa s", _WANG),
@@ -174,20 +196,29 @@ PCM = Model(
         Probe("v_series", "te", "ni"), Probe("v_glass", "ni", "be"), Probe("rise_t", "t"), Probe("rise_g", "tg"),
     ),
     quantities=(
-        Quantity("temp_edge", _ambient + clip(_rise_t, *RISE_K), "K", "temperature at the edge of the dome"),
-        Quantity("temp_core", _ambient + clip(_rise_g, *RISE_K), "K", "temperature of the core of the glass"),
-        Quantity("temp_front", clip(_q("temp_edge") + _p["mix_front"] * (_q("temp_core") - _q("temp_edge")),
-                                    *KINETIC_K), "K", "temperature at which the front moves"),
-        Quantity("vt_core", K_OVER_E * _q("temp_core"), "V", "kT/e of the core", shown=False),
-        Quantity("age_held", clip(_age, _p["age_0"], 5), "eV", "age of what has been quenched", shown=False),
         Quantity("radius", _p["r_max"] * clip(_x, 0, 1), "m", "radius of the dome"),
         Quantity("r_eff", power(_rc_n, 1 / _p["corner"]), "m", "radius that counts for heat and current", shown=False),
+        Quantity("rise_linear", clip(_rise_t, *RISE_K) * _p["r_heater"] * (1 + _p["r_heater"] / _p["b_th"])
+                 / (_q("r_eff") * (1 + _q("r_eff") / _p["b_th"])), "K", "rise of the edge at g_th", shown=False),
+        # p = g rise (1 + c rise), solved for the rise
+        Quantity("temp_edge", _ambient + 2 * _q("rise_linear")
+                 / (1 + sympy.sqrt(1 + 4 * _p["c_th"] * maximum(_q("rise_linear"), 0))), "K",
+                 "temperature at the edge of the dome", spread=SPREAD_K),
+        Quantity("temp_core", _q("temp_edge") + clip(_rise_g, *RISE_K), "K", "temperature of the core of the dome",
+                 spread=SPREAD_K),
+        Quantity("temp_front", clip(_q("temp_edge") + _p["mix_front"] * (_q("temp_core") - _q("temp_edge")),
+                                    *KINETIC_K), "K", "temperature at which the front moves", spread=(*KINETIC_K[:1], 300.0, *KINETIC_K[1:])),
+        Quantity("vt_core", K_OVER_E * _q("temp_core"), "V", "kT/e of the core", shown=False),
+        Quantity("age_held", clip(_age, _p["age_0"], 5), "eV", "age of what has been quenched", shown=False),
         Quantity("depth", _p["w_cover"] * softplus((_q("radius") - _p["r_cover"]) / _p["w_cover"]), "m",
                  "thickness of the glass above the heater"),
         Quantity("shell", _shell0 + LEAST_M, "m", "thickness that counts for the resistance", shown=False),
-        Quantity("r_series", _p["rs"] + _p["k_c"] / _q("r_eff"), "Ohm", "resistance of heater and crystal"),
         Quantity("lowering", _lowering, "eV", "lowering of the barrier by the field", shown=False),
         Quantity("molten", _molten, "1", "share of the core that conducts as melt", shown=False),
+        Quantity("covered", _p["c_cover"] * power(minimum(_q("radius") / _p["r_cover"], 1), _p["n_cover"])
+                 * (1 - _q("molten")), "1", "constriction of the current by the glass", shown=False),
+        Quantity("r_series", _p["rs"] + _p["k_c"] / _q("r_eff") * (1 + _q("covered")), "Ohm",
+                 "resistance of heater and crystal"),
         Quantity("ln_glass", _ln_young + log(sinhc(_q("lowering") / _q("vt_core"))), "1",
                  "logarithm of the glass's conductivity over that at t_ref", shown=False),
         Quantity("g_glass", exp((1 - _q("molten")) * _q("ln_glass") + _q("molten") * log(_p["s_liquid"]))
@@ -195,18 +226,16 @@ PCM = Model(
         Quantity("i_glass", _q("g_glass") * _v, "A", "current"),
         Quantity("p_series", symbol("v_series") ** 2 / _q("r_series"), "W", "heat of heater and crystal"),
         Quantity("p_glass", _q("i_glass") * _v, "W", "heat of the glass"),
-        Quantity("g_edge", _p["g_th"] * _q("r_eff") * (1 + _q("r_eff") / _p["b_th"])
-                 * (1 + _p["c_th"] * clip(_rise_t, *RISE_K)), "W/K", "thermal conductance of the edge", shown=False),
         Quantity("g_core", 1 / _p["r_core"] + _p["wf"] * LORENZ * _q("temp_core") * _q("g_glass"), "W/K",
                  "thermal conductance of the core", shown=False),
         Quantity("cooling", (_p["t_melt"] - _q("temp_front")) / _p["t_melt"], "1", "undercooling", shown=False),
         Quantity("speed", 4 * _kt_front / (3 * math.pi * _p["jump"] ** 2) * exp(-_ln_eta)
-                 * (1 - exp(-_drive / _kt_front)), "m/s", "growth velocity of a plane front"),
-        Quantity("drive_cold", _p["v_mono"] * _p["latent"] * maximum(_q("cooling"), Float(LEAST_UNDERCOOLING))
-                 * 2 * _q("temp_front") / (_p["t_melt"] + _q("temp_front")), "J", "drive of nuclei", shown=False),
-        Quantity("n_nuclei", _p["nuclei"] * _per_area * (2 * math.pi / 3) * power(_q("radius"), 4), "1",
-                 "nuclei born while a front crosses the dome"),
-        Quantity("r_rate", -_q("speed") * select(_q("speed"), power(1 + _q("n_nuclei"), Float(1 / 3)), _p["melt"]),
+                 * (1 - exp(-_drive_over_kt(_q("cooling")))), "m/s", "growth velocity of a plane front"),
+        Quantity("drive_cold", _drive_over_kt(maximum(_q("cooling"), Float(LEAST_UNDERCOOLING))), "1",
+                 "drive of nuclei over kT", shown=False),
+        Quantity("n_nuclei", _p["nuclei"] * _nuclei, "1", "nuclei born while a front crosses the dome"),
+        # both factors change over some kelvin: a kink would sit where the front of a melt comes to rest
+        Quantity("r_rate", -_q("speed") * (power(1 + _q("n_nuclei"), Float(1 / 3)) + (_p["melt"] - 1) * _melting),
                  "m/s", "speed of the dome's edge", shown=False),
         Quantity("x_rate", _q("r_rate") / _p["r_max"] * window(_q("r_rate"), clip(_x, -1, 2), _p["pw"]), "1/s",
                  "dx/dt"),
@@ -217,10 +246,10 @@ PCM = Model(
     flows=(
         Flow("te", "ni", symbol("v_series") / _q("r_series")),
         Flow("ni", "be", _q("i_glass")),
-        Flow("t", None, _rise_t * _q("g_edge"), capacitance=_p["cap_t"]),
-        Flow("t", None, -_q("p_series")),
-        Flow("tg", "t", (_rise_g - _rise_t) * _q("g_core")),
-        Flow("tg", None, -_q("p_glass"), capacitance=_p["cap_g"]),
+        Flow("t", None, _rise_t * _p["g_th"], capacitance=_p["cap_t"]),
+        Flow("t", None, -_q("p_series") - _q("p_glass")),
+        Flow("tg", None, _rise_g * _q("g_core")),
+        Flow("tg", None, -_q("p_glass") - _p["share"] * _q("p_series"), capacitance=_p["cap_g"]),
     ),
     states=(
         State("x", _p["x_start"], _q("x_rate"), "radius of the dome over its largest", low=0, high=1),

@@ -81,9 +81,9 @@ def pulse_records(trial: Trial) -> list[Record]:
     wave, reads = pulse_train(trial)
     circuit = trial.circuit(wave, {trial.start: trial.pulse_start})
     exact = Network(circuit).solve(reads, rtol=1e-8, atol=1e-10)
-    # the train passes through the runaway of SET, which magnifies errors: the tolerance is as tight as that asks for
+    # where the train passes through a runaway, which magnifies errors, the tolerance is as tight as that asks for
     analysis = Transient(
-        wave.times_s[-1], trial.width_s / 250, trial.edge_s / 200, relative_tolerance=1e-8, corner_share=0.002
+        wave.times_s[-1], trial.width_s / 250, trial.edge_s / 200, trial.pulse_tolerance, corner_share=0.002
     )
     family, records, found = trial.model.family, [], {}
     for name, run in runners():

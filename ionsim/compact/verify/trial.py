@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ionsim.compact.circuits import Circuit, Sine, Solution, Waveform, gated, single
 from ionsim.compact.description import Model
-from ionsim.compact.families import ECM, ECRAM, VCM
+from ionsim.compact.families import ECM, ECRAM, PCM, VCM
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +28,7 @@ class Trial:
     and in an array after the write; of a gated cell the drain's, always, while its gate rests at ``rest_V``.
     ``kept``: state at the start of a bake at ``bake_K``; ``array_start``: range of states in an array,
     whose write takes ``array_s`` and must change its cell by ``array_change``. ``states``: of operating points.
+    ``pulse_tolerance``: relative, of simulators in the train of pulses, as tight as a runaway asks for.
     """
 
     model: Model
@@ -51,6 +52,7 @@ class Trial:
     array_s: float = 1e-6
     array_edge_s: float = 1e-8
     array_change: float = 0.5
+    pulse_tolerance: float = 1e-8
     states: tuple[float, ...] = (0.01, 0.5, 0.99)
     gated: bool = False
     rest_V: float | None = None
@@ -118,13 +120,33 @@ TRIALS = {
         write_V=1.8,
         bake_K=398.15,
     ),
+    "pcm": Trial(
+        model=PCM,
+        start="x_start",
+        sweep_V=(0.6, -0.6, 0.0),
+        rate_V_per_s=3e7,
+        pulses_V=(0.65, 0.4),
+        n_pulses=5,
+        width_s=4e-8,
+        edge_s=5e-9,
+        pulse_start=0.01,
+        read_V=0.05,
+        wave_V=0.3,
+        slow_Hz=1e11,
+        fast_V=0.3,
+        fast_Hz=1e12,
+        write_V=0.75,
+        bake_K=450.0,
+        array_s=5e-8,
+        array_edge_s=5e-9,
+    ),
     "ecram": Trial(
         model=ECRAM,
         start="x_start",
         sweep_V=(0.9, -1.2, 0.0),
         rate_V_per_s=1e2,
         pulses_V=(8.45, -9.0),
-        n_pulses=20,
+        n_pulses=2,
         width_s=5e-9,
         edge_s=1e-9,
         pulse_start=0.1,
@@ -139,6 +161,7 @@ TRIALS = {
         array_start=(0.05, 0.25),
         array_s=5e-9,
         array_edge_s=1e-9,
+        pulse_tolerance=1e-6,
         array_change=0.01,
         states=(0.03, 0.15, 0.3),
         gated=True,
