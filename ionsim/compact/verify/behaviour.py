@@ -156,7 +156,7 @@ def programming_records(trial: Trial, targets: tuple[float, ...] = tuple(np.aran
     The averaged equation dx/dt = (g+ + g-)/2 has the rates of the held model. The target attracts every state when the
     mean rate leads towards it everywhere.
     """
-    if trial.gated:
+    if trial.gated or not trial.programmed:
         return []
     model, worst, astray = trial.model, 0.0, 0
     for target in targets:
@@ -213,7 +213,7 @@ def square_wave_records(trial: Trial, target: float = 0.5, periods: int = 500) -
 
     Starts below 0.3 are left to the averaged equation: cold and nearly empty, they would take 1e5 periods.
     """
-    if trial.gated:
+    if trial.gated or not trial.programmed:
         return []
     model = trial.model
     offset = square_wave_offset(model, target, trial.wave_V, {trial.start: 0.5})

@@ -28,6 +28,7 @@ class Trial:
     and in an array after the write; of a gated cell the drain's, always, while its gate rests at ``rest_V``.
     ``kept``: state at the start of a bake at ``bake_K``; ``array_start``: range of states in an array,
     whose write takes ``array_s`` and must change its cell by ``array_change``. ``states``: of operating points.
+    ``programmed``: the law of square waves is asked for; it is one of cells with a single slow state.
     ``pulse_tolerance``: relative, of simulators in the train of pulses, as tight as a runaway asks for.
     """
 
@@ -55,6 +56,7 @@ class Trial:
     pulse_tolerance: float = 1e-8
     states: tuple[float, ...] = (0.01, 0.5, 0.99)
     gated: bool = False
+    programmed: bool = True
     rest_V: float | None = None
 
     @property
@@ -119,6 +121,7 @@ TRIALS = {
         fast_Hz=1e7,
         write_V=1.8,
         bake_K=398.15,
+        programmed=False,
     ),
     "pcm": Trial(
         model=PCM,
