@@ -242,7 +242,7 @@ def test_the_plan():
 
 
 def test_what_is_read_off_a_run():
-    from ionsim.compact.extraction.ecram import DOSE, LEVEL, Pulse, dose_time, threshold_V
+    from ionsim.compact.extraction.ecram_measures import DOSE, LEVEL, Pulse, dose_time, threshold_V
 
     time_s = np.concatenate([[0.0], np.geomspace(1e-9, 1e-3, 200)])
     step = Pulse(1.0, 1e-3, 0, 200, 200, 0.0)

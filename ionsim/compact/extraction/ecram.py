@@ -16,15 +16,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
+from ionsim.compact.benchmark import universal_metrics
+from ionsim.compact.cardparts import Metric, PulseTrain, Retention
 from ionsim.compact.description import CompactError, Model
 from ionsim.compact.extraction.compare import log_current
+from ionsim.compact.extraction.ecram_measures import (
+    LEVEL,
+    dose_time,
+    doses,
+    energies,
+    gate_current,
+    half_s,
+    pulses_of,
+    threshold_V,
+)
 from ionsim.compact.extraction.ecram_plan import plan
 from ionsim.compact.extraction.fitting import Free, fit
 from ionsim.compact.extraction.protocol import ErrorRow, Experiment, Fitted, Measurement
@@ -39,9 +50,6 @@ from ionsim.materials.intercalation import RegularSolution
 
 Floats = NDArray[np.float64]
 Series = Mapping[str, Floats]
-
-#: Change of the conductance without field effect over itself that counts as programmed by a step, and by a pulse.
-DOSE, LEVEL = 3e-3, 1e-4
 
 #: Steps that a replay may take: a train of 2,000 pulses takes 9e5.
 MOST_STEPS = 5_000_000
@@ -83,7 +91,7 @@ class GateTarget:
         self._code = equations(model)
         series = measurement.series
         self.times: Floats = series["time_s"]
-        self.pulses = _pulses(measurement)
+        self.pulses = pulses_of(measurement)
         self.dose_s = dose_time(series, self.pulses[0]) if measurement.kind == "step" and self.pulses else None
 
     def start(self, values: Mapping[str, float]) -> dict[str, float]:
@@ -148,101 +156,9 @@ class GateTarget:
         return (log_current(gate_current(model)) - log_current(gate_current(self.measurement.series)))[first:]
 
 
-def gate_current(series: Series) -> Floats:
-    """Mean current into the gate between recorded points (n - 1,), from its charge, A."""
-    return np.asarray(np.diff(series["gate_charge_C"]) / np.diff(series["time_s"]))
-
-
 def share(errors: Floats) -> Floats:
     """Errors of many points weighted as about five."""
     return np.asarray(errors) / np.sqrt(max(0.2 * len(errors), 1.0))
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """A pulse or step: its voltage, plateau's length, and rows: before it, plateau's end, end of the rest after it."""
-
-    voltage_V: float
-    width_s: float
-    before: int
-    top: int
-    after: int
-    begin_s: float
-
-
-def _pulses(one: Measurement) -> list[Pulse]:
-    """Pulses of ladders and trains, and the step of a step, by the drive."""
-    drive: Any = one.device.drive
-    times = one.series["time_s"]
-
-    def row(time_s: float) -> int:
-        return int(np.argmin(np.abs(times - time_s)))
-
-    found = []
-    if drive.kind == "gate_steps":
-        clock = 0.0
-        for index, stage in enumerate(drive.steps):
-            end = clock + stage.duration_s
-            rest = end + drive.steps[index + 1].duration_s if index + 1 < len(drive.steps) else end
-            if stage.name == "step" or (stage.name[0] == "p" and stage.name[1:].isdigit()):
-                found.append(
-                    Pulse(stage.voltage_V, stage.duration_s - stage.edge_s, row(clock), row(end), row(rest), clock)
-                )
-            clock = end
-    elif drive.kind == "gate_pulses":
-        for index in range(2 * drive.count):
-            begin = index * drive.period_s
-            volts = drive.amplitude_V if index < drive.count else drive.second_amplitude_V
-            found.append(
-                Pulse(
-                    volts,
-                    drive.width_s,
-                    row(begin) if index else 0,
-                    row(begin + drive.rise_s + drive.width_s),
-                    row(begin + drive.period_s),
-                    begin,
-                )
-            )
-    return found
-
-
-def dose_time(series: Series, step: Pulse) -> float | None:
-    """Time in s from the beginning of a step until ``state_S`` has moved by ``DOSE``; None where it does not."""
-    rows = slice(step.before, step.top + 1)
-    moved = np.abs(series["state_S"][rows] / series["state_S"][step.before] - 1)
-    times = series["time_s"][rows] - step.begin_s
-    beyond = moved >= DOSE
-    if not beyond.any() or beyond[0]:
-        return None
-    k = int(np.argmax(beyond))
-    low, high = np.log(np.maximum(moved[k - 1 : k + 1], 1e-12))
-    part = (np.log(DOSE) - low) / (high - low)
-    begin, end = np.log(np.maximum(times[k - 1 : k + 1], 1e-12))
-    return float(np.exp(begin + part * (end - begin)))
-
-
-def doses(series: Series, pulses: Sequence[Pulse]) -> Floats:
-    """What each pulse left of ``state_S`` after its rest, over what it was before (n,)."""
-    state = series["state_S"]
-    return np.array([state[p.after] / state[p.before] - 1 for p in pulses])
-
-
-def energies(series: Series, pulses: Sequence[Pulse]) -> Floats:
-    """Energy at the gate of each pulse and its rest (n,), J: sum of mean voltage times charge between points."""
-    volts, charge = series["voltage_V"], series["gate_charge_C"]
-    spent = np.concatenate([[0.0], np.cumsum(0.5 * (volts[1:] + volts[:-1]) * np.diff(charge))])
-    return np.array([spent[p.after] - spent[p.before] for p in pulses])
-
-
-def threshold_V(dose: Floats, pulses: Sequence[Pulse], sign: float) -> float | None:
-    """Amplitude at which a pulse of this sign leaves ``LEVEL``, between pulses by a line in log dose; or None."""
-    chosen = sorted((abs(p.voltage_V), sign * d) for p, d in zip(pulses, dose, strict=True) if p.voltage_V * sign > 0)
-    for (low_V, low), (high_V, high) in pairwise(chosen):
-        if low < LEVEL <= high:
-            if low <= 0:
-                return None
-            return sign * float(low_V + (high_V - low_V) * np.log(LEVEL / low) / np.log(high / low))
-    return None
 
 
 @dataclass(frozen=True)
@@ -394,7 +310,7 @@ class EcramExtraction:
         volts = np.concatenate([one.series["voltage_V"] for one in fitted])
         starts = [one.device.channel.initial for one in fitted if isinstance(one.device, EcramDevice)]
         states = np.concatenate([one.series.get("x_mean", np.array(starts[:1])) for one in fitted])
-        widths = [p.width_s for one in fitted for p in _pulses(one)]
+        widths = [p.width_s for one in fitted for p in pulses_of(one)]
         found = {
             "gate_V": (float(volts.min()), float(volts.max())),
             "ambient_K": (min(one.ambient_K for one in fitted), max(one.ambient_K for one in fitted)),
@@ -408,7 +324,7 @@ class EcramExtraction:
         for one in measured:
             if one.role != "pulses" or not isinstance(one.device, EcramDevice):
                 continue
-            every = _pulses(one)
+            every = pulses_of(one)
             level = one.series["conductance_S"]
             for direction, sign in (("up", 1.0), ("down", -1.0)):
                 chosen = [p for p in every if p.voltage_V * sign > 0]
@@ -424,6 +340,42 @@ class EcramExtraction:
                         }
                     )
         return found
+
+    def benchmark(self, fitted: Fitted, measured: Sequence[Measurement]) -> dict[str, Metric]:
+        """Metrics of the train of role "pulses"; energies are those at the gate, not V^2 G of a two-terminal cell."""
+        trains = [
+            PulseTrain(**{**one, "conductances_S": tuple(one["conductances_S"])}) for one in self.pulses(measured)
+        ]
+        long = [one for one in measured if one.role == "pulses"]
+        if not trains or not long:
+            return {}
+        levels = np.concatenate([train.conductances_S for train in trains])
+        steps = [target for target in self.targets(measured) if isinstance(target, GateTarget)]
+        switching = [
+            (step.pulses[0].voltage_V, step.dose_s)
+            for step in steps
+            if step.dose_s is not None and step.pulses[0].voltage_V > 0
+        ]
+        device = long[0].device
+        read_Hz = device.channel.read_Hz if isinstance(device, EcramDevice) else 1e3
+        found = universal_metrics(
+            levels.max(),
+            levels.min(),
+            0,
+            None,
+            None,
+            trains,
+            [
+                Retention(**{**one, "times_s": tuple(one["times_s"]), "conductances_S": tuple(one["conductances_S"])})
+                for one in self.retention(measured)
+            ],
+            switching,
+            long[0].ambient_K,
+            read_Hz,
+        )
+        spent = energies(long[0].series, pulses_of(long[0]))
+        note = "energy at the gate of a pulse and its rest, mean of the train"
+        return found | {"E_pulse_J": Metric(value=float(spent.mean()), unit="J", note=note)}
 
     def retention(self, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
         """Conductance with the gate shorted or open against time."""
@@ -479,7 +431,7 @@ def _rows(target: GateTarget, model: Series) -> list[ErrorRow]:
         error = float(np.abs(level[1] - level[0]).max() / np.ptp(level[0]))
         rows.append(ErrorRow("level of a train over its range, worst", condition, held, error, None, "relative"))
     if kind == "retention" and one.name.startswith("shorted"):
-        true_s, own_s = (_half_s(series) for series in (measured, model))
+        true_s, own_s = (half_s(series) for series in (measured, model))
         if true_s is not None:
             error = float("nan") if own_s is None else float(np.log10(own_s / true_s))
             rows.append(ErrorRow("time to half of the loss", condition, held, error, TIME, "decades", true_s, own_s))
@@ -488,17 +440,6 @@ def _rows(target: GateTarget, model: Series) -> list[ErrorRow]:
 
 def _rms(errors: Floats) -> float:
     return float(np.sqrt(np.mean(errors**2)))
-
-
-def _half_s(series: Series) -> float | None:
-    """When ``state_S`` has gone half of the (logarithmic) way to its last value, s."""
-    moved = np.log(series["state_S"] / series["state_S"][0])
-    beyond = np.abs(moved) >= 0.5 * abs(moved[-1])
-    k = int(np.argmax(beyond))
-    if k == 0:
-        return None
-    part = (0.5 * moved[-1] - moved[k - 1]) / (moved[k] - moved[k - 1])
-    return float(series["time_s"][k - 1] + part * (series["time_s"][k] - series["time_s"][k - 1]))
 
 
 EXTRACTION = EcramExtraction()
