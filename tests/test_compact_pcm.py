@@ -76,7 +76,8 @@ def test_drift_is_a_power_of_time():
 def test_threshold_switching_is_a_branch_of_heat():
     """Behind 1 MOhm the glass is followed around the bend: its voltage falls while the current rises, up and back."""
     wave = Waveform((0.0, 1e-4, 2e-4), (0.0, 13.0, 0.0))
-    values = {"x_start": 0.6, "rs": 1e6, "share": 0.0, "t_melt": 4000.0, "e_frozen": 40.0, "eta_hot": 1e30, "shift": 0.0}
+    still = {"t_melt": 4000.0, "e_frozen": 40.0, "eta_hot": 1e30, "shift": 0.0}
+    values = {"x_start": 0.6, "rs": 1e6, "share": 0.0, **still}
     times = np.linspace(2e-6, 1.98e-4, 99)
     found = Network(single(PCM, wave, values, ambient_K=300.0)).solve(times, rtol=1e-6, atol=1e-9)
     current = found.currents_A["te"]

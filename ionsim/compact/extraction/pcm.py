@@ -116,7 +116,9 @@ class PulseTrain:
             error = np.log10((model["time_s"][-1] if own is None else own) / true)
             return np.array([3.0 * error / TIME])
         errors = self.current_errors(model)
-        found = [errors / (CURRENT * np.sqrt(0.2 * len(errors))), [errors[-1] / CURRENT]]
+        # what a RESET leaves decides about all that follows
+        last = (2.0 if self.measurement.kind == "reset" else 1.0) * errors[-1] / CURRENT
+        found = [errors / (CURRENT * np.sqrt(0.2 * len(errors))), [last]]
         if self.measurement.kind == "ramp":
             own = threshold_V(model)
             true = threshold_V(measured)

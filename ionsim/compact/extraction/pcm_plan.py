@@ -82,6 +82,7 @@ def plan(device: PcmDevice, quick: bool = False) -> list[Experiment]:
     resets("held_out", (1.3, 1.5, 1.7, 2.1))
     sets("fit", (0.7, 0.8, 0.85, 0.9))
     sets("held_out", (0.5, 0.6, 1.0, 1.2))
+    role: Role
     for volts, width_ns, role in ((0.8, 5, "held_out"), (0.8, 20, "fit"), (0.8, 50, "fit"), (0.8, 1000, "held_out"),
                                   (0.9, 5, "fit"), (0.9, 20, "fit"), (0.9, 50, "held_out")):  # fmt: skip
         add(f"set_{volts:g}_w{width_ns}", role, "set", f"RESET, then {volts:g} V for {width_ns} ns",
@@ -107,5 +108,5 @@ def plan(device: PcmDevice, quick: bool = False) -> list[Experiment]:
         add(f"drift_{kelvins}", role, "drift", f"reads until 1e4 s at {kelvins} K", reads(_DECADES_S), float(kelvins),
             4)  # fmt: skip
     for kelvin in (425, 450, 475, 500, 525, 550, 575):
-        bake("fit" if kelvin in (450, 550) else "held_out", kelvin)
+        bake("fit" if kelvin in (450, 500) else "held_out", kelvin)
     return found

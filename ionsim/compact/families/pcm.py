@@ -5,14 +5,14 @@ barriers of relaxation of the glass have risen, which grows with the logarithm o
 
 - Growth: dr/dt = -u(T) (1 + N)^(1/3), with u(T) of the same law as the physics (ionsim.materials.crystallisation:
   viscosity of the liquid, jumps across the front; Y. Wang et al., arXiv:2107.02035). u is negative above the melting
-  point, where ``melt`` counts the grain boundaries from which a crystal melts besides its front. N: nuclei that are born
-  in the dome while a front crosses it; with them the way to the nearest crystal is (1 + N)^(1/3) times shorter.
+  point, where ``melt`` counts the grain boundaries from which a crystal melts besides its front. N: nuclei that are
+  born in the dome while a front crosses it; with them the way to the nearest crystal is (1 + N)^(1/3) times shorter.
 - Heat: the node t holds what the power would heat a crystalline cell by; around a dome of radius r the conductance to
   the ambient is r_eff (1 + r_eff/b) over that of the heater alone times as large, r_eff = (r^n + r_0^n)^(1/n), r_0 the
   heater, and follows r at once (a ball of 30 nm takes 0.1 ns; the node's own time is that of heater and surroundings,
   since with one capacitance for both a front would overshoot and swing). The node tg holds what the core of the dome
   is hotter than its edge by the power of glass or melt and a share of that of the heater, over a conductance to which
-  carriers add (Wiedemann and Franz). The front grows at T_edge + h (T_core - T_edge): beside a hot filament at its edge.
+  carriers add (Wiedemann and Franz). The front grows at T_edge + h (T_core - T_edge), beside a hot filament.
 - Conduction: heater and crystal around the dome, r_s + k_c/r_eff, in series with the glass. The glass covers the
   heater from r_c on; d = w ln(1 + exp((r - r_c)/w)) is its thickness, s = d/(1 + d/l) that of a shell. Its
   conductivity is activated hopping in a field (Poole), sigma exp(-E_a/kT) sinh(y)/y, y = e F a/(2kT) with a lowering
@@ -140,7 +140,8 @@ PCM = Model(
         _positive("r_cover", "m", 1.78e-08, "radius from which the dome covers the heater", _FIT),
         _positive("w_cover", "m", 6.76e-10, "length over which the cover closes", _FIT),
         _positive("l_shell", "m", 1.14e-08, "thickness at which a shell has half its largest resistance", _FIT),
-        _positive("rho_g", "Ohm/m", 798000000000000.0, "resistance of the glass per thickness at t_ref, age_ref, low field", _FIT),
+        _positive("rho_g", "Ohm/m", 7.98e14, "resistance of the glass per thickness at t_ref, age_ref, low field",
+                  _FIT),
         _positive("f_field", "1", 1.99, "length over which the voltage drops, over the thickness of the shell", _FIT),
         _positive("l_field", "m", 1e-9, "least of that length", "chosen: a hop or less"),
         Parameter("c_cover", "1", 0.852, "constriction by glass over part of the heater, over the crystal's resistance",
@@ -149,7 +150,8 @@ PCM = Model(
         Parameter("e_a", "eV", 0.36, "activation energy of the glass", _SET, low=0.01, high=2),
         _positive("e_low", "eV", 0.115, "largest lowering of the barrier by the mean field", _FIT),
         Parameter("hop", "m", 3.6e-9, "distance of hops", _SET, low=0),
-        _positive("s_liquid", "1", 1.6e5, "conductivity of the melt over that of the glass", "3.2e5 over 2 S/m, " + _SET),
+        _positive("s_liquid", "1", 1.6e5, "conductivity of the melt over that of the glass",
+                  "3.2e5 over 2 S/m, " + _SET),
         _positive("width_m", "K", 10.0, "half width of the melting point in the conductivity", "chosen: as ionsim"),
         _positive("t_ref", "K", 300.0, "temperature at which rho_g holds", "convention"),
         Parameter("age_ref", "eV", 0.897, "age at which rho_g holds", "a second at 300 K", low=0),
@@ -207,7 +209,8 @@ PCM = Model(
         Quantity("temp_core", _q("temp_edge") + clip(_rise_g, *RISE_K), "K", "temperature of the core of the dome",
                  spread=SPREAD_K),
         Quantity("temp_front", clip(_q("temp_edge") + _p["mix_front"] * (_q("temp_core") - _q("temp_edge")),
-                                    *KINETIC_K), "K", "temperature at which the front moves", spread=(*KINETIC_K[:1], 300.0, *KINETIC_K[1:])),
+                                    *KINETIC_K), "K", "temperature at which the front moves",
+                 spread=(KINETIC_K[0], 300.0, KINETIC_K[1])),
         Quantity("vt_core", K_OVER_E * _q("temp_core"), "V", "kT/e of the core", shown=False),
         Quantity("age_held", clip(_age, _p["age_0"], 5), "eV", "age of what has been quenched", shown=False),
         Quantity("depth", _p["w_cover"] * softplus((_q("radius") - _p["r_cover"]) / _p["w_cover"]), "m",
