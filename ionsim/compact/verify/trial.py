@@ -28,6 +28,7 @@ class Trial:
     and in an array after the write; of a gated cell the drain's, always, while its gate rests at ``rest_V``.
     ``kept``: state at the start of a bake at ``bake_K``; ``array_start``: range of states in an array,
     whose write takes ``array_s`` and must change its cell by ``array_change``. ``states``: of operating points.
+    ``wave_starts``: states that a square wave with every edge resolved starts from; emptier ones may take too long.
     ``pulse_tolerance``: relative, of simulators in the train of pulses, as tight as a runaway asks for.
     """
 
@@ -54,6 +55,7 @@ class Trial:
     array_change: float = 0.5
     pulse_tolerance: float = 1e-8
     states: tuple[float, ...] = (0.01, 0.5, 0.99)
+    wave_starts: tuple[float, ...] = (0.3, 0.4, 0.6, 0.8, 0.98)
     gated: bool = False
     rest_V: float | None = None
 
