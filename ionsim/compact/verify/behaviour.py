@@ -211,7 +211,7 @@ def fading_memory_records(trial: Trial) -> list[Record]:
 def square_wave_records(trial: Trial, target: float = 0.5, periods: int = 500) -> list[Record]:
     """The square wave of the programming law with every edge resolved, in a circuit simulator; none without one.
 
-    Starts below those of the trial are left to the averaged equation: cold and nearly empty, they would take 1e5 periods.
+    Starts below those of the trial are left to the averaged equation: cold and nearly empty, they take 1e5 periods.
     """
     if trial.gated:
         return []
