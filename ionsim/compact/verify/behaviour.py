@@ -211,7 +211,7 @@ def fading_memory_records(trial: Trial) -> list[Record]:
 def square_wave_records(trial: Trial, target: float = 0.5, periods: int = 500) -> list[Record]:
     """The square wave of the programming law with every edge resolved, in a circuit simulator; none without one.
 
-    Starts below 0.3 are left to the averaged equation: cold and nearly empty, they would take 1e5 periods.
+    Starts below those of the trial are left to the averaged equation: cold and nearly empty, they take 1e5 periods.
     """
     if trial.gated or not trial.programmed:
         return []
@@ -228,7 +228,7 @@ def square_wave_records(trial: Trial, target: float = 0.5, periods: int = 500) -
     records = []
     for name, run in [item for item in runners() if item[0] != "B-source"]:
         ends = []
-        for start in (0.3, 0.4, 0.6, 0.8, 0.98):
+        for start in trial.wave_starts:
             found = run(
                 single(model, wave, {trial.start: start}),
                 Transient(times[-1], half / 10, half / 1000, 1e-5, corner_share=0.25),

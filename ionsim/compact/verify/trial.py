@@ -29,6 +29,7 @@ class Trial:
     ``kept``: state at the start of a bake at ``bake_K``; ``array_start``: range of states in an array,
     whose write takes ``array_s`` and must change its cell by ``array_change``. ``states``: of operating points.
     ``programmed``: the law of square waves is asked for; it is one of cells with a single slow state.
+    ``wave_starts``: states that a square wave with every edge resolved starts from; emptier ones may take too long.
     ``pulse_tolerance``: relative, of simulators in the train of pulses, as tight as a runaway asks for.
     """
 
@@ -55,6 +56,7 @@ class Trial:
     array_change: float = 0.5
     pulse_tolerance: float = 1e-8
     states: tuple[float, ...] = (0.01, 0.5, 0.99)
+    wave_starts: tuple[float, ...] = (0.3, 0.4, 0.6, 0.8, 0.98)
     gated: bool = False
     programmed: bool = True
     rest_V: float | None = None
