@@ -146,7 +146,7 @@ class EcmExtraction:
             "len_active": (len_active, "device: conductances of film and interface"),
             "len_tip": (len_tip, "device: conductances of film and interface"),
             "surface": (0.0, "not seen in the runs"),
-            "dx_max": (0.004, "chosen: currents go with exp(25 x), so that a tenth is a step"),
+            "dx_max": (0.002, "chosen: currents go with exp(25 x), so that a step is 5 %"),
             "rth": (1e-3, "the device solves no heat"),
             "cth": (0.0, "the device solves no heat"),
         }
@@ -212,7 +212,7 @@ class EcmExtraction:
         """How a cell of a card is driven when it is verified: at the voltages and times of a transfer-limited cell."""
         return replace(
             trial, model=card.compact_model(), sweep_V=(1.5, -1.0, 0.0), rate_V_per_s=1e3, pulses_V=(1.4, -0.6),
-            width_s=4e-6, edge_s=8e-8, pulse_start=0.4, wave_V=1.4, slow_Hz=1e8, fast_V=0.3, fast_Hz=1e9,
+            width_s=4e-6, edge_s=8e-8, pulse_start=0.4, wave_V=1.4, slow_Hz=1e7, fast_V=0.3, fast_Hz=1e9,
             array_s=5e-5, array_edge_s=1e-7,
         )  # fmt: skip
 
