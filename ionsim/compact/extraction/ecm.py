@@ -23,7 +23,6 @@ from ionsim.compact.families import ECM
 from ionsim.compact.statistics import fit_statistics
 from ionsim.config import Device, EcmDevice
 from ionsim.config.waveforms import Sweep
-from ionsim.coupling import tunnelling_decay_nm
 
 if TYPE_CHECKING:  # the trials import every family; an extraction needs them only where a card is verified
     from ionsim.compact.card import Card
@@ -108,6 +107,8 @@ class EcmExtraction:
 
     def fixed(self, device: Device) -> dict[str, tuple[float, str]]:
         """What geometry, material and engine say by themselves."""
+        from ionsim.coupling import tunnelling_decay_nm  # with it come MPI and the solvers, which a card can do without
+
         cell = _ecm(device)
         film_m = cell.layers.electrolyte.thickness_nm * 1e-9
         plane_m = 0.5e-9 * cell.lattice_constant_nm
@@ -145,6 +146,7 @@ class EcmExtraction:
             "len_active": (len_active, "device: conductances of film and interface"),
             "len_tip": (len_tip, "device: conductances of film and interface"),
             "surface": (0.0, "not seen in the runs"),
+            "dx_max": (0.002, "chosen: currents go with exp(25 x), so that a step is 5 %"),
             "rth": (1e-3, "the device solves no heat"),
             "cth": (0.0, "the device solves no heat"),
         }
@@ -210,7 +212,7 @@ class EcmExtraction:
         """How a cell of a card is driven when it is verified: at the voltages and times of a transfer-limited cell."""
         return replace(
             trial, model=card.compact_model(), sweep_V=(1.5, -1.0, 0.0), rate_V_per_s=1e3, pulses_V=(1.4, -0.6),
-            width_s=4e-6, edge_s=8e-8, pulse_start=0.4, wave_V=1.4, slow_Hz=1e6, fast_V=0.3, fast_Hz=1e7,
+            width_s=4e-6, edge_s=8e-8, pulse_start=0.4, wave_V=1.4, slow_Hz=1e7, fast_V=0.3, fast_Hz=1e9,
             array_s=5e-5, array_edge_s=1e-7,
         )  # fmt: skip
 
