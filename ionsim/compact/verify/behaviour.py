@@ -1,6 +1,7 @@
 """What a memristive model must do whatever its parameters: pinched, passive, bounded, forgetful, closed at speed.
 
-Programming by square waves and fading memory are checks of two-terminal models; they have no records of gated ones.
+Programming by square waves and fading memory are checks of two-terminal models; they have no records of
+gated ones, nor of unipolar ones, which no sign of the voltage leads back.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ def programming_records(trial: Trial, targets: tuple[float, ...] = tuple(np.aran
     The averaged equation dx/dt = (g+ + g-)/2 has the rates of the held model. The target attracts every state when the
     mean rate leads towards it everywhere.
     """
-    if trial.gated:
+    if trial.gated or trial.unipolar:
         return []
     model, worst, astray = trial.model, 0.0, 0
     for target in targets:
@@ -190,7 +191,7 @@ def _autonomous(rate: CubicSpline) -> Callable[[float, Floats], Floats]:
 
 def fading_memory_records(trial: Trial) -> list[Record]:
     """Five starts through two loops of the trial's sweep: how far apart their currents are in the second one."""
-    if trial.gated:
+    if trial.gated or trial.unipolar:
         return []
     once = triangle(trial.sweep_V, trial.rate_V_per_s)
     period = once.times_s[-1]
@@ -209,7 +210,7 @@ def square_wave_records(trial: Trial, target: float = 0.5, periods: int = 500) -
 
     Starts below 0.3 are left to the averaged equation: cold and nearly empty, they would take 1e5 periods.
     """
-    if trial.gated:
+    if trial.gated or trial.unipolar:
         return []
     model = trial.model
     offset = square_wave_offset(model, target, trial.wave_V, {trial.start: 0.5})

@@ -28,6 +28,7 @@ class Trial:
     and in an array after the write; of a gated cell the drain's, always, while its gate rests at ``rest_V``.
     ``kept``: state at the start of a bake at ``bake_K``; ``array_start``: range of states in an array,
     whose write takes ``array_s`` and must change its cell by ``array_change``. ``states``: of operating points.
+    ``unipolar``: both signs of the voltage do the same.
     """
 
     model: Model
@@ -53,6 +54,7 @@ class Trial:
     array_change: float = 0.5
     states: tuple[float, ...] = (0.01, 0.5, 0.99)
     gated: bool = False
+    unipolar: bool = False
     rest_V: float | None = None
 
     @property
@@ -137,6 +139,7 @@ TRIALS = {
         bake_K=450.0,
         array_s=5e-8,
         array_edge_s=5e-9,
+        unipolar=True,
     ),
     "ecram": Trial(
         model=ECRAM,
