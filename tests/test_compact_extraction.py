@@ -147,6 +147,36 @@ def test_what_cannot_be_gathered_is_named(tmp_path):
         extraction_of("neuron")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("extract", "hfo2_continuum", "--out", "x", "--set", "drive.stages.reset.name=opening"),
+         "forming, reset, set"),
+        (("fit", "nothing", "--out", "x"), "nothing"),
+        (("verify", "."), "holds no card.json"),
+        (("verify", "--check", "nothing"), "check 'nothing': no such check"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_message_and_exit_code_2(command, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    outcome = command("compact", *arguments)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert len(outcome.err.strip().splitlines()) <= 3
+
+
+@pytest.mark.slow
+def test_the_shipped_card_meets_other_rates_temperatures_and_amplitudes():
+    # Sweeps alone: the records of what the card fails are on the page of compact models.
+    from ionsim.compact.card import load_card
+    from ionsim.compact.verify.cards import SHIPPED, held_out_records
+
+    records = held_out_records(load_card(SHIPPED / "vcm" / "card.json"), SHIPPED / "vcm" / "heldout")
+    sweeps = [record for record in records if "RESET to" in record.name]
+    assert len(sweeps) >= 8
+    assert [record.name for record in sweeps if not record.passed] == []
+
+
 @pytest.mark.slow
 def test_a_replay_is_the_reference():
     from ionsim.compact.extraction.replay import Replay
@@ -157,7 +187,7 @@ def test_a_replay_is_the_reference():
     found = Replay(VCM, sweep(drive=drive).drive, 300.15)()
     exact = Network(single(VCM, triangle((1.5, 0.0, -1.5, 0.0), 1.0))).solve(found["time_s"], rtol=1e-8, atol=1e-11)
     shown = np.abs(found["voltage_V"]) > 0.02
-    errors = np.log10(np.abs(found["current_A"] / exact.currents_A["te"]))[shown]
+    errors = np.log10(np.abs(found["current_A"][shown] / exact.currents_A["te"][shown]))
     assert np.sqrt(np.mean(errors**2)) < 1e-4
 
 

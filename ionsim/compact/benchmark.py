@@ -74,10 +74,16 @@ def universal_metrics(
 
 
 def train_ends(trains: Sequence[PulseTrain]) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Largest and smallest conductance (n,) of each train, and its device: states where no others were read."""
-    high = np.array([max(train.conductances_S) for train in trains])
-    low = np.array([min(train.conductances_S) for train in trains])
-    return high, low, np.array([train.device for train in trains])
+    """Largest and smallest conductance (n,) of each cycle of each device, and the device: states where no others were
+    read. The trains up and down of a cycle count together."""
+    found: dict[tuple[int, int], list[float]] = {}
+    for train in trains:
+        found.setdefault((train.device, train.cycle), []).extend(train.conductances_S)
+    return (
+        np.array([max(values) for values in found.values()]),
+        np.array([min(values) for values in found.values()]),
+        np.array([device for device, _ in found]),
+    )
 
 
 def _resampled(groups: NDArray[np.generic], resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
@@ -227,6 +233,8 @@ def _retention(traces: Sequence[Retention], on: float, off: float) -> Metric:
     kelvin = np.array(sorted(lost))
     log_t = np.array([np.mean(lost[t]) for t in kelvin])
     slope, error = _slope(constants.e / (constants.k * kelvin), log_t)
+    if error is not None and error > abs(slope):
+        return Metric(value=None, unit="eV", note=f"{slope:.2g} +- {error:.2g} eV: these traces do not tell")
     interval = None if error is None else (slope - error, slope + error)
     return Metric(value=slope, unit="eV", interval=interval, note=f"{kelvin[0]:g} to {kelvin[-1]:g} K")
 

@@ -130,6 +130,7 @@ class PulseTrain(Section):
     conductances_S: tuple[float, ...] = setting(..., "before the first pulse and after each, in S", min_length=3)
     device: int = setting(0, "number of the device", ge=0)
     cycle: int = setting(0, "number of the cycle on this device", ge=0)
+    simulated: bool = setting(False, "made by the compact model itself, not by the physics")
 
 
 class Retention(Section):

@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 #: branch.
 VOLTAGE_STEP_V = 0.05
 
+#: Offsets of a square wave among which a change of sign is looked for.
+_OFFSETS = 41
+
 
 @dataclass(frozen=True)
 class Frozen:
@@ -104,6 +107,13 @@ def square_wave_offset(
         return float((up + down) / (abs(up) + abs(down)))
 
     limit = 0.999 * amplitude_V
-    if balance(-limit) * balance(limit) > 0:
+    if balance(-limit) * balance(limit) <= 0:
+        return float(brentq(balance, -limit, limit, xtol=1e-12))
+    # Where strong heat empties a cell at either sign, both ends agree: the offset nearest to 0 is the one.
+    offsets = np.linspace(-limit, limit, _OFFSETS)
+    signs = np.sign([balance(offset) for offset in offsets])
+    turns = np.flatnonzero(signs[:-1] * signs[1:] <= 0)
+    if not len(turns):
         raise CompactError(f"{model.name}: no offset within {amplitude_V:g} V balances the state {state:g}")
-    return float(brentq(balance, -limit, limit, xtol=1e-12))
+    k = turns[np.argmin(np.abs(offsets[turns] + offsets[turns + 1]))]
+    return float(brentq(balance, offsets[k], offsets[k + 1], xtol=1e-12))

@@ -117,7 +117,7 @@ def program(model: Model) -> Program:
         assigned.append((name, expand_helpers(value)))
         slope[name] = {}
         for unknown, by in by_unknowns(value).items():
-            short = Symbol(f"by_{unknown.name}_of_{quantity.name}", real=True)
+            short = Symbol(f"by_{unknown}_of_{quantity.name}", real=True)
             assigned.append((short, by))
             slope[name][unknown] = short
     values = [sympy.sympify(flow.value) for flow in model.flows]
@@ -129,7 +129,7 @@ def program(model: Model) -> Program:
         tuple(assigned),
         tuple(expand_helpers(value) for value in values),
         tuple(row.get(unknown, sympy.Integer(0)) for row in slopes for unknown in unknowns),
-        tuple((item.name, symbol(item.name)) for item in (*model.quantities, *model.states)),
+        tuple((name, symbol(name)) for name in [*(q.name for q in model.quantities), *(s.name for s in model.states)]),
     )
 
 
@@ -190,8 +190,8 @@ def stored_slopes(model: Model) -> Callable[..., list[float]]:
         raise CompactError(f"{model.name} stores no energy")
     name = "stored_energy"
     steps = program(replace(model, quantities=(*model.quantities, Quantity(name, model.stored, "J", "", shown=False))))
-    found = {symbol.name: symbol for symbol, _ in steps.assigned}
-    outputs = [found.get(f"by_{unknown.name}_of_{name}", sympy.Integer(0)) for unknown in steps.unknowns]
+    found = {str(short): short for short, _ in steps.assigned}
+    outputs = [found.get(f"by_{unknown}_of_{name}", sympy.Integer(0)) for unknown in steps.unknowns]
     result: Callable[..., list[float]] = sympy.lambdify(
         list(steps.arguments), outputs, modules=[_SCALAR, "math"], cse=lambda _: steps.arranged(outputs)
     )

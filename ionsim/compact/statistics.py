@@ -5,7 +5,8 @@ score of its rank. There u = mean + device + cycle, the last two normal with cov
 distribution is a Gaussian copula.
 
 - Scale: the Shapiro-Wilk test of the cycles' residuals and of the devices' means, joined by Bonferroni's rule, for ln x
-  and for x. A scale passes at p >= 0.05; of two that pass the one of larger p is taken; without any, the ranks.
+  and for x. A scale passes at p >= 0.05; of two that pass the one of larger p is taken (ln x where the mean lies within
+  3.5 standard deviations of zero and all x are positive); without any, the ranks.
 - Covariances: analysis of variance for unbalanced data (Searle, Casella and McCulloch, Variance Components, 1992,
   chapter 3), which is unbiased; negative eigenvalues of the devices' covariance become zero.
 - Intervals: bootstrap of devices and then of cycles, from effects rescaled to the estimated covariances (Carpenter,
@@ -30,6 +31,9 @@ Floats = NDArray[np.float64]
 
 #: p below which a scale is rejected.
 REJECT_P = 0.05
+
+#: Mean over standard deviation of positive values below which their logarithm is preferred.
+_FROM_ZERO = 3.5
 
 #: Quantiles kept of an empirical distribution.
 N_QUANTILES = 33
@@ -93,6 +97,8 @@ def choose_marginal(x: Floats, groups: NDArray[np.int64], unit: str) -> Marginal
     p_log = _normality(np.log(x), groups) if (x > 0).all() else None
     passing = {"normal": p_normal, "lognormal": -1.0 if p_log is None else p_log}
     best = max(passing, key=lambda kind: (passing[kind], kind == "lognormal"))
+    if passing["lognormal"] >= REJECT_P and x.mean() < _FROM_ZERO * x.std(ddof=1):
+        best = "lognormal"  # a normal one would reach values below zero
     if np.ptp(x) == 0:
         best = "normal"
     elif passing[best] < REJECT_P:

@@ -1,6 +1,7 @@
 """What a pulse does to a conductance, from pulse trains: mean step against conductance, its noise, its spread.
 
-Weights are conductances mapped linearly: w = -1 at the smallest mean end of the trains, w = 1 at the largest.
+Weights are conductances mapped linearly: w = -1 at the smallest conductance of a cycle (trains up and down), w = 1 at
+the largest, means over all cycles.
 The mean step is linear between nodes on an even grid of weights, as aihwkit's piecewise device and CrossSim's tables
 have it.
 """
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
+from scipy.optimize import least_squares, lsq_linear
 
+from ionsim.compact.benchmark import train_ends
 from ionsim.compact.card import Card
 from ionsim.compact.cardparts import PulseTrain
 from ionsim.compact.description import CompactError
@@ -28,6 +30,9 @@ GOOD = 0.002
 
 #: Weight of slope and bend of the nodes against the steps: it fills nodes without data.
 _SMOOTH = 1e-5
+
+#: Weight of the bend of ln(nodes) against a whole train, and the smallest step that is told from none.
+_STIFF, _LEAST = 1e-5, 1e-7
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,7 @@ def update_law(card: Card, nodes: Sequence[int] = NODES) -> UpdateLaw:
 
 
 def _law(up: Sequence[PulseTrain], down: Sequence[PulseTrain], n: int) -> UpdateLaw:
-    lows = np.array([min(train.conductances_S) for train in (*up, *down)])
-    highs = np.array([max(train.conductances_S) for train in (*up, *down)])
+    highs, lows, devices = train_ends([*up, *down])
     low, high = float(lows.mean()), float(highs.mean())
     if not high > low:
         raise CompactError("pulse trains that change nothing")
@@ -104,8 +108,11 @@ def _law(up: Sequence[PulseTrain], down: Sequence[PulseTrain], n: int) -> Update
     def weights(train: PulseTrain) -> Floats:
         return 2 * (np.array(train.conductances_S) - low) / (high - low) - 1
 
-    steps = {name: _nodes([weights(t) for t in trains], sign, grid)
-             for name, trains, sign in (("up", up, 1.0), ("down", down, -1.0))}  # fmt: skip
+    steps = {}
+    for name, trains, sign in (("up", up, 1.0), ("down", down, -1.0)):
+        length = min(len(train.conductances_S) for train in trains)
+        middle = np.mean([weights(train)[:length] for train in trains], axis=0)
+        steps[name] = _polished(_nodes([weights(train) for train in trains], sign, grid), sign * middle, sign, grid)
     law = UpdateLaw(low, high, grid, steps["up"], steps["down"], 0.0, (1.0,), 0.0, 0.0, 0.0, 0.0)
     gains: dict[int, list[tuple[float, float]]] = {}
     parts = []
@@ -128,8 +135,8 @@ def _law(up: Sequence[PulseTrain], down: Sequence[PulseTrain], n: int) -> Update
         # one train each way has no repetition: what the nodes leave is no noise
         noise=float(np.sqrt(rest @ rest / max(means @ means, 1e-300))) if several else 0.0,
         gains=tuple(gain[device] for device in sorted(gain)),
-        low_spread=_spread(lows, [t.device for t in (*up, *down)], min) * 2 / (high - low),
-        high_spread=_spread(highs, [t.device for t in (*up, *down)], max) * 2 / (high - low),
+        low_spread=_spread(lows, devices) * 2 / (high - low),
+        high_spread=_spread(highs, devices) * 2 / (high - low),
         replay_rms=float(np.sqrt(np.mean(np.concatenate(apart) ** 2))),
         step_rms=float(np.sqrt(np.mean(rest**2))),
     )  # fmt: skip
@@ -150,7 +157,48 @@ def _nodes(trains: Sequence[Floats], sign: float, grid: Floats) -> Floats:
     return np.asarray(found.x)
 
 
-def _spread(values: Floats, devices: Sequence[int], pick: type | object) -> float:
-    """Standard deviation between devices of their extreme conductance; 0 with one device."""
-    ends = [pick(v for v, d in zip(values, devices, strict=True) if d == device) for device in sorted(set(devices))]  # type: ignore[operator]
-    return float(np.std(ends, ddof=1)) if len(ends) > 1 else 0.0
+def _polished(nodes: Floats, middle: Floats, sign: float, grid: Floats) -> Floats:
+    """Node values that follow a mean train (n,) as a whole: errors of single steps add up along a long one.
+
+    ``middle`` is the train times ``sign``, so that it rises; the nodes of a falling one are taken in reverse.
+    """
+    start = np.clip(nodes[:: int(sign)], _LEAST, 2.0)
+    rough = np.diff(np.eye(len(grid)), 2, axis=0) * _STIFF * np.sqrt(len(middle))
+
+    def errors(log_values: Floats) -> Floats:
+        return np.concatenate([_followed(np.exp(log_values), middle)[0] - middle, rough @ log_values])
+
+    def slopes(log_values: Floats) -> Floats:
+        return np.vstack([_followed(np.exp(log_values), middle)[1], rough])
+
+    begin = np.log(start)
+    found = least_squares(errors, begin, jac=slopes, bounds=(np.log(_LEAST) - 1, np.log(2.0) + 1e-9), max_nfev=60)
+    better = np.sum(errors(found.x)[: len(middle)] ** 2) < np.sum(errors(begin)[: len(middle)] ** 2)
+    return np.asarray(np.exp(found.x)[:: int(sign)] if better else nodes)
+
+
+def _followed(values: Floats, middle: Floats) -> tuple[Floats, Floats]:
+    """A rising replay (m,) from the train's first weight, and its derivatives (m, n) by the logarithms of the nodes."""
+    n = len(values)
+    w, slope = float(middle[0]), np.zeros(n)
+    out, slopes = np.empty(len(middle)), np.zeros((len(middle), n))
+    out[0] = w
+    for k in range(1, len(middle)):
+        place = min(max((w + 1) / 2 * (n - 1), 0.0), float(n - 1))
+        left = min(int(place), n - 2)
+        q = place - left
+        step = (1 - q) * values[left] + q * values[left + 1]
+        slope = slope * (1 + (values[left + 1] - values[left]) * (n - 1) / 2)
+        slope[left] += (1 - q) * values[left]
+        slope[left + 1] += q * values[left + 1]
+        w += step
+        if not -1 <= w <= 1:
+            w, slope = min(max(w, -1.0), 1.0), np.zeros(n)
+        out[k], slopes[k] = w, slope
+    return out, slopes
+
+
+def _spread(values: Floats, devices: NDArray[np.int64]) -> float:
+    """Standard deviation between devices of their mean; 0 with one device."""
+    means = [float(values[devices == device].mean()) for device in np.unique(devices)]
+    return float(np.std(means, ddof=1)) if len(means) > 1 else 0.0

@@ -21,6 +21,9 @@ FORMATS = {
     "csv": "tables",
 }
 
+#: Formats that are made of pulse trains; where a card has none, its own model makes them, and the files say so.
+OF_TRAINS = ("aihwkit", "crosssim", "neurosim")
+
 __all__ = ["FORMATS", "export_card"]
 
 
@@ -38,6 +41,10 @@ def export_card(card: Card, format: str, folder: str | Path, crossbar_size: int 
         raise CompactError(f"crossbar_size = {crossbar_size}: needs 2 or more")
     export: Callable[..., list[Path]] = import_module(f"ionsim.compact.exports.{FORMATS[format]}").export
     options = {"crossbar_size": crossbar_size} if format in ("ngspice", "vacask") else {}
+    if format in OF_TRAINS:
+        from ionsim.compact.extraction.trains import with_trains
+
+        card = with_trains(card)
     place = Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)

@@ -80,6 +80,7 @@ def export(card: Card, folder: Path) -> list[Path]:
         "card_sha256": card.sha256(),
         "g_min_S": law.low_S,
         "g_max_S": law.high_S,
+        "trains": origin(card),
         "replay_rms_dw": replay_error(card, law, device),
         "device_class": "PiecewiseStepDevice",
         "device": device,
@@ -104,6 +105,11 @@ def _inference(law: UpdateLaw, after: Levels) -> dict[str, Any]:
         "t_0_s": after.first_s,
         "read_noise": after.read_noise,
     }
+
+
+def origin(card: Card) -> str:
+    """Where the trains are from."""
+    return "compact model" if any(train.simulated for train in card.pulses) else "physics"
 
 
 def class_name(name: str) -> str:

@@ -29,6 +29,7 @@ from ionsim.compact.circuits import (
 from ionsim.compact.cycleport import CycleModel, cycle_model, score_waves
 from ionsim.compact.description import CompactError, Model, Parameter
 from ionsim.compact.families import EKV
+from ionsim.compact.frozen import frozen
 from ionsim.compact.statistics import sample
 from ionsim.compact.verify.trial import TRIALS, Trial
 
@@ -43,6 +44,9 @@ _POINTS = 2000
 
 #: Wires and gate of the arrays: Ohm between neighbours, V; chosen.
 WIRE_OHM, GATE_V = 2.0, 1.0
+
+#: What the transistor of a 1T1R lets pass, over what the open cell would take; chosen.
+LIMIT_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def titled(card: Card, deck: Deck) -> Circuit:
 def voltages(card: Card) -> tuple[float, float]:
     """Lowest and highest voltage of a card, where it says nothing those that its family is verified with."""
     corners = _trial(card).sweep_V
-    low, high = card.validity.get("voltage_V", (min(corners), max(corners)))
+    low, high = _valid(card, "voltage_V", "gate_V") or (min(corners), max(corners))
     return min(low, 0.0), max(high, 0.0)
 
 
@@ -141,15 +145,20 @@ def _trial(card: Card) -> Trial:
     return TRIALS[card.family]
 
 
+def _valid(card: Card, *names: str) -> tuple[float, float] | None:
+    """The range of the first of these quantities that a card has."""
+    return next((card.validity[name] for name in names if name in card.validity), None)
+
+
 def _ambient_K(card: Card) -> float:
-    low, high = card.validity.get("temperature_K", (300.15, 300.15))
+    low, high = _valid(card, "temperature_K", "ambient_K") or (300.15, 300.15)
     return float(np.clip(300.15, low, high))
 
 
 def _sweep(card: Card) -> tuple[Waveform, float]:
     low, high = voltages(card)
     usual = _trial(card).rate_V_per_s
-    slow, fast = card.validity.get("rate_V_per_s", (usual, usual))
+    slow, fast = _valid(card, "rate_V_per_s", "ramp_rate_V_per_s") or (usual, usual)
     rate = float(np.sqrt(slow * fast)) if slow > 0 else fast
     return triangle([corner for corner in (high, low) if corner] + [0.0], rate), rate
 
@@ -171,6 +180,21 @@ def _single(card: Card, model: Model) -> Iterator[Deck]:
                Transient(train.times_s[-1], width / 50, width / 1e4))  # fmt: skip
 
 
+def _transistor_width_m(model: Model, high_V: float) -> float:
+    """Width with which the transistor lets pass ``LIMIT_SHARE`` of what the open cell would carry at ``high_V``.
+
+    The open cell is the first state at the bound where it conducts better, at a read voltage. Less current than the
+    closed cell takes would keep it from its SET.
+    """
+    state, others = model.states[0], len(model.states) - 1
+    start, scale = model.start_and_scale(state.name, model.values())
+    ends = [(end - start) / scale for end in (state.low, state.high) if np.isfinite(end)] or [0.0]
+    read_V = 0.05
+    most_S = max(abs(frozen(model, [read_V], [end, *[0.0] * others]).flows[0, 0]) / read_V for end in ends)
+    unit_A = float(frozen(EKV, [[GATE_V, GATE_V]], []).flows[0, 0])
+    return float(np.clip(EKV.values()["w"] * LIMIT_SHARE * most_S * high_V / unit_A, 1e-7, 1e-3))
+
+
 def _pulse(card: Card) -> tuple[float, float, float, float]:
     """Amplitudes up and down, width, read voltage of the card's trains, else of those its family is verified with."""
     up, down, trial = card.trains("up"), card.trains("down"), _trial(card)
@@ -184,8 +208,10 @@ def _arrays(card: Card, model: Model, size: int) -> Iterator[Deck]:
     wave, rate = _sweep(card)
     stop = wave.times_s[-1]
     gate = Waveform((0.0, stop * 1e-4), (0.0, GATE_V))
-    circuit = one_transistor(model, EKV, wave, gate)
-    yield Deck("1t1r", f"the sweep at {rate:g} V/s behind a transistor with {GATE_V:g} V at its gate",
+    width_m = _transistor_width_m(model, high)
+    circuit = one_transistor(model, EKV, wave, gate, transistor_values={"w": width_m})
+    yield Deck("1t1r", f"the sweep at {rate:g} V/s behind a transistor of {width_m * 1e6:.2g} um with {GATE_V:g} V at "
+               "its gate",
                replace(circuit, ambient_K=_ambient_K(card)), Transient(stop, stop / _POINTS))  # fmt: skip
     width = _pulse(card)[2]
     ends = (0.0, width / 50, width * 1.02, width * 1.04)

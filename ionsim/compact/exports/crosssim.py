@@ -22,7 +22,7 @@ from scipy import stats
 
 from ionsim.compact.card import Card
 from ionsim.compact.description import CompactError
-from ionsim.compact.exports.aihwkit import class_name
+from ionsim.compact.exports.aihwkit import class_name, origin
 from ionsim.compact.exports.drift import levels
 from ionsim.compact.render import render
 from ionsim.compact.updates import UpdateLaw, update_law
@@ -94,6 +94,7 @@ def export(card: Card, folder: Path) -> list[Path]:
         "format": "ionsim CrossSim export",
         "card": card.name,
         "card_sha256": card.sha256(),
+        "trains": origin(card),
         "device": fields,
         "levels": table,
     }

@@ -21,6 +21,7 @@ from scipy.optimize import minimize_scalar
 
 from ionsim.compact.card import Card
 from ionsim.compact.cardparts import PulseTrain
+from ionsim.compact.exports.aihwkit import origin
 from ionsim.compact.render import render
 from ionsim.compact.updates import UpdateLaw, update_law
 
@@ -105,10 +106,11 @@ def export(card: Card, folder: Path) -> list[Path]:
     update = update_law(card)
     fields = parameters(card, update)
     content = {"format": "ionsim NeuroSim export", "card": card.name, "card_sha256": card.sha256(), "fields": fields}
+    content["trains"] = origin(card)
     files = [folder / f"{card.name}_neurosim{ending}" for ending in (".json", ".h", ".csv")]
     files[0].write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     lists = {"LTP": _mean_list(card.trains("up")), "LTD": _mean_list(card.trains("down"))}
-    text = render("neurosim.h.j2", card=card, fields=fields, sha256=card.sha256(), lists=lists)
+    text = render("neurosim.h.j2", card=card, fields=fields, sha256=card.sha256(), lists=lists, trains=origin(card))
     files[1].write_text(text, encoding="utf-8")
     rows = ["branch,device,cycle,pulse,conductance_S"]
     for name, trains in (("LTP", card.trains("up")), ("LTD", card.trains("down"))):

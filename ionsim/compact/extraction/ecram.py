@@ -8,8 +8,8 @@ What identifies what:
 - what is seen at the channel during steps and after pulses: surface layers and diffusion between them;
 - the same at two temperatures: activation energies; states: the way along the channel.
 
-Compared are the gate's current and the channel's conductance, the time in which a step moves the conductance without
-field effect by ``DOSE`` of itself, the amplitude that moves it by ``LEVEL`` in one pulse, and the energy at the gate.
+Compared are currents of gate and channel, the time in which a step moves the conductance without field effect by
+``DOSE`` of itself, the amplitude that moves it by ``LEVEL`` in one pulse, and the energy at the gate.
 """
 
 from __future__ import annotations
@@ -22,8 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
+from ionsim.compact.benchmark import universal_metrics
+from ionsim.compact.cardparts import Metric, PulseTrain, Retention
 from ionsim.compact.description import CompactError, Model
 from ionsim.compact.extraction.compare import log_current
+from ionsim.compact.extraction.ecram_measures import (
+    LEVEL,
+    dose_time,
+    doses,
+    energies,
+    gate_current,
+    half_s,
+    pulses_of,
+    threshold_V,
+)
 from ionsim.compact.extraction.ecram_plan import plan
 from ionsim.compact.extraction.fitting import Free, fit
 from ionsim.compact.extraction.protocol import ErrorRow, Experiment, Fitted, Measurement
@@ -39,8 +51,8 @@ from ionsim.materials.intercalation import RegularSolution
 Floats = NDArray[np.float64]
 Series = Mapping[str, Floats]
 
-#: Change of the conductance without field effect over itself that counts as programmed by a step, and by a pulse.
-DOSE, LEVEL = 3e-3, 1e-4
+#: Steps that a replay may take: a train of 2,000 pulses takes 9e5.
+MOST_STEPS = 5_000_000
 
 #: Ions in an end region of the electrolyte lie within half of a W-W distance, nm (the mesh of the physics).
 _END_NM = 0.2
@@ -74,12 +86,12 @@ class GateTarget:
         if not isinstance(device, EcramDevice):
             raise CompactError(f"{measurement.name}: family = {device.family!r}: 'ecram' is needed")
         self.measurement, self.model, self.device = measurement, model, device
-        self.read_V = device.channel.read_V
-        self.replay = Replay(model, device.drive, measurement.ambient_K, driven="g", held={"d": self.read_V})
+        # drain and source at 0 V: a read is worked out from the conductance, as in the physics, and moves no ion
+        self.replay = Replay(model, device.drive, measurement.ambient_K, driven="g", most_steps=MOST_STEPS)
         self._code = equations(model)
         series = measurement.series
         self.times: Floats = series["time_s"]
-        self.pulses = _pulses(measurement)
+        self.pulses = pulses_of(measurement)
         self.dose_s = dose_time(series, self.pulses[0]) if measurement.kind == "step" and self.pulses else None
 
     def start(self, values: Mapping[str, float]) -> dict[str, float]:
@@ -94,7 +106,7 @@ class GateTarget:
         changes = {**values, **self.start(values)}
         found = self.replay(changes)
         known = self.model.values(changes)
-        columns = {"g": found["device_V"], "d": self.read_V, "s": 0.0, "t": found["t"]}
+        columns = {"g": found["device_V"], "d": 0.0, "s": 0.0, "t": found["t"]}
         for state in self.model.states:
             start, scale = self.model.start_and_scale(state.name, known)
             columns[state.name] = (found[state.name] - start) / scale
@@ -144,92 +156,9 @@ class GateTarget:
         return (log_current(gate_current(model)) - log_current(gate_current(self.measurement.series)))[first:]
 
 
-def gate_current(series: Series) -> Floats:
-    """Mean current into the gate between recorded points (n - 1,), from its charge, A."""
-    return np.asarray(np.diff(series["gate_charge_C"]) / np.diff(series["time_s"]))
-
-
 def share(errors: Floats) -> Floats:
     """Errors of many points weighted as about five."""
     return np.asarray(errors) / np.sqrt(max(0.2 * len(errors), 1.0))
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """A pulse or step: its voltage, plateau's length, and rows: before it, plateau's end, end of the rest after it."""
-
-    voltage_V: float
-    width_s: float
-    before: int
-    top: int
-    after: int
-    begin_s: float
-
-
-def _pulses(one: Measurement) -> list[Pulse]:
-    """Pulses of ladders and trains, and the step of a step, by the drive."""
-    drive: Any = one.device.drive
-    times = one.series["time_s"]
-
-    def row(time_s: float) -> int:
-        return int(np.argmin(np.abs(times - time_s)))
-
-    found = []
-    if drive.kind == "gate_steps":
-        clock = 0.0
-        for index, stage in enumerate(drive.steps):
-            end = clock + stage.duration_s
-            rest = end + drive.steps[index + 1].duration_s if index + 1 < len(drive.steps) else end
-            if stage.name == "step" or (stage.name[0] == "p" and stage.name[1:].isdigit()):
-                found.append(Pulse(stage.voltage_V, stage.duration_s - stage.edge_s, row(clock), row(end), row(rest),
-                                   clock))  # fmt: skip
-            clock = end
-    elif drive.kind == "gate_pulses":
-        for index in range(2 * drive.count):
-            begin = index * drive.period_s
-            volts = drive.amplitude_V if index < drive.count else drive.second_amplitude_V
-            found.append(Pulse(volts, drive.width_s, row(begin) if index else 0, row(begin + drive.rise_s + drive.width_s),
-                               row(begin + drive.period_s), begin))  # fmt: skip
-    return found
-
-
-def dose_time(series: Series, step: Pulse) -> float | None:
-    """Time in s from the beginning of a step until ``state_S`` has moved by ``DOSE``; None where it does not."""
-    rows = slice(step.before, step.top + 1)
-    moved = np.abs(series["state_S"][rows] / series["state_S"][step.before] - 1)
-    times = series["time_s"][rows] - step.begin_s
-    beyond = moved >= DOSE
-    if not beyond.any() or beyond[0]:
-        return None
-    k = int(np.argmax(beyond))
-    low, high = np.log(np.maximum(moved[k - 1 : k + 1], 1e-12))
-    part = (np.log(DOSE) - low) / (high - low)
-    begin, end = np.log(np.maximum(times[k - 1 : k + 1], 1e-12))
-    return float(np.exp(begin + part * (end - begin)))
-
-
-def doses(series: Series, pulses: Sequence[Pulse]) -> Floats:
-    """What each pulse left of ``state_S`` after its rest, over what it was before (n,)."""
-    state = series["state_S"]
-    return np.array([state[p.after] / state[p.before] - 1 for p in pulses])
-
-
-def energies(series: Series, pulses: Sequence[Pulse]) -> Floats:
-    """Energy at the gate of each pulse and its rest (n,), J: sum of mean voltage times charge between points."""
-    volts, charge = series["voltage_V"], series["gate_charge_C"]
-    spent = np.concatenate([[0.0], np.cumsum(0.5 * (volts[1:] + volts[:-1]) * np.diff(charge))])
-    return np.array([spent[p.after] - spent[p.before] for p in pulses])
-
-
-def threshold_V(dose: Floats, pulses: Sequence[Pulse], sign: float) -> float | None:
-    """Amplitude at which a pulse of this sign leaves ``LEVEL``, between pulses by a line in log dose; or None."""
-    chosen = sorted((abs(p.voltage_V), sign * d) for p, d in zip(pulses, dose, strict=True) if p.voltage_V * sign > 0)
-    for (low_V, low), (high_V, high) in zip(chosen, chosen[1:], strict=False):
-        if low < LEVEL <= high:
-            if low <= 0:
-                return None
-            return sign * float(low_V + (high_V - low_V) * np.log(LEVEL / low) / np.log(high / low))
-    return None
 
 
 @dataclass(frozen=True)
@@ -238,7 +167,7 @@ class EcramExtraction:
 
     model: Model = ECRAM
     free: tuple[Free, ...] = FREE
-    rounds: int = 40
+    rounds: int = 5
 
     def plan(self, device: Device, quick: bool = False) -> list[Experiment]:
         """The experiments of ``ecram_plan``; raises CompactError for another family."""
@@ -255,8 +184,10 @@ class EcramExtraction:
         number, geometry = device.number, device.geometry
         law = device.open_circuit()
         if not isinstance(law, RegularSolution) or law.entropy != 1.0:
-            raise CompactError(f"{device.name}: channel.material = {device.channel.material!r}: the model's open-circuit "
-                               "voltage is that of a regular solution with entropy 1")  # fmt: skip
+            raise CompactError(
+                f"{device.name}: channel.material = {device.channel.material!r}: the model's open-circuit "
+                "voltage is that of a regular solution with entropy 1"
+            )
         length_m, thick_m = geometry.channel_length_nm * 1e-9, geometry.channel_nm * 1e-9
         area = length_m * geometry.width_nm * 1e-9
         glass = constants.epsilon_0 * number("electrolyte.relative_permittivity") * area
@@ -266,7 +197,10 @@ class EcramExtraction:
             "i0_gate": (number("interfaces.gate.exchange_A_per_m2") * area, f"interfaces.gate, {file}"),
             "ea_gate": (number("interfaces.gate.activation_eV"), f"interfaces.gate, {file}"),
             "q_sites": (constants.e * number("channel.sites_per_m3") * area * thick_m, f"channel.sites_per_m3, {file}"),
-            "c_rest": (number("electrolyte.density_per_m3") / number("electrolyte.sites_per_m3"), f"electrolyte, {file}"),
+            "c_rest": (
+                number("electrolyte.density_per_m3") / number("electrolyte.sites_per_m3"),
+                f"electrolyte, {file}",
+            ),
             "v_half": (number("reservoir.potential_V") - law.middle_V, f"reservoir and channel, {file}"),
             "omega": (law.interaction_eV, f"channel.interaction_eV, {file}"),
             "dense_at": (number("channel.dense_at"), f"channel.dense_at, {file}"),
@@ -324,15 +258,25 @@ class EcramExtraction:
         device = targets[0].measurement.device
         starts = self.starts(device) if isinstance(device, EcramDevice) else {}
         free = [
-            Free(item.name, min(max(starts.get(item.name, item.start), item.low), item.high), item.low, item.high,
-                 item.scale, item.step)
-            for item in self.free if item.name not in fixed
-        ]  # fmt: skip
+            Free(
+                item.name,
+                min(max(starts.get(item.name, item.start), item.low), item.high),
+                item.low,
+                item.high,
+                item.scale,
+                item.step,
+            )
+            for item in self.free
+            if item.name not in fixed
+        ]
         found = fit(Targets(targets), free, fixed, rounds=self.rounds)
         names = tuple(item.name for item in free)
-        values = {name: value for name, value in found.values.items() if name in {p.name for p in self.model.parameters}}
-        return Fitted(values, names, found.covariance, {item.name: item.scale for item in free}, found.condition,
-                      found.rms)  # fmt: skip
+        values = {
+            name: value for name, value in found.values.items() if name in {p.name for p in self.model.parameters}
+        }
+        return Fitted(
+            values, names, found.covariance, {item.name: item.scale for item in free}, found.condition, found.rms
+        )
 
     def errors(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[ErrorRow]:
         """Currents of gate and channel, times and amplitudes of programming, energies; decades of time compared."""
@@ -364,8 +308,9 @@ class EcramExtraction:
         """What the measurements cover."""
         fitted = [one for one in measured if one.role == "fit"]
         volts = np.concatenate([one.series["voltage_V"] for one in fitted])
-        states = np.concatenate([one.series.get("x_mean", np.array([one.device.channel.initial])) for one in fitted])
-        widths = [p.width_s for one in fitted for p in _pulses(one)]
+        starts = [one.device.channel.initial for one in fitted if isinstance(one.device, EcramDevice)]
+        states = np.concatenate([one.series.get("x_mean", np.array(starts[:1])) for one in fitted])
+        widths = [p.width_s for one in fitted for p in pulses_of(one)]
         found = {
             "gate_V": (float(volts.min()), float(volts.max())),
             "ambient_K": (min(one.ambient_K for one in fitted), max(one.ambient_K for one in fitted)),
@@ -377,28 +322,72 @@ class EcramExtraction:
         """The trains of role "pulses": conductance without the read's noise, up and down."""
         found = []
         for one in measured:
-            if one.role != "pulses":
+            if one.role != "pulses" or not isinstance(one.device, EcramDevice):
                 continue
-            every = _pulses(one)
+            every = pulses_of(one)
             level = one.series["conductance_S"]
             for direction, sign in (("up", 1.0), ("down", -1.0)):
                 chosen = [p for p in every if p.voltage_V * sign > 0]
                 if len(chosen) > 2:
                     first = one.series["state_S"][0] if chosen[0].before == 0 else level[chosen[0].before]
-                    found.append({
-                        "direction": direction, "amplitude": chosen[0].voltage_V, "width_s": chosen[0].width_s,
-                        "read_V": one.device.channel.read_V,
-                        "conductances_S": [float(first), *(float(level[p.after]) for p in chosen)],
-                    })  # fmt: skip
+                    found.append(
+                        {
+                            "direction": direction,
+                            "amplitude": chosen[0].voltage_V,
+                            "width_s": chosen[0].width_s,
+                            "read_V": one.device.channel.read_V,
+                            "conductances_S": [float(first), *(float(level[p.after]) for p in chosen)],
+                        }
+                    )
         return found
+
+    def benchmark(self, fitted: Fitted, measured: Sequence[Measurement]) -> dict[str, Metric]:
+        """Metrics of the train of role "pulses"; energies are those at the gate, not V^2 G of a two-terminal cell."""
+        trains = [
+            PulseTrain(**{**one, "conductances_S": tuple(one["conductances_S"])}) for one in self.pulses(measured)
+        ]
+        long = [one for one in measured if one.role == "pulses"]
+        if not trains or not long:
+            return {}
+        levels = np.concatenate([train.conductances_S for train in trains])
+        steps = [target for target in self.targets(measured) if isinstance(target, GateTarget)]
+        switching = [
+            (step.pulses[0].voltage_V, step.dose_s)
+            for step in steps
+            if step.dose_s is not None and step.pulses[0].voltage_V > 0
+        ]
+        device = long[0].device
+        read_Hz = device.channel.read_Hz if isinstance(device, EcramDevice) else 1e3
+        found = universal_metrics(
+            levels.max(),
+            levels.min(),
+            0,
+            None,
+            None,
+            trains,
+            [
+                Retention(**{**one, "times_s": tuple(one["times_s"]), "conductances_S": tuple(one["conductances_S"])})
+                for one in self.retention(measured)
+            ],
+            switching,
+            long[0].ambient_K,
+            read_Hz,
+        )
+        spent = energies(long[0].series, pulses_of(long[0]))
+        note = "energy at the gate of a pulse and its rest, mean of the train"
+        return found | {"E_pulse_J": Metric(value=float(spent.mean()), unit="J", note=note)}
 
     def retention(self, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
         """Conductance with the gate shorted or open against time."""
         return [
-            {"temperature_K": one.ambient_K, "times_s": one.series["time_s"].tolist(),
-             "conductances_S": one.series["conductance_S"].tolist()}
-            for one in measured if one.kind == "retention" and one.name.startswith("shorted")
-        ]  # fmt: skip
+            {
+                "temperature_K": one.ambient_K,
+                "times_s": one.series["time_s"].tolist(),
+                "conductances_S": one.series["conductance_S"].tolist(),
+            }
+            for one in measured
+            if one.kind == "retention" and one.name.startswith("shorted")
+        ]
 
 
 def _rows(target: GateTarget, model: Series) -> list[ErrorRow]:
@@ -420,21 +409,29 @@ def _rows(target: GateTarget, model: Series) -> list[ErrorRow]:
             true_V, own_V = (threshold_V(dose, target.pulses, sign) for dose in both)
             if true_V is not None:
                 error = float("nan") if own_V is None else own_V / true_V - 1
-                rows.append(
-                    ErrorRow(f"amplitude {name}", condition, held, error, VOLTAGE, "relative", true_V, own_V)
-                )
+                rows.append(ErrorRow(f"amplitude {name}", condition, held, error, VOLTAGE, "relative", true_V, own_V))
     if kind in ("ladder", "train"):
         spent = [energies(series, target.pulses) for series in (measured, model)]
         worst = int(np.argmax(np.abs(spent[1] / spent[0] - 1)))
         label = f"{condition}, {target.pulses[worst].voltage_V:g} V"
-        rows.append(ErrorRow("energy of a pulse, worst", label, held, float(spent[1][worst] / spent[0][worst] - 1),
-                             ENERGY, "relative", float(spent[0][worst]), float(spent[1][worst])))  # fmt: skip
+        rows.append(
+            ErrorRow(
+                "energy of a pulse, worst",
+                label,
+                held,
+                float(spent[1][worst] / spent[0][worst] - 1),
+                ENERGY,
+                "relative",
+                float(spent[0][worst]),
+                float(spent[1][worst]),
+            )
+        )
     if kind == "train":
         level = [series["state_S"][[p.after for p in target.pulses]] for series in (measured, model)]
         error = float(np.abs(level[1] - level[0]).max() / np.ptp(level[0]))
         rows.append(ErrorRow("level of a train over its range, worst", condition, held, error, None, "relative"))
     if kind == "retention" and one.name.startswith("shorted"):
-        true_s, own_s = (_half_s(series) for series in (measured, model))
+        true_s, own_s = (half_s(series) for series in (measured, model))
         if true_s is not None:
             error = float("nan") if own_s is None else float(np.log10(own_s / true_s))
             rows.append(ErrorRow("time to half of the loss", condition, held, error, TIME, "decades", true_s, own_s))
@@ -443,17 +440,6 @@ def _rows(target: GateTarget, model: Series) -> list[ErrorRow]:
 
 def _rms(errors: Floats) -> float:
     return float(np.sqrt(np.mean(errors**2)))
-
-
-def _half_s(series: Series) -> float | None:
-    """When ``state_S`` has gone half of the (logarithmic) way to its last value, s."""
-    moved = np.log(series["state_S"] / series["state_S"][0])
-    beyond = np.abs(moved) >= 0.5 * abs(moved[-1])
-    k = int(np.argmax(beyond))
-    if k == 0:
-        return None
-    part = (0.5 * moved[-1] - moved[k - 1]) / (moved[k] - moved[k - 1])
-    return float(series["time_s"][k - 1] + part * (series["time_s"][k] - series["time_s"][k - 1]))
 
 
 EXTRACTION = EcramExtraction()

@@ -74,8 +74,8 @@ def _steps() -> Iterator[Planned]:
     kinds: list[tuple[Role, dict[float, float], float, float]] = [
         ("fit", STEPS_FIT, 300.0, MIDDLE),
         ("held_out", STEPS_HELD, 300.0, MIDDLE),
-        ("fit", {9.0: 3e-8, 3.0: 1e-6, 0.8: 1e-4, -6.0: 4e-7, -1.2: 2e-4}, 345.0, MIDDLE),
-        ("held_out", {7.5: 1e-7, 2.0: 4e-6, 0.6: 8e-3, -4.5: 1e-6}, 320.0, MIDDLE),
+        ("fit", {7.0: 4e-8, 3.0: 1e-6, 0.8: 1e-4, -6.0: 4e-7, -1.2: 2e-4}, 345.0, MIDDLE),
+        ("held_out", {6.0: 8e-8, 2.0: 4e-6, 0.6: 8e-3, -4.5: 1e-6}, 320.0, MIDDLE),
         ("fit", {9.0: 3e-8, 0.8: 2e-4, -6.0: 4e-7}, 300.0, 0.05),
         ("held_out", {8.0: 6e-8, 0.6: 8e-3, -7.5: 1e-7}, 300.0, 0.22),
     ]
@@ -156,7 +156,7 @@ def _retention() -> Iterator[Planned]:
 
 def _trains() -> Iterator[Planned]:
     for role, up, down, count, x in (
-        ("fit", 8.45, -9.0, 60, 0.05), ("held_out", 9.0, -9.4, 60, 0.1), ("pulses", 8.45, -9.0, 1000, 0.025),
+        ("fit", 8.45, -9.0, 60, 0.05), ("held_out", 9.0, -9.4, 40, 0.1), ("pulses", 8.45, -9.0, 1000, 0.025),
     ):  # fmt: skip
         drive = {
             "kind": "gate_pulses", "amplitude_V": up, "second_amplitude_V": down, "width_s": 5e-9, "rise_s": 1e-9,

@@ -49,7 +49,8 @@ def _run(experiment: Experiment, folder: Path, workers: int | None, on_run: OnRu
     write_text(folder / "experiment.csv", heading)
     ensemble(experiment.device, experiment.seeds, folder, workers=workers, on_done=done)
     return [
-        measurement(Run.open(folder / f"seed_{seed}"), experiment.role, experiment.kind, experiment.name)
+        measurement(Run.open(folder / f"seed_{seed}"), experiment.role, experiment.kind,
+                    experiment.name if len(experiment.seeds) == 1 else f"{experiment.name}_seed{seed}")
         for seed in experiment.seeds
     ]
 

@@ -27,6 +27,7 @@ from ionsim.compact.description import CompactError
 from ionsim.compact.extraction.experiments import OnRun, measurement, run_experiments
 from ionsim.compact.extraction.pictures import draw
 from ionsim.compact.extraction.protocol import ErrorRow, Extraction, Fitted, Measurement
+from ionsim.compact.extraction.spread import complete
 from ionsim.compact.extraction.traces import read_trace, write_trace
 from ionsim.config import Device
 from ionsim.results import Run
@@ -153,7 +154,7 @@ def assemble(
     ours = [name for name in fitted.names if name in parameters]
     chosen = [fitted.names.index(name) for name in ours]
     statistics, observed = _of(way, "statistics", (None, None), fitted, measured)
-    return make_card({
+    card = make_card({
         "name": re.sub(r"[^a-z0-9_]", "_", device.name.lower()),
         "family": model.family,
         "model": model.name,
@@ -176,6 +177,7 @@ def assemble(
         "benchmark": _of(way, "benchmark", {}, fitted, measured),
         "provenance": [_entry(one) for one in measured],
     }, f"card of {device.name}")  # fmt: skip
+    return complete(card, measured, _of(way, "switching_times", (), fitted, measured))
 
 
 def _of(way: Extraction, name: str, default: Any, *arguments: Any) -> Any:
@@ -205,7 +207,7 @@ def _write(
 
     files = [card.save(out / CARD_FILE), write_errors(out / "errors.csv", rows), write_fit(out / "fit.csv", fitted)]
     for one in measured:
-        if one.role == "held_out":
+        if one.role in ("held_out", "pulses", "retention"):  # what was not fitted
             files += write_trace(one, out / HELD_OUT)
     for format in FORMATS:
         try:

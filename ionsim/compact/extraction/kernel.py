@@ -204,6 +204,7 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
     def settle(y, free, z, p, signs, te, volts, mode, ohm, limit, value, slope, g, jac, mass, order):  # type: ignore[no-untyped-def]
         """Newton's method for the rows without a mass, the others held."""
         n = y.shape[0]
+        longest, before = _NEWTON_V, 0.0
         for _ in range(_NEWTON):
             right(y, free, z, p, signs, te, volts, mode, ohm, limit, value, slope, g, jac)
             for i in range(n):
@@ -223,7 +224,10 @@ def _integrator(evaluate: Any, n_all: int, rows: int) -> Callable[..., Any]:
                 largest = max(largest, abs(g[i]))
             if not np.isfinite(largest):
                 return False
-            part = 1.0 if largest <= _NEWTON_V else _NEWTON_V / largest
+            if g[te] * before < 0.0:  # steps to and fro across a limiter's edge never meet it unless they shrink
+                longest *= 0.7
+            before = g[te]
+            part = 1.0 if largest <= longest else longest / largest
             for i in range(n):
                 y[i] -= part * g[i]
             if largest < 1e-11:

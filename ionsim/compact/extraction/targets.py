@@ -188,6 +188,65 @@ class PulseTarget:
         return np.concatenate(found)
 
 
+class TrainTarget:
+    """Trains of pulses with reads in between: conductance at the end of each rest, from the last before the trains."""
+
+    def __init__(self, measurement: Measurement, model: Model, first: str = "up0", *, staircase: bool = False) -> None:
+        self.measurement, self._count = measurement, len(measurement.stages)
+        self.replay = Replay(model, measurement.device.drive, measurement.ambient_K, staircase=staircase)
+        self._first = measurement.stages.index(first) - 1
+
+    def replayed(self, values: Mapping[str, float]) -> dict[str, Floats]:
+        """The series of the model under these pulses."""
+        return self.replay(values)
+
+    def errors(self, series: Mapping[str, Floats]) -> Floats:
+        """log10 of model over measured conductance before the first pulse and after each (n,)."""
+        own, true = (rests(each, self._count)[self._first :] for each in (series, self.measurement.series))
+        return np.asarray(np.log10(own / true))
+
+    def residuals(self, values: Mapping[str, float]) -> Floats:
+        """Log conductances, together as much as a switching time."""
+        errors = self.errors(self.replayed(values))
+        return np.asarray(3.0 * errors / (CURRENT * np.sqrt(len(errors))))
+
+
+def rests(series: Mapping[str, Floats], stages: int) -> Floats:
+    """Conductance (n,) at the end of each of ``stages`` stages."""
+    ends = [int(np.flatnonzero(series["stage"] == k)[-1]) for k in range(stages)]
+    return np.asarray(series["conductance_S"][ends])
+
+
+class ReadTarget:
+    """A state that is read from time to time: conductance at the end of each read."""
+
+    def __init__(self, measurement: Measurement, model: Model, *, staircase: bool = False) -> None:
+        self.measurement = measurement
+        self.replay = Replay(model, measurement.device.drive, measurement.ambient_K, staircase=staircase)
+        self.times_s, self.conductances_S = reads(measurement.series)
+
+    def replayed(self, values: Mapping[str, float]) -> dict[str, Floats]:
+        """The series of the model under these reads."""
+        return self.replay(values)
+
+    def errors(self, series: Mapping[str, Floats]) -> Floats:
+        """log10 of model over measured conductance at each read (n,)."""
+        times_s, own = reads(series)
+        return np.asarray(np.interp(self.times_s, times_s, np.log10(own)) - np.log10(self.conductances_S))
+
+    def residuals(self, values: Mapping[str, float]) -> Floats:
+        """Log conductances, together as much as a switching time."""
+        return np.asarray(3.0 * self.errors(self.replayed(values)) / (CURRENT * np.sqrt(len(self.times_s))))
+
+
+def reads(series: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    """Times (n,) and conductances (n,) of reads: the last sample at the full voltage of each."""
+    volts = series["voltage_V"]
+    full = volts > 0.999 * volts.max()
+    last = np.flatnonzero(full & ~np.append(full[1:], False))
+    return series["time_s"][last], series["conductance_S"][last]
+
+
 class Targets:
     """Many targets as one residual function, of one length whatever fails."""
 

@@ -44,7 +44,8 @@ def write_trace(measured: Measurement, folder: Path, rows: int = ROWS) -> list[P
     series = {name: measured.series[name] for name in (*COLUMNS, *gated) if name in measured.series}
     kept = _thinned(series, Drive(measured.device.drive).corners_s, rows)
     lines = [f"# role = {measured.role}, kind = {measured.kind}, seed = {measured.seed}", ",".join(series)]
-    digits = {"time_s": 9, **dict.fromkeys(gated, 12)}
+    # pulses of nanoseconds after seconds of sweep: times need all their digits
+    digits = {"time_s": 17, **dict.fromkeys(gated, 12)}
     lines += [",".join(f"{series[name][k]:.{digits.get(name, 6)}g}" for name in series) for k in kept]
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{measured.name}.csv", folder / f"{measured.name}.toml"]
@@ -101,8 +102,10 @@ def read_trace(path: Path, device: Device | None = None) -> Measurement:
     middles = series["time_s"] - 0.5 * np.diff(series["time_s"], prepend=0.0)
     series.setdefault("stage", np.array([float(drive.stage(float(time_s))) for time_s in middles]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(series["device_V"] != 0, series["current_A"] / series["device_V"], np.nan)
-    series.setdefault("conductance_S", found)
+        found = series["current_A"] / series["device_V"]
+    # at 0 V the conductance is that of the row before, as in a run
+    known = np.maximum.accumulate(np.where(np.abs(series["device_V"]) > 1e-9, np.arange(count), 0))
+    series.setdefault("conductance_S", found[known])
     return Measurement(path.stem, role, kind, seed, device, series, drive.stages)
 
 

@@ -21,12 +21,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ionsim.compact.benchmark import universal_metrics
+from ionsim.compact.card import Card
+from ionsim.compact.cardparts import Metric, PulseTrain, Retention
 from ionsim.compact.description import CompactError, Model
 from ionsim.compact.extraction import compare
 from ionsim.compact.extraction.fitting import Free, fit
 from ionsim.compact.extraction.protocol import ErrorRow, Experiment, Fitted, Measurement
-from ionsim.compact.extraction.targets import CURRENT, ENERGY, TIME, VOLTAGE, PulseTarget, SweepTarget, Target, Targets
+from ionsim.compact.extraction.targets import (
+    CURRENT,
+    ENERGY,
+    TIME,
+    VOLTAGE,
+    PulseTarget,
+    ReadTarget,
+    SweepTarget,
+    Target,
+    Targets,
+    TrainTarget,
+    reads,
+    rests,
+)
 from ionsim.compact.families import VCM
+from ionsim.compact.verify.trial import Trial
 from ionsim.config import Device, VcmDevice
 from ionsim.config.waveforms import Sweep
 
@@ -35,37 +52,35 @@ Floats = NDArray[np.float64]
 #: Weight of forming, and of everything else 1: see above.
 WEIGHTS = {"forming": 0.05}
 
+#: Roles of what is compared.
+EVERY = ("fit", "held_out", "pulses", "retention")
+
 #: Name of the first pulse of a stress.
 STRESS = "t0"
 
 #: Share of the compliance that counts as closed.
-_CLOSED = 0.6
+_CLOSED = 0.9
 
 #: Pulses of a stress: each this much longer than the one before, from and to these shares of the expected time.
 _GROWTH, _SHORTEST, _LONGEST = 3.0, 1 / 200, 15.0
 
 
-#: Parameters that are fitted, with starts and bounds; starts chosen near cells of the continuum.
+#: Parameters that are fitted, with starts and bounds; starts are where fits of hfo2_continuum from many others ended.
 FREE = (
-    Free("x_start", 0.1, 1e-5, 0.9),
-    Free("rs", 150.0, 1.0, 600.0),
-    Free("g_on", 3e-3, 2e-4, 0.5),
-    Free("mix", 2.0, 0.5, 8.0),
-    Free("i_off", 4e-4, 5e-5, 2e-3),
-    Free("phi_off", 0.045, 0.005, 0.2),
-    Free("phi_plug", 0.045, 1e-3, 0.2),
-    Free("nu", 1e12, 1e9, 1e17),
-    Free("disc", 5e-10, 1e-10, 1e-8),
-    Free("stretch", 0.3, 1e-3, 30.0),
-    Free("ea", 1.3, 0.8, 1.8),
-    Free("pw", 2.0, 1.0, 12.0),
-    Free("slowing", 2.0, 1.0, 6.0),
-    Free("soret", 0.2, 1e-3, 3.0),
-    Free("ea_rest", 1.4, 0.8, 1.8),
-    Free("x_rest", 0.3, 0.01, 0.99),
-    Free("rth", 4e5, 1e5, 2e6),
-    Free("rth_gap", 4e5, 1e4, 1e7),
-    Free("kappa_rise", 0.03, 1e-5, 1.0),
+    Free("x_start", 0.15, 1e-4, 0.9),
+    Free("rs", 289.0, 1.0, 600.0),
+    Free("g_on", 0.0037, 2e-4, 0.5),
+    Free("mix", 2.48, 0.5, 8.0),
+    Free("i_off", 0.000377, 5e-5, 2e-3),
+    Free("phi_off", 0.0336, 0.005, 0.2),
+    Free("phi_plug", 0.0437, 1e-3, 0.2),
+    Free("nu", 1.2e+16, 1e9, 1e19),
+    Free("disc", 2.17e-09, 1e-10, 1e-8),
+    Free("stretch", 13.4, 1e-3, 100.0),
+    Free("ea", 1.46, 0.8, 2.5),
+    Free("ea_rest", 1.91, 0.8, 3.0),
+    Free("rth", 502000.0, 5e4, 3e6),
+    Free("rth_gap", 5090000.0, 1e4, 1e8),
 )
 
 
@@ -81,15 +96,63 @@ class Stress:
 
 #: Where a cell of the continuum switches, found with its sweeps alone fitted; a cell that is far from it needs others.
 STRESSES = (
-    Stress(1.3, 300.0, 10.0),
+    Stress(1.2, 300.0, 40.0),
+    Stress(1.3, 300.0, 10.0, held_out=True),
     Stress(1.6, 300.0, 0.02),
     Stress(1.8, 300.0, 2.3e-4, held_out=True),
     Stress(2.0, 300.0, 5e-6),
-    Stress(2.4, 300.0, 1e-6),
+    Stress(2.4, 300.0, 1e-6, held_out=True),
+    Stress(2.6, 300.0, 4e-8),
     Stress(1.6, 400.0, 3e-3),
     Stress(-1.0, 300.0, 0.1),
     Stress(-1.3, 300.0, 1e-3, held_out=True),
 )
+
+
+#: Temperatures (K) and times between reads (s) of the retention of the high-resistance state that the device file
+#: describes, and whether held out: half of its gain in conductance falls within.
+RETENTION = ((600.0, 6e-3, False), (500.0, 0.6, False), (450.0, 12.0, True))
+
+#: Reads of a retention, and their voltage.
+_READS, _READ_V = 40, 0.1
+
+
+def retention(device: Device, ambient_K: float, interval_s: float, held_out: bool) -> Experiment:
+    """The state of the device file, kept at a temperature and read from time to time."""
+    drive = {"kind": "read", "voltage_V": _READ_V, "repeats": _READS, "interval_s": interval_s}
+    return Experiment(
+        f"retention_{ambient_K:.0f}K", "held_out" if held_out else "retention",
+        device.replace({"drive": drive, "ambient_K": ambient_K}), f"kept at {ambient_K:g} K", "retention",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trains:
+    """Equal pulses up, then down, from a state that a shallow RESET leaves; read in between at ``_READ_V``.
+
+    Chosen with a first fit so that steps are small in both directions: the SET of a whole gap is abrupt.
+    """
+
+    reset_V: float = -1.0
+    up_V: float = 1.1
+    down_V: float = -1.2
+    width_s: float = 1e-4
+    count: int = 20
+
+
+def trains(device: Device, shape: Trains) -> Experiment:
+    """Potentiation and depression."""
+    drive = _cycle(device)
+    edge_s = shape.width_s / 20
+    pulses = [_ramp("forming", FORMING_V, drive.ramp_rate_V_per_s, drive.stages[0].compliance_A or drive.compliance_A),
+              _ramp("reset", shape.reset_V, drive.ramp_rate_V_per_s, None)]  # fmt: skip
+    for name, volts in (("up", shape.up_V), ("down", shape.down_V)):
+        pulses += [{"name": f"{name}{k}", "amplitude_V": volts, "rise_s": edge_s, "width_s": shape.width_s,
+                    "fall_s": edge_s, "rest_s": 2 * shape.width_s} for k in range(shape.count)]  # fmt: skip
+    changes = {"drive": {"kind": "sequence", "pulses": pulses, "read_V": _READ_V, "points": 3,
+                         "series_resistance_ohm": drive.series_resistance_ohm}}  # fmt: skip
+    what = f"{shape.count} pulses of {shape.up_V:g} V up, of {shape.down_V:g} V down, {shape.width_s:g} s each"
+    return Experiment("pulses", "pulses", device.replace(changes), what, "trains")
 
 
 @dataclass(frozen=True)
@@ -128,6 +191,9 @@ class VcmExtraction:
         shallow = round(stop_V * self.held_reset_share, 3)
         found.append(self._sweep(device, {"drive.stages.reset.stop_V": shallow}, "held_out", f"_{-shallow:g}V"))
         found += [self._stress(device, drive, stress) for stress in self.stresses]
+        if isinstance(device, VcmDevice) and device.model == "continuum":
+            found += [retention(device, *each) for each in RETENTION]
+            found.append(trains(device, Trains()))
         return found
 
     def _sweep(self, device: Device, changes: Mapping[str, Any], role: Any, ending: str = "") -> Experiment:
@@ -168,13 +234,20 @@ class VcmExtraction:
         """What is not fitted: hops as the device file has them, and what no measurement of this plan shows."""
         found = {
             "v_off": (5.0, "the conduction of the physics is ohmic at a given temperature"),
+            "pw": (1.0, "freed, it goes to its lower end, where RESET is a law of the first order"),
+            "slowing": (5.0, "chosen: between 4 and 20 the fit is as good"),
+            "x_rest": (0.0, "freed, it is not distinguished from 0: heat empties the disc of these cells"),
+            "kappa_rise": (
+                0.1,
+                "Kim, Choi and Lu: of the oxide without vacancies; with rth_gap alone it is not identified",
+            ),
             "alpha": (0.0, "the plug's conduction does not depend on temperature within what the fit sees"),
             "t_ref": (300.0, "temperature at which conductances are given"),
-            "cth": (1e-17, "heat of the disc, faster than anything fitted"),
         }
         if isinstance(device, VcmDevice) and device.model == "continuum":
             keys = device.continuum
             found |= {
+                "kappa_rise": (keys.insulating_per_K, "continuum.insulating_per_K of the device file"),
                 "jump": (keys.hop_nm * 1e-9, "continuum.hop_nm of the device file"),
                 "charge": (keys.charge_e, "continuum.charge_e of the device file"),
             }
@@ -182,7 +255,7 @@ class VcmExtraction:
             found |= {"charge": (device.vacancy.charge_e, "vacancy.charge_e of the device file")}
         return found
 
-    def targets(self, measured: Iterable[Measurement], roles: Sequence[str] = ("fit", "held_out")) -> list[Target]:
+    def targets(self, measured: Iterable[Measurement], roles: Sequence[str] = EVERY) -> list[Target]:
         """What can be compared, of the given roles."""
         found: list[Target] = []
         for one in measured:
@@ -193,6 +266,10 @@ class VcmExtraction:
                 found.append(SweepTarget(one, self.model, WEIGHTS, staircase=staircase))
             elif one.kind in ("set", "reset"):
                 found.append(PulseTarget(one, self.model, STRESS, closing_A=_closing_A(one), staircase=staircase))
+            elif one.kind == "trains":
+                found.append(TrainTarget(one, self.model, staircase=staircase))
+            elif one.kind == "retention":
+                found.append(ReadTarget(one, self.model, staircase=staircase))
         return found
 
     def fit(self, measured: Sequence[Measurement], fixed: Mapping[str, float]) -> Fitted:
@@ -214,6 +291,12 @@ class VcmExtraction:
             one, series = target.measurement, target.replayed(fitted.values)
             if isinstance(target, SweepTarget):
                 rows += _sweep_rows(one, series)
+            elif isinstance(target, TrainTarget):
+                rms = float(np.sqrt(np.mean(target.errors(series) ** 2)))
+                rows.append(ErrorRow("rms log10 G of pulse trains", "up and down", True, rms, CURRENT, "decades"))
+            elif isinstance(target, ReadTarget):
+                rms = float(np.sqrt(np.mean(target.errors(series) ** 2)))
+                rows.append(ErrorRow("rms log10 G kept", f"{one.ambient_K:g} K", True, rms, CURRENT, "decades"))
             elif isinstance(target, PulseTarget):
                 rows += _stress_rows(target, series)
                 if target.closing_s is not None:
@@ -234,8 +317,73 @@ class VcmExtraction:
                     found.append((one.name, one.role == "held_out", target.closing_s, own))
         return found
 
+    def pulses(self, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
+        """Conductances before the first pulse and after each, up and down, as far as both go, for the card."""
+        found = []
+        for one in measured:
+            if one.kind != "trains":
+                continue
+            drive: Any = one.device.drive
+            read = rests(one.series, len(one.stages))
+            ways = {way: [k for k, name in enumerate(one.stages) if name.startswith(way)] for way in ("up", "down")}
+            parts = {way: read[of[0] - 1 : of[-1] + 1] for way, of in ways.items()}
+            lowest = max(float(part.min()) for part in parts.values())
+            for way, part in parts.items():
+                pulse = drive.pulses[ways[way][0]]
+                # up from the last read at or below what both reach, down to the first one there
+                low = np.flatnonzero(part <= lowest)
+                kept = part[low[-1] :] if way == "up" else part[: low[0] + 1]
+                found.append({"direction": way, "amplitude": pulse.amplitude_V, "width_s": pulse.width_s,
+                              "read_V": drive.read_V, "conductances_S": kept})  # fmt: skip
+        return found
+
+    def retention(self, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
+        """Conductance against time of what was kept at a temperature, for the card."""
+        found = []
+        for one in measured:
+            if one.kind == "retention":
+                times_s, conductances_S = reads(one.series)
+                found.append({"temperature_K": one.ambient_K, "times_s": times_s, "conductances_S": conductances_S})
+        return found
+
+    def benchmark(self, fitted: Fitted, measured: Sequence[Measurement]) -> dict[str, Metric]:
+        """The universal metrics: states of the slowest and coldest cycle, written by the shortest stress.
+
+        Empty without a run of such a cycle.
+        """
+        cycles = [one for one in measured if one.kind == "sweep" and one.role == "fit" and one.run is not None]
+        if not cycles:
+            return {}
+        cycle = min(cycles, key=lambda one: (one.ambient_K, float(one.series["time_s"][-1]) * -1.0))
+        summary = cycle.run.summary if cycle.run is not None else {}
+        on, off = summary.get("R_LRS_ohm"), summary.get("R_HRS_ohm")
+        if not on or not off:
+            return {}
+        switching = []
+        for target in self.targets(measured):
+            if isinstance(target, PulseTarget) and target.closing_s is not None and target.measurement.kind == "set":
+                drive: Any = target.measurement.device.drive
+                if target.measurement.ambient_K == cycle.ambient_K:
+                    switching.append((float(drive.pulses[-1].amplitude_V), target.closing_s))
+        write_V, width_s = min(switching, key=lambda pair: pair[1]) if switching else (None, None)
+        return universal_metrics(
+            [1 / on], [1 / off], [0], write_V, width_s,
+            trains=[PulseTrain.model_validate(_plain(train)) for train in self.pulses(measured)],
+            retention=[Retention.model_validate(_plain(row)) for row in self.retention(measured)],
+            switching=sorted(switching), ambient_K=cycle.ambient_K,
+        )  # fmt: skip
+
+    def trial(self, card: Card, trial: Trial) -> Trial:
+        """How a card's cell is verified: voltages at which such a cell moves, chosen for that of hfo2_continuum."""
+        return replace(
+            trial, model=card.compact_model(), sweep_V=(1.8, -1.8, 0.0), pulses_V=(1.1, -1.2), width_s=1e-4,
+            edge_s=5e-6, pulse_start=0.4, wave_V=1.0, slow_Hz=1e4, fast_Hz=2e8, write_V=1.4, array_start=(0.2, 0.5),
+            array_s=0.05, array_edge_s=5e-4,
+        )  # fmt: skip
+
     def validity(self, measured: Sequence[Measurement]) -> dict[str, tuple[float, float]]:
-        """What the measurements cover: quantity with its unit -> [low, high]."""
+        """What the fitted measurements cover: quantity with its unit -> [low, high]."""
+        measured = [one for one in measured if one.role == "fit"] or measured
         volts = [float(v) for one in measured for v in (one.series["voltage_V"].min(), one.series["voltage_V"].max())]
         rates = [one.device.drive.ramp_rate_V_per_s for one in measured if isinstance(one.device.drive, Sweep)]
         ambients = [one.ambient_K for one in measured]
@@ -324,3 +472,8 @@ def _stress_rows(target: PulseTarget, series: Mapping[str, Floats]) -> list[Erro
             )
         )
     return rows
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays as tuples, as the tables of a card take them."""
+    return {key: tuple(value.tolist()) if isinstance(value, np.ndarray) else value for key, value in row.items()}

@@ -4,24 +4,27 @@ States, both between 0 and 1: x, the filament's length over the film's thickness
 the radius of the tip between one atom (0) and the largest (1).
 
 - Ions pass three steps one after the other: they leave the active electrode, cross what is left of the film, and are
-  reduced at the metal. Each flux is an exchange rate times a difference of electrochemical activities, both interfaces
-  with the symmetric barriers of Butler and Volmer. With voltages in kT/e, u = u_a + u_f + u_t over the three steps and mu
-  the energy of an atom at the tip over kT, the velocity of the front is exactly
+  reduced at the metal. Each flux is an exchange rate times a difference of electrochemical activities, both
+  interfaces with the symmetric barriers of Butler and Volmer. With voltages in kT/e, u = u_a + u_f + u_t over the
+  three steps and mu the energy of an atom at the tip over kT, the velocity of the front is exactly
 
-      2 sinh((u - mu)/2)/(exp((u_f + u_t - mu)/2)/k_a + exp((u_t - u_a - mu)/2) S(u_f/2)/k_f + exp(-(u_a + u_f)/2)/k),
+      2 sinh((u - mu)/2)/(exp((u_f + u_t - mu)/2)/k_a + exp((u_t - u_a - mu)/2) S(u_f/2)/k_f
+                          + exp(-(u_a + u_f)/2)/k),
 
   S(a) = sinh(a)/a, with k = v0 exp(-E/kT) for each step. Where the last term is the largest, transfer limits (slope
   e/2kT), where the first two are, the supply of ions does. The voltage divides as over three resistances: the
   interfaces count as lengths l_a and l_t of film.
-- Three barriers E belong to the last step: a front advances when ions become adatoms on a closed plane (``ea_grow``, on
-  as many places as the largest tip has atoms), it retreats when atoms leave edges (``ea_dissolve``), and a plane that has
-  begun spreads, or shrinks, at its edges (``ea_edge``). The front changes from one barrier to the other within kT of
-  balance. Where no metal is, n atoms have to come together: one more resistance with exp(-n u_t) (slope (n + 1/2) e/kT).
+- Three barriers E belong to the last step: a front advances when ions become adatoms on a closed plane (``ea_grow``,
+  on as many places as the largest tip has atoms), it retreats when atoms leave edges (``ea_dissolve``), and a plane
+  that has begun spreads, or shrinks, at its edges (``ea_edge``). Each holds on its side of balance, where the flux is
+  zero. Where no metal is, n atoms have to come together: one more resistance of growth with exp(-n u_t) (slope
+  (n + 1/2) e/kT).
 - The radius of the tip follows its edges; each new plane, ``hop`` farther, begins as one atom and so narrows it.
 - Rest: mu = 2 gamma Omega/(r kT) (Gibbs and Thomson) makes the gap open; surface diffusion thins the tip, as 1/r^3.
-- Electrons: G0 n exp(-2 gap/lambda) with n = (r/r_atom)^2 channels, which is Landauer's contact at gap = 0 and tunnelling
-  else, with the voltage dependence v_t sinh(v/v_t) of a barrier (Simmons); beside it the film's leakage; in series the
-  metal, rho L x/(pi r^2), and the electrodes.
+- Electrons: G0 n exp(-2 gap/lambda) with n = (r/r_atom)^2 channels, which is Landauer's contact at gap = 0 and
+  tunnelling else, with the voltage dependence v_t sinh(v/v_t) of a barrier (Simmons); it ends at the gap ``reach``,
+  for physics that cut it off. Beside it the film's leakage; in series the metal, rho L x/(pi r^2), and the
+  electrodes.
 - Heat: C dT/dt = i v - (T - T_ambient)/R; the terminal t lets neighbours heat each other.
 
 Only electrons carry current at the terminals. The flux of ions is some fA, and with it the open-circuit voltage of
@@ -38,7 +41,18 @@ from scipy import constants
 from sympy import Float, exp
 
 from ionsim.compact.description import Flow, Model, Node, Noise, Parameter, Probe, Quantity, State, symbol
-from ionsim.compact.functions import clip, exp_linear, magnitude, maximum, minimum, power, sinh_linear, sinhc, window
+from ionsim.compact.functions import (
+    clip,
+    exp_linear,
+    magnitude,
+    maximum,
+    minimum,
+    power,
+    select,
+    sinh_linear,
+    sinhc,
+    window,
+)
 
 #: k/e in V/K, k in J/K and 2e^2/h in S, as literals: header files of simulators hold older values.
 K_OVER_E = Float(constants.k / constants.e)
@@ -51,6 +65,9 @@ RISE_K = (-200, 2000)
 #: Bounds between which the equations see a state: a little wider than its own, so that they are smooth there.
 BEYOND = (-Float("0.05"), Float("1.05"))
 
+#: Where tunnelling ends it does so over this share of a plane's distance.
+REACH_SHARE = Float("0.1")
+
 #: Largest argument of the barrier that the tip's curvature adds, over kT: for temperatures that only iterates have.
 CURVATURE_LIMIT = 40
 
@@ -59,9 +76,9 @@ _MENZEL = "Menzel et al., PCCP 15, 6945 (2013)"
 _SUITE = "docs/ecm-model.md"
 
 _NAMES = """
-    x_start w_start rs rho film r_atom r_max decay v_tunnel g_film v_film phi_film v_attempt ea_active ea_hop ea_grow
-    ea_dissolve ea_edge ea_nucleus n_nucleus hop len_active len_tip gamma surface ea_surface pw rth cth t_ref flicker
-    dx_max
+    x_start w_start rs rho film r_atom r_max decay reach v_tunnel g_film v_film phi_film v_attempt ea_active ea_hop
+    ea_grow ea_dissolve ea_edge ea_nucleus n_nucleus hop len_active len_tip gamma surface ea_surface pw rth cth t_ref
+    flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
 _v, _rise, _x, _w = symbol("v_cell"), symbol("rise"), symbol("x"), symbol("w")
@@ -90,11 +107,14 @@ ECM = Model(
         Parameter("x_start", "1", 0.01, "filament over film at t = 0", "chosen: nearly dissolved", low=0, high=1),
         Parameter("w_start", "1", 0.1, "radius of the tip at t = 0, between the bounds", "chosen", low=0, high=1),
         Parameter("rs", "Ohm", 1000.0, "series resistance", "chosen: leads and a small load", low=0, open_low=True),
-        Parameter("rho", "Ohm m", 2e-7, "resistivity of the filament", "chosen: thin silver, some 12 times bulk", low=0),
+        Parameter(
+            "rho", "Ohm m", 2e-7, "resistivity of the filament", "chosen: thin silver, some 12 times bulk", low=0,
+        ),
         _meter("film", 2e-9, "thickness of the film", "chosen: as ag_gese_kinetics"),
         _meter("r_atom", 0.144e-9, "radius of one channel and of the thinnest tip", "half of silver's bond"),
         _meter("r_max", 0.5e-9, "radius of the thickest tip", "chosen: 12 channels"),
         _meter("decay", 0.39e-9, "decay length of the tunnelling amplitude", _SUITE + ": 2.26 eV and 0.11 m0"),
+        _meter("reach", 1e-6, "gap beyond which nothing tunnels", "chosen: none"),
         Parameter(
             "v_tunnel", "V", 0.76, "voltage scale of tunnelling", _SUITE + ": WKB over 2.26 eV and 2 nm at 1.6 and 2 V",
             low=0, open_low=True,
@@ -103,24 +123,38 @@ ECM = Model(
         Parameter("v_film", "V", 0.5, "voltage scale of the film's conduction", "chosen", low=0, open_low=True),
         Parameter("phi_film", "eV", 0.1, "activation energy of the film's conduction", "chosen", low=0),
         Parameter(
-            "v_attempt", "m/s", 2e3, "attempt frequency times a plane's distance", "1e13 Hz and 0.2 nm; " + _SUITE, low=0
+            "v_attempt", "m/s", 2e3, "attempt frequency times a plane's distance",
+            "1e13 Hz and 0.2 nm; " + _SUITE, low=0
         ),
-        Parameter("ea_active", "eV", 0.25, "barrier at the active electrode, with the ion's energy", "chosen: fast", low=0),
-        Parameter("ea_hop", "eV", 0.2, "barrier of migration, with the ion's energy", "chosen: a fast electrolyte", low=0),
-        Parameter("ea_grow", "eV", 1.06, "barrier of reduction on a closed plane", "chosen: SET at 0.7 V at 1 V/s", low=0),
+        Parameter(
+            "ea_active", "eV", 0.25, "barrier at the active electrode, with the ion's energy", "chosen: fast", low=0,
+        ),
+        Parameter(
+            "ea_hop", "eV", 0.2, "barrier of migration, with the ion's energy", "chosen: a fast electrolyte", low=0,
+        ),
+        Parameter(
+            "ea_grow", "eV", 1.06, "barrier of reduction on a closed plane", "chosen: SET at 0.7 V at 1 V/s", low=0,
+        ),
         Parameter("ea_dissolve", "eV", 0.9, "barrier of oxidation at an edge", "chosen: sooner than growth", low=0),
         Parameter("ea_edge", "eV", 0.85, "barrier of both at the edge of the tip", "chosen: sooner than planes", low=0),
         Parameter("ea_nucleus", "eV", 1.5, "barrier of the nucleus at no overpotential", "chosen: below 0.6 V", low=0),
-        Parameter("n_nucleus", "1", 1.0, "atoms that a nucleus needs beside the last", "chosen; " + _MENZEL, low=0, high=20),
+        Parameter(
+            "n_nucleus", "1", 1.0, "atoms that a nucleus needs beside the last", "chosen; " + _MENZEL, low=0, high=20,
+        ),
         _meter("hop", 0.2e-9, "distance of a hop and of two planes", "silver: 0.204 nm"),
-        _meter("len_active", 0.2e-9, "film that resists as the active interface does", "chosen: large electrode", zero=True),
+        _meter(
+            "len_active", 0.2e-9, "film that resists as the active interface does",
+            "chosen: large electrode", zero=True,
+        ),
         _meter("len_tip", 2e-8, "film that resists as the tip's interface does", "chosen: overpotential at the tip"),
         Parameter(
-            "gamma", "eV m", 1e-11, "surface energy times an atom's volume", "chosen: 0.1 J/m^2, a clean surface has 1.2",
+            "gamma", "eV m", 1e-11, "surface energy times an atom's volume",
+            "chosen: 0.1 J/m^2, a clean surface has 1.2",
             low=0,
         ),
         Parameter(
-            "surface", "m/s", 1e-10, "thinning of a tip of r_atom by surface diffusion", "chosen: 1 s for one atom", low=0
+            "surface", "m/s", 1e-10, "thinning of a tip of r_atom by surface diffusion",
+            "chosen: 1 s for one atom", low=0
         ),
         Parameter("ea_surface", "eV", 0.5, "barrier of surface diffusion", "chosen: hops of adatoms", low=0),
         Parameter("pw", "1", 4.0, "exponent of the windows", "chosen: bounds are rather hard", low=1),
@@ -139,7 +173,10 @@ ECM = Model(
         Quantity("gap", _p["film"] * (1 - _held), "m", "gap between tip and active electrode"),
         Quantity("radius", _p["r_atom"] + (_p["r_max"] - _p["r_atom"]) * clip(_w, *BEYOND), "m", "radius of the tip"),
         Quantity(
-            "g_tip", G0 * power(_radius / _p["r_atom"], 2) * exp(-2 * _gap / _p["decay"]), "S", "contact, or tunnelling"
+            "g_tip",
+            G0 * power(_radius / _p["r_atom"], 2) * exp(-2 * _gap / _p["decay"])
+            / (1 + exp_linear((_gap - _p["reach"]) / (REACH_SHARE * _p["hop"]))),
+            "S", "contact, or tunnelling",
         ),
         Quantity(
             "g_beside", _p["g_film"] * exp(-_p["phi_film"] * (1 / _vt - 1 / _v_ref)), "S", "conductance of the film",
@@ -153,8 +190,9 @@ ECM = Model(
         ),
         Quantity("p_cell", symbol("i_cell") * _v, "W", "dissipated power"),
         Quantity(
-            "r_metal", _p["rs"] + _p["rho"] * _p["film"] * maximum(_held, 0) / (sympy.Float(sympy.pi) * _radius**2), "Ohm",
-            "series resistance with the filament",
+            "r_metal",
+            _p["rs"] + _p["rho"] * _p["film"] * maximum(_held, 0) / (sympy.Float(sympy.pi) * _radius**2),
+            "Ohm", "series resistance with the filament",
         ),
         Quantity("len_all", _p["len_active"] + _gap + _p["len_tip"], "m", "film and interfaces", shown=False),
         Quantity("u_all", _v / _vt, "1", "voltage over kT/e", shown=False),
@@ -172,14 +210,14 @@ ECM = Model(
             "s/m", "resistance of the supply of ions", shown=False,
         ),
         Quantity("t_field", exp_linear(-(_ua + _uf) / 2), "1", "what the film takes from transfer", shown=False),
-        Quantity("growing", 1 / (1 + exp_linear(_mu - _u)), "1", "1 where the front grows, 0 where it dissolves", shown=False),
         Quantity(
             "t_front",
             symbol("t_field")
-            * (
-                symbol("growing") / (_speed("ea_grow") * power(_p["r_max"] / _p["r_atom"], 2))
-                + (1 - symbol("growing")) / _speed("ea_dissolve")
-                + power(1 - _held, 16) * exp(-_p["n_nucleus"] * minimum(magnitude(_ut), 60)) / _speed("ea_nucleus")
+            * select(
+                _u - _mu,
+                1 / (_speed("ea_grow") * power(_p["r_max"] / _p["r_atom"], 2))
+                + power(1 - _held, 16) * exp(-_p["n_nucleus"] * minimum(magnitude(_ut), 60)) / _speed("ea_nucleus"),
+                1 / _speed("ea_dissolve"),
             ),
             "s/m", "resistance of transfer and nucleation", shown=False,
         ),

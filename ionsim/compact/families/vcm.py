@@ -5,12 +5,11 @@ State: x, the density of vacancies in the disc over its largest value, between 0
 - Rate: dx/dt = 2 nu a/l exp(-Ea/kT) sinh(z e a v/(2 l kT)) w(v, x), the Mott-Gurney hopping current of vacancies of
   charge z over barriers Ea by jumps a in the field v/l of the disc, divided by the disc's thickness. w: window by the
   sign of the drive. Without a field the same jumps level the density out: + nu a/l exp(-E_rest/kT) (x_rest - x), which
-  is retention. Where wanted l grows as the disc empties (by ``stretch``), and RESET's window is taken to a power.
+  is retention and what heat alone does. Where wanted l grows as the disc empties (``stretch``), and RESET's window is
+  taken to a power (``slowing``).
 - Conduction: i = m g_on v/(1 + alpha (T - T0)) + (1 - m) i_off exp(-phi (1/kT - 1/kT0)) sinh(v/v_off), m = x^q: a
   metallic plug where the disc is full, thermally activated emission through a barrier where it is empty. The plug may
   be activated too as it empties, with phi_plug (1 - x).
-- Thermodiffusion: vacancies go to the cold, which in front of an electrode is out of the hot disc. A heat of transport
-  Q acts like a voltage: v - (Q/z) (T - T_ambient)/T drives. It hinders SET and helps RESET. Off by default.
 - Heat: C dT/dt = i v - (T - T_ambient)/R; the terminal t lets neighbours heat each other. R = R_on + (1 - m) R_gap/
   (1 + c (T - T0)): the oxide of the empty disc conducts heat badly, and better when hot. R_gap is 0 by default.
 
@@ -43,7 +42,7 @@ _TED = "Hardtdegen et al., IEEE TED 65, 3229 (2018)"
 
 _NAMES = """
     x_start rs g_on mix alpha i_off v_off phi_off phi_plug nu jump disc stretch charge ea pw slowing ea_rest x_rest
-    soret rth rth_gap kappa_rise cth t_ref flicker dx_max
+    rth rth_gap kappa_rise cth t_ref flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
 _v, _rise, _x = symbol("v_cell"), symbol("rise"), symbol("x")
@@ -114,7 +113,6 @@ VCM = Model(
             low=0,
             high=1,
         ),
-        Parameter("soret", "eV", 0.0, "heat of transport of a vacancy, to the cold", "chosen: off", low=0),
         Parameter(
             "rth",
             "K/W",
@@ -164,27 +162,20 @@ VCM = Model(
         Quantity("i_cell", symbol("g_plug") * _v + symbol("i_gap") * sinh_linear(_v / _p["v_off"]), "A", "current"),
         Quantity("p_cell", symbol("i_cell") * _v, "W", "dissipated power"),
         Quantity(
-            "v_drive",
-            _p["charge"] * _v - _p["soret"] * clip(_rise, *RISE_K) / _t,
-            "V",
-            "voltage that drives vacancies, times their charge",
-            shown=False,
-        ),
-        Quantity(
             "stretched", 1 + _p["stretch"] * (1 - _held), "1", "thickness over that of the full disc", shown=False
         ),
         Quantity(
             "drive",
-            _p["jump"] / (2 * _p["disc"] * symbol("stretched")) * symbol("v_drive") / _vt,
+            _p["charge"] * _p["jump"] / (2 * _p["disc"] * symbol("stretched")) * _v / _vt,
             "1",
             "field over kT",
             shown=False,
         ),
-        Quantity("w_plain", window(symbol("v_drive"), clip(_x, -1, 2), _p["pw"]), "1", "plain window", shown=False),
+        Quantity("w_plain", window(_v, clip(_x, -1, 2), _p["pw"]), "1", "plain window", shown=False),
         Quantity(
             "w_drive",
             select(
-                symbol("v_drive"),
+                _v,
                 symbol("w_plain"),
                 minimum(symbol("w_plain"), 0) + power(maximum(symbol("w_plain"), 0), _p["slowing"]),
             ),
@@ -196,10 +187,13 @@ VCM = Model(
             "x_drift",
             2 * _jumps / symbol("stretched") * exp(-_p["ea"] / _vt) * sinh_linear(symbol("drive")) * symbol("w_drive"),
             "1/s",
-            "dx/dt by field and heat",
+            "dx/dt by the field",
         ),
         Quantity(
-            "x_rate", symbol("x_drift") + _jumps * exp(-_p["ea_rest"] / _vt) * (_p["x_rest"] - _x), "1/s", "dx/dt"
+            "x_rate",
+            symbol("x_drift") + _jumps * exp(-_p["ea_rest"] / _vt) * (_p["x_rest"] - _x),
+            "1/s",
+            "dx/dt",
         ),
     ),
     flows=(

@@ -1,7 +1,6 @@
 """What a memristive model must do whatever its parameters: pinched, passive, bounded, forgetful, closed at speed.
 
-Programming by square waves and fading memory are checks of two-terminal models; they have no records of
-gated ones, nor of unipolar ones, which no sign of the voltage leads back.
+Programming by square waves and fading memory are checks of two-terminal models; they have no records of gated ones.
 """
 
 from __future__ import annotations
@@ -103,7 +102,10 @@ def bounds_records(trial: Trial) -> list[Record]:
     """The states over a sweep of 1.3 times the trial's: how far any leaves its bounds."""
     model = trial.model
     wave = triangle([1.3 * corner for corner in trial.sweep_V], trial.rate_V_per_s)
-    found = Network(trial.circuit(wave)).solve(np.linspace(0, wave.times_s[-1], 400), rtol=1e-6, atol=1e-9)
+    stop = wave.times_s[-1]
+    found = Network(trial.circuit(wave)).solve(
+        np.linspace(0, stop, 400), rtol=1e-6, atol=1e-9, largest_step_s=stop / 600
+    )
     outside = 0.0
     for state in model.states:
         series = found.states[f"cell.{state.name}"]
@@ -154,7 +156,7 @@ def programming_records(trial: Trial, targets: tuple[float, ...] = tuple(np.aran
     The averaged equation dx/dt = (g+ + g-)/2 has the rates of the held model. The target attracts every state when the
     mean rate leads towards it everywhere.
     """
-    if trial.gated or trial.unipolar:
+    if trial.gated or not trial.programmed:
         return []
     model, worst, astray = trial.model, 0.0, 0
     for target in targets:
@@ -198,7 +200,8 @@ def fading_memory_records(trial: Trial) -> list[Record]:
     wave = Waveform((*once.times_s, *(t + period for t in once.times_s[1:])), (*once.volts, *once.volts[1:]))
     times = period * np.linspace(1.05, 1.95, 19)
     runs = [
-        Network(single(trial.model, wave, {trial.start: start})).solve(times, rtol=1e-7, atol=1e-10) for start in STARTS
+        Network(single(trial.model, wave, {trial.start: start})).solve(times, 1e-7, 1e-10, period / 600)
+        for start in STARTS
     ]
     currents = np.array([run.currents_A["te"] for run in runs])
     spread = float(np.max(np.ptp(currents, axis=0) / np.abs(currents).max()))
@@ -210,7 +213,7 @@ def square_wave_records(trial: Trial, target: float = 0.5, periods: int = 500) -
 
     Starts below 0.3 are left to the averaged equation: cold and nearly empty, they would take 1e5 periods.
     """
-    if trial.gated or trial.unipolar:
+    if trial.gated or not trial.programmed:
         return []
     model = trial.model
     offset = square_wave_offset(model, target, trial.wave_V, {trial.start: 0.5})

@@ -54,8 +54,12 @@ def crosssim_folder() -> str | None:
 
 
 def export_records(card: Card) -> list[Record]:
-    """Records of a card's exports; empty for a card without pulse trains up and down."""
-    if not card.trains("up") or not card.trains("down"):
+    """Records of a card's exports; empty where there are no pulse trains and its model cannot make any."""
+    from ionsim.compact.extraction.trains import with_trains
+
+    try:
+        card = with_trains(card)
+    except CompactError:
         return []
     with tempfile.TemporaryDirectory(prefix="ionsim-export-") as name:
         folder = Path(name)

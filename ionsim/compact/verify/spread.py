@@ -1,44 +1,33 @@
 """Exported spreads against the physics: cells drawn from a card's statistics, swept as the ensemble was, read alike.
 
-Switching voltages and resistances follow from the replayed series by the definitions of ``ionsim.analysis.switching``,
-which read the runs of the ensemble too. Means and standard deviations at both levels are compared on the latent scale
+Switching voltages and conductances are read off a replayed cycle as off the runs of the ensemble
+(``ionsim.compact.extraction.spread``). Means and standard deviations at both levels are compared on the latent scale
 of the card's ``observed`` statistics with their 95 % bootstrap intervals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ionsim.analysis.switching import summarise
 from ionsim.compact.card import Card
 from ionsim.compact.cardparts import Marginal
 from ionsim.compact.description import CompactError
 from ionsim.compact.exports.circuits import within
+from ionsim.compact.extraction.spread import OBSERVED
 from ionsim.compact.statistics import estimate, sample
 from ionsim.verification.record import Record
 
 Floats = NDArray[np.float64]
 
 #: Cells, cycles of each, and the seed of the draw.
-N_DEVICES, N_CYCLES, SEED = 200, 4, 1
+N_DEVICES, N_CYCLES, SEED = 100, 3, 1
 
 #: Share of the cycles that must switch for the rest to be compared.
 LEAST_SWITCHED = 0.9
 
 #: A standard deviation below this share of the mean is rounding, not spread.
 _NO_SPREAD = 1e-6
-
-#: What can be observed, from a summary; conductances at the read voltage.
-OBSERVED: dict[str, Callable[[Mapping[str, Any]], float | None]] = {
-    "v_set_V": lambda s: s["V_set_V"],
-    "v_reset_V": lambda s: s["V_reset_V"],
-    "g_on_S": lambda s: None if not s["R_LRS_ohm"] else 1 / s["R_LRS_ohm"],
-    "g_off_S": lambda s: None if not s["R_HRS_ohm"] else 1 / s["R_HRS_ohm"],
-}
 
 
 def spread_records(card: Card, n_devices: int = N_DEVICES, n_cycles: int = N_CYCLES, seed: int = SEED) -> list[Record]:
@@ -74,7 +63,7 @@ def spread_records(card: Card, n_devices: int = N_DEVICES, n_cycles: int = N_CYC
 
 def simulated(card: Card, names: list[str], n_devices: int, n_cycles: int, seed: int) -> Floats:
     """Observed quantities (n_devices, n_cycles, names) of drawn cells; nan where a cycle did not switch."""
-    from ionsim.compact.extraction.replay import Replay
+    from ionsim.compact.extraction.spread import CycleModel
     from ionsim.config import Device
 
     assert card.statistics is not None
@@ -85,30 +74,17 @@ def simulated(card: Card, names: list[str], n_devices: int, n_cycles: int, seed:
             f"card {card.name}: its device is driven by {device.drive.kind!r}, and spreads are of sweeps"
         )
     model = card.compact_model()
-    staircase = getattr(device, "model", "lattice") != "continuum"
-    replay = Replay(model, device.drive, device.ambient_K, staircase=staircase)
+    cycle = CycleModel(model, device, model.values())
+    columns = [list(OBSERVED).index(name) for name in names]
     drawn = sample(card.statistics, n_devices, n_cycles, seed)
     out = np.full((n_devices, n_cycles, len(names)), np.nan)
     for place in np.ndindex(n_devices, n_cycles):
-        cell = {
-            name: within(model.parameter(name), value)
-            for name, value in zip(card.statistics.names, drawn[place].tolist(), strict=True)
-        }
+        values = zip(card.statistics.names, drawn[place].tolist(), strict=True)
         try:
-            series = replay(cell)
+            shown = cycle({name: within(model.parameter(name), value) for name, value in values})
         except CompactError:
             continue  # counted as a cycle that did not switch
-        # a summary asks for temperatures as well (none of what is read here depends on them), and for a conductance at
-        # every point, where a replay has none at 0 V
-        g, time_s = series["conductance_S"], series["time_s"]
-        known = np.isfinite(g)
-        filled = {
-            "conductance_S": np.interp(time_s, time_s[known], g[known]),
-            "temperature_peak_K": np.full(len(time_s), device.ambient_K),
-        }
-        summary = summarise(device, series | filled, replay.drive.stages)
-        values = [OBSERVED[name](summary) for name in names]
-        out[place] = [np.nan if value is None else value for value in values]
+        out[place] = shown[columns]
     return out
 
 

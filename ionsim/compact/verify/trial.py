@@ -28,7 +28,9 @@ class Trial:
     and in an array after the write; of a gated cell the drain's, always, while its gate rests at ``rest_V``.
     ``kept``: state at the start of a bake at ``bake_K``; ``array_start``: range of states in an array,
     whose write takes ``array_s`` and must change its cell by ``array_change``. ``states``: of operating points.
-    ``unipolar``: both signs of the voltage do the same.
+    ``programmed``: the law of square waves is asked for; it is one of cells with a single slow state.
+    ``unipolar``: both signs of the voltage do the same, and memory need not fade.
+    ``pulse_tolerance``: relative, of simulators in the train of pulses, as tight as a runaway asks for.
     """
 
     model: Model
@@ -52,8 +54,10 @@ class Trial:
     array_s: float = 1e-6
     array_edge_s: float = 1e-8
     array_change: float = 0.5
+    pulse_tolerance: float = 1e-8
     states: tuple[float, ...] = (0.01, 0.5, 0.99)
     gated: bool = False
+    programmed: bool = True
     unipolar: bool = False
     rest_V: float | None = None
 
@@ -107,18 +111,19 @@ TRIALS = {
         start="x_start",
         sweep_V=(1.5, -1.5, 0.0),
         rate_V_per_s=1.0,
-        pulses_V=(1.3, -1.3),
+        pulses_V=(1.15, -0.95),
         n_pulses=20,
         width_s=1e-6,
         edge_s=2e-8,
         pulse_start=0.3,
         read_V=0.1,
         wave_V=0.7,
-        slow_Hz=1e3,
+        slow_Hz=1e5,
         fast_V=0.3,
-        fast_Hz=1e6,
+        fast_Hz=1e7,
         write_V=1.8,
         bake_K=398.15,
+        programmed=False,
     ),
     "pcm": Trial(
         model=PCM,
@@ -139,6 +144,7 @@ TRIALS = {
         bake_K=450.0,
         array_s=5e-8,
         array_edge_s=5e-9,
+        programmed=False,
         unipolar=True,
     ),
     "ecram": Trial(
@@ -147,7 +153,7 @@ TRIALS = {
         sweep_V=(0.9, -1.2, 0.0),
         rate_V_per_s=1e2,
         pulses_V=(8.45, -9.0),
-        n_pulses=20,
+        n_pulses=2,
         width_s=5e-9,
         edge_s=1e-9,
         pulse_start=0.1,
@@ -162,6 +168,7 @@ TRIALS = {
         array_start=(0.05, 0.25),
         array_s=5e-9,
         array_edge_s=1e-9,
+        pulse_tolerance=1e-6,
         array_change=0.01,
         states=(0.03, 0.15, 0.3),
         gated=True,
