@@ -193,7 +193,7 @@ def _autonomous(rate: CubicSpline) -> Callable[[float, Floats], Floats]:
 
 def fading_memory_records(trial: Trial) -> list[Record]:
     """Five starts through two loops of the trial's sweep: how far apart their currents are in the second one."""
-    if trial.gated:
+    if trial.gated or trial.unipolar:
         return []
     once = triangle(trial.sweep_V, trial.rate_V_per_s)
     period = once.times_s[-1]

@@ -30,6 +30,7 @@ class Trial:
     whose write takes ``array_s`` and must change its cell by ``array_change``. ``states``: of operating points.
     ``programmed``: the law of square waves is asked for; it is one of cells with a single slow state.
     ``wave_starts``: states that a square wave with every edge resolved starts from; emptier ones may take too long.
+    ``unipolar``: both signs of the voltage do the same, and memory need not fade.
     ``pulse_tolerance``: relative, of simulators in the train of pulses, as tight as a runaway asks for.
     """
 
@@ -59,6 +60,7 @@ class Trial:
     wave_starts: tuple[float, ...] = (0.3, 0.4, 0.6, 0.8, 0.98)
     gated: bool = False
     programmed: bool = True
+    unipolar: bool = False
     rest_V: float | None = None
 
     @property
@@ -144,6 +146,8 @@ TRIALS = {
         bake_K=450.0,
         array_s=5e-8,
         array_edge_s=5e-9,
+        programmed=False,
+        unipolar=True,
     ),
     "ecram": Trial(
         model=ECRAM,
