@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
 
@@ -21,6 +22,7 @@ from ionsim.compact.circuits import (
 )
 from ionsim.compact.description import Model
 from ionsim.compact.families import EKV, THRESHOLD, VARISTOR
+from ionsim.compact.frozen import frozen
 from ionsim.compact.reference import Network
 from ionsim.compact.verify.simulators import runners
 from ionsim.compact.verify.trial import Trial
@@ -32,6 +34,9 @@ WIRE_OHM = 2.0
 #: By how much a selector raises the voltages of a read and of a write, in V (0.74 V at 1 uA and 1.1 V at 100 uA by the
 #: varistor's defaults).
 READ_MORE_V, WRITE_MORE_V = 0.8, 1.2
+
+#: States of cells that are off and on, and the conductance of cells that selectors suit by their defaults, in S.
+READ_STATES, SUITED_S = (0.01, 0.95), 2.4e-4
 
 
 def written_crossbar(
@@ -61,7 +66,7 @@ def written_crossbar(
     else:
         rows = [line(full if i == 1 else full / 2, trial.read_V + extra if i == 1 else extra / 2) for i in range(n)]
         columns = [line(0.0 if j == 2 else full / 2, 0.0 if j == 2 else extra / 2) for j in range(n)]
-        circuit = crossbar(trial.model, rows, columns, WIRE_OHM, start, selector)
+        circuit = crossbar(trial.model, rows, columns, WIRE_OHM, start, selector, _sized(trial, selector))
     return circuit, corners[-1], corners[-1] - width / 2
 
 
@@ -113,13 +118,14 @@ def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
 
 
 def selector_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
-    """Cells behind selectors: a small crossbar against the reference, and what a selector does for a read; none of
-    gated cells.
+    """Cells behind selectors: a small crossbar against the reference, and what a selector does for a read; for families
+    whose trial asks for it.
 
-    Read is the worst case: every cell but the selected one is on. Recorded is the bit line's current with the selected
-    cell on over that with it off, without and with tunnelling selectors; voltages by the V/2 scheme.
+    Read is the worst case: every cell but the selected one is on. The margin is the bit line's current with the
+    selected cell on over that with it off, less one; voltages by the V/2 scheme. How large it can be is the cell's own
+    matter, so what is asked for is what tunnelling selectors make of it.
     """
-    if trial.gated:
+    if not trial.selected:
         return []
     family, records = trial.model.family, []
     state, width = trial.model.states[0].name, trial.array_s
@@ -138,9 +144,10 @@ def selector_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
             records.append(Record.below(f"{family}: {name}, {selector.name}, states", states, 1e-3))
             records.append(Record.below(f"{family}: {name}, {selector.name}, currents", currents / largest, 1e-3))
     if any(name == "VACASK" for name, _ in runners()):
-        bare, helped = (_read_ratio(trial, large, selector) for selector in (None, VARISTOR))
-        records.append(Record.above(f"{family}: {large} x {large} read, on over off without selectors", bare, 1.0))
-        records.append(Record.above(f"{family}: {large} x {large} read, on over off with them", helped, 3.0))
+        bare, helped = (_read_ratio(trial, large, selector) - 1.0 for selector in (None, VARISTOR))
+        records.append(Record.above(f"{family}: {large} x {large} read, margin without selectors", bare, 0.0))
+        gain = helped / bare
+        records.append(Record.above(f"{family}: {large} x {large} read, factor by selectors", gain, 5.0))
     return records
 
 
@@ -154,15 +161,30 @@ def _read_ratio(trial: Trial, n: int, selector: Model | None) -> float:
     rows = [line(full if i == 1 else full / 2) for i in range(n)]
     columns = [line(0.0 if j == 2 else full / 2) for j in range(n)]
     currents = []
-    off, on = trial.array_start
+    off, on = READ_STATES
     for selected in (on, off):
         starts = np.full((n, n), on)
         starts[1, 2] = selected
-        circuit = crossbar(trial.model, rows, columns, WIRE_OHM, partial(_start, trial.start, starts), selector)
+        start, size = partial(_start, trial.start, starts), _sized(trial, selector)
+        circuit = crossbar(trial.model, rows, columns, WIRE_OHM, start, selector, size)
         record = (f"c_1_2.{trial.model.states[0].name}",)
         found = run_vacask(circuit, Transient(1e-6, 2e-8, 1e-11, relative_tolerance=1e-5, record=record))
         currents.append(abs(found.currents_A["col_2"][-1]))
     return float(currents[0] / currents[1])
+
+
+def _sized(trial: Trial, selector: Model | None) -> Callable[[int, int], Mapping[str, float]] | None:
+    """Selectors of an area that goes with the cell's conductance; their defaults suit a cell of ``SUITED_S``."""
+    if selector is None:
+        return None
+    held = [READ_STATES[1], *[0.0] * (len(trial.model.states) - 1)]
+    current = frozen(trial.model, [trial.read_V], held, {trial.start: 0.0}).flows[0, 0]
+    area = abs(float(current)) / trial.read_V / SUITED_S
+    defaults = selector.values()
+    growing, shrinking = ("i_s", "g_free", "cth"), ("rs", "rth")
+    values = {name: defaults[name] * area for name in growing if name in defaults}
+    values |= {name: defaults[name] / area for name in shrinking if name in defaults}
+    return lambda i, j: values
 
 
 def _start(name: str, starts: NDArray[np.float64], i: int, j: int) -> dict[str, float]:

@@ -30,6 +30,7 @@ class Trial:
     whose write takes ``array_s`` and must change its cell by ``array_change``. ``states``: of operating points.
     ``programmed``: the law of square waves is asked for; it is one of cells with a single slow state.
     ``wave_starts``: states that a square wave with every edge resolved starts from; emptier ones may take too long.
+    ``selected``: the cell, whose first state goes from 0 to 1, is tried behind selectors.
     ``unipolar``: both signs of the voltage do the same, and memory need not fade.
     ``pulse_tolerance``: relative, of simulators in the train of pulses, as tight as a runaway asks for.
     """
@@ -61,6 +62,7 @@ class Trial:
     gated: bool = False
     programmed: bool = True
     unipolar: bool = False
+    selected: bool = False
     rest_V: float | None = None
 
     @property
@@ -107,6 +109,7 @@ TRIALS = {
         fast_Hz=1e8,
         write_V=1.3,
         bake_K=398.15,
+        selected=True,
     ),
     "ecm": Trial(
         model=ECM,
