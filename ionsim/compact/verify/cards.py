@@ -48,7 +48,16 @@ def verify_card(folder: Path, checks: Sequence[str] | None = None) -> dict[str, 
     for name in checks or ():
         if name not in known:
             raise CompactError(f"check {name!r}: no such check{nearest(name, known)}; {', '.join(known)}")
-    return {name: run() for name, run in known.items() if not checks or name in checks}
+    return {name: _recorded(card.family, name, run) for name, run in known.items() if not checks or name in checks}
+
+
+def _recorded(family: str, name: str, run: Callable[[], list[Record]]) -> list[Record]:
+    """The records of a check; one that a tool or a solver breaks off is one failed record, and the others go on."""
+    try:
+        return run()
+    except CompactError as error:
+        said = " ".join(str(error).split())[-120:]
+        return [Record(f"{family}: {name} broke off ({said})", float("nan"), "", 0.0, False)]
 
 
 def card_trial(card: Card) -> Trial | None:
