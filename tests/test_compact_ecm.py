@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from circuit_tools import needs_compiler, needs_simulator, passed
 from scipy import constants
 
-from ionsim.compact import CompactError, tools, verify
-from ionsim.compact.card import load_card
+from ionsim.compact import CompactError, verify
+from ionsim.compact.card import find_card, load_card
 from ionsim.compact.circuits import Waveform, single, triangle
 from ionsim.compact.extraction.ecm import EXTRACTION
 from ionsim.compact.families import ECM
@@ -15,30 +16,17 @@ from ionsim.compact.frozen import frozen
 from ionsim.compact.functions import expand_helpers
 from ionsim.compact.numeric import equations, residual
 from ionsim.compact.reference import Network
-from ionsim.compact.verify.cards import SHIPPED, held_out_records
+from ionsim.compact.verify.cards import held_out_records
 from ionsim.config import load
 
 TRIAL = verify.TRIALS["ecm"]
 KT_V = constants.k * 300.15 / constants.e
 G0 = constants.physical_constants["conductance quantum"][0]
 
-needs_compiler = pytest.mark.skipif(
-    not tools.have("openvaf"), reason="no Verilog-A compiler: pip install 'ionsim[circuit]'"
-)
-needs_simulator = pytest.mark.skipif(
-    not (tools.have("vacask") or tools.have("ngspice")),
-    reason="neither VACASK nor ngspice: pip install 'ionsim[circuit]'",
-)
 
 #: Everything but the step that is asked for is fast, and what curves, thins or nucleates is off.
 PLAIN = {"gamma": 0.0, "surface": 0.0, "ea_nucleus": 0.0, "g_film": 1e-15, "rho": 0.0, "rth": 1e-3}
 TRANSFER = {**PLAIN, "ea_active": 0.0, "ea_hop": 0.0, "len_active": 1e-15, "len_tip": 1.0}
-
-
-def passed(records):
-    failed = [record for record in records if record.passed is False]
-    assert records
-    assert not failed, failed
 
 
 def quantities(volts, x, w=0.5, **changes):
@@ -227,7 +215,7 @@ def test_what_the_device_says():
 @pytest.mark.slow
 def test_the_card_that_ships_predicts_set_times_and_voltages():
     """Conditions that were not fitted: six decades of SET times, and voltages of loops (one is known to miss)."""
-    folder = SHIPPED / "ecm"
+    folder = find_card("ecm").parent
     rows = held_out_records(load_card(folder / "card.json"), folder / "heldout")
     times = [row for row in rows if row.name.startswith("SET time")]
     assert len(times) >= 7

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from circuit_tools import needs_compiler, needs_simulator, passed
 from scipy import constants
 
 import ionsim.compact
-from ionsim.compact import CompactError, tools, verify
+from ionsim.compact import CompactError, verify
 from ionsim.compact.circuits import Circuit, Instance, Waveform, gated, gated_array, pulses
 from ionsim.compact.description import Flow, Model, Node, Parameter, Probe, symbol
 from ionsim.compact.families import ECRAM, EKV, VCM
@@ -22,13 +23,6 @@ TRIAL = verify.TRIALS["ecram"]
 CARD = Path(ionsim.compact.__file__).parent / "cards" / "ecram"
 KT = constants.k * 300.0 / constants.e
 
-needs_compiler = pytest.mark.skipif(
-    not tools.have("openvaf"), reason="no Verilog-A compiler: pip install 'ionsim[circuit]'"
-)
-needs_simulator = pytest.mark.skipif(
-    not (tools.have("vacask") or tools.have("ngspice")),
-    reason="neither VACASK nor ngspice: pip install 'ionsim[circuit]'",
-)
 
 CAPACITOR = Model(
     name="ion_capacitor",
@@ -40,12 +34,6 @@ CAPACITOR = Model(
     quantities=(),
     flows=(Flow("a", "c", symbol("leak") * symbol("across"), symbol("cap")),),
 )
-
-
-def passed(records):
-    failed = [record for record in records if record.passed is False]
-    assert records
-    assert not failed, failed
 
 
 def quantities(potentials, states, changes=None):

@@ -168,10 +168,11 @@ def test_bad_input_is_one_message_and_exit_code_2(command, tmp_path, monkeypatch
 @pytest.mark.slow
 def test_the_shipped_card_meets_other_rates_temperatures_and_amplitudes():
     # Sweeps alone: the records of what the card fails are on the page of compact models.
-    from ionsim.compact.card import load_card
-    from ionsim.compact.verify.cards import SHIPPED, held_out_records
+    from ionsim.compact.card import find_card, load_card
+    from ionsim.compact.verify.cards import held_out_records
 
-    records = held_out_records(load_card(SHIPPED / "vcm" / "card.json"), SHIPPED / "vcm" / "heldout")
+    path = find_card("vcm")
+    records = held_out_records(load_card(path), path.parent / "heldout")
     sweeps = [record for record in records if "RESET to" in record.name]
     assert len(sweeps) >= 8
     assert [record.name for record in sweeps if not record.passed] == []

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from circuit_tools import needs_compiler, needs_simulator, passed
 
-from ionsim.compact import tools, verify
+from ionsim.compact import verify
 from ionsim.compact.circuits import Waveform, single
 from ionsim.compact.families import PCM
 from ionsim.compact.frozen import frozen
@@ -14,19 +15,6 @@ from ionsim.materials.crystallisation import GST_225
 
 TRIAL = verify.TRIALS["pcm"]
 
-needs_compiler = pytest.mark.skipif(
-    not tools.have("openvaf"), reason="no Verilog-A compiler: pip install 'ionsim[circuit]'"
-)
-needs_simulator = pytest.mark.skipif(
-    not (tools.have("vacask") or tools.have("ngspice")),
-    reason="neither VACASK nor ngspice: pip install 'ionsim[circuit]'",
-)
-
-
-def passed(records):
-    failed = [record for record in records if record.passed is False]
-    assert records
-    assert not failed, failed
 
 
 def quantities(x, kelvin=300.0, age=0.897, volts=0.0, **changes):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from circuit_tools import needs_compiler, needs_ngspice, needs_simulator, needs_vacask, passed
 from scipy import constants
 
 from ionsim.compact import CompactError, tools, verify, verilog_a
@@ -21,21 +22,6 @@ from ionsim.compact.verify.equations import draw
 
 TRIAL = verify.TRIALS["vcm"]
 
-needs_compiler = pytest.mark.skipif(
-    not tools.have("openvaf"), reason="no Verilog-A compiler: pip install 'ionsim[circuit]'"
-)
-needs_vacask = pytest.mark.skipif(not tools.have("vacask"), reason="no VACASK: pip install 'ionsim[circuit]'")
-needs_ngspice = pytest.mark.skipif(not tools.have("ngspice"), reason="no ngspice on the PATH")
-needs_simulator = pytest.mark.skipif(
-    not (tools.have("vacask") or tools.have("ngspice")),
-    reason="neither VACASK nor ngspice: pip install 'ionsim[circuit]'",
-)
-
-
-def passed(records):
-    failed = [record for record in records if record.passed is False]
-    assert records
-    assert not failed, failed
 
 
 @needs_compiler

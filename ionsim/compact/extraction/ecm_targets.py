@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ionsim.analysis.switching import energy_J
 from ionsim.compact.description import Model
-from ionsim.compact.extraction.compare import at_voltages, crossing_s, energy_J, legs, part
+from ionsim.compact.extraction.compare import at_voltages, crossing_s, legs, part
 from ionsim.compact.extraction.protocol import ErrorRow, Measurement
 from ionsim.compact.extraction.replay import Replay
 from ionsim.compact.extraction.targets import CURRENT, ENERGY, TIME, VOLTAGE

@@ -15,7 +15,7 @@ Compared are currents of gate and channel, the time in which a step moves the co
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -269,14 +269,9 @@ class EcramExtraction:
             for item in self.free
             if item.name not in fixed
         ]
-        found = fit(Targets(targets), free, fixed, rounds=self.rounds)
-        names = tuple(item.name for item in free)
-        values = {
-            name: value for name, value in found.values.items() if name in {p.name for p in self.model.parameters}
-        }
-        return Fitted(
-            values, names, found.covariance, {item.name: item.scale for item in free}, found.condition, found.rms
-        )
+        found = fit(Targets(targets), free, fixed, rounds=self.rounds).fitted()
+        own = {parameter.name for parameter in self.model.parameters}
+        return replace(found, values={name: value for name, value in found.values.items() if name in own})
 
     def errors(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[ErrorRow]:
         """Currents of gate and channel, times and amplitudes of programming, energies; decades of time compared."""

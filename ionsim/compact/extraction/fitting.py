@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from ionsim.compact.description import CompactError
+from ionsim.compact.extraction.protocol import Fitted
 
 Floats = NDArray[np.float64]
 Residuals = Callable[[Mapping[str, float]], Floats]
 
 #: Step of the finite differences in the fitted scale: far above the integrator's errors (1e-5), far below curvature.
 DIFFERENCE = 3e-3
-
-#: Stands for the residual of a replay that failed, in units of the residuals.
-FAILED = 10.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,11 @@ class Found:
     def rms(self) -> float:
         """Root mean square of the residuals."""
         return float(np.sqrt(np.mean(self.residuals**2)))
+
+    def fitted(self) -> Fitted:
+        """The same as what an extraction returns."""
+        scale = {item.name: item.scale for item in self.free}
+        return Fitted(self.values, tuple(scale), self.covariance, scale, self.condition, self.rms)
 
 
 def fit(

@@ -243,11 +243,7 @@ class PcmExtraction:
         if not targets:
             raise CompactError("fit: no measurement of role 'fit'")
         free = [item for item in self.free if item.name not in fixed]
-        found = fit(Targets(targets), free, fixed, rounds=self.rounds)
-        names = tuple(item.name for item in free)
-        return Fitted(
-            found.values, names, found.covariance, {item.name: item.scale for item in free}, found.condition, found.rms
-        )
+        return fit(Targets(targets), free, fixed, rounds=self.rounds).fitted()
 
     def errors(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[ErrorRow]:
         """Currents, resistances, threshold voltages, times of crystallisation, energies."""

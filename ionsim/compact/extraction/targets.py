@@ -12,8 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ionsim.analysis.switching import energy_J
 from ionsim.compact.description import CompactError, Model
-from ionsim.compact.extraction.compare import at_voltages, crossing_s, energy_J, legs, log_current, part
+from ionsim.compact.extraction.compare import at_voltages, crossing_s, legs, log_current, part
 from ionsim.compact.extraction.protocol import Measurement
 from ionsim.compact.extraction.replay import Replay
 from ionsim.config.waveforms import Sequence as Pulses

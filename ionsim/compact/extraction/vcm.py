@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ionsim.analysis.switching import energy_J
 from ionsim.compact.benchmark import universal_metrics
 from ionsim.compact.card import Card
 from ionsim.compact.cardparts import Metric, PulseTrain, Retention
@@ -278,10 +279,7 @@ class VcmExtraction:
         if not targets:
             raise CompactError("fit: no sweep and no stress among the measurements; at least one sweep is needed")
         free = [item for item in self.free if item.name not in fixed]
-        found = fit(Targets(targets), free, fixed, rounds=60)
-        names = tuple(item.name for item in free)
-        return Fitted(found.values, names, found.covariance, {item.name: item.scale for item in free},
-                      found.condition, found.rms)  # fmt: skip
+        return fit(Targets(targets), free, fixed, rounds=60).fitted()
 
     def errors(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[ErrorRow]:
         """Item by item: currents, voltages, energies of sweeps; times and currents of stresses; decades covered."""
@@ -399,14 +397,6 @@ FORMING_V = 1.6
 EXTRACTION = VcmExtraction()
 
 
-def with_starts(extraction: VcmExtraction, values: Mapping[str, float]) -> VcmExtraction:
-    """The same with other starts of the fit, within its bounds."""
-    free = tuple(
-        replace(item, start=min(max(values[item.name], item.low), item.high)) if item.name in values else item
-        for item in extraction.free
-    )
-    return replace(extraction, free=free)
-
 
 def _cycle(device: Device) -> Sweep:
     drive = device.drive
@@ -449,7 +439,7 @@ def _sweep_rows(one: Measurement, series: Mapping[str, Floats]) -> list[ErrorRow
         if a is not None:
             error = float("nan") if b is None else b / a - 1
             rows.append(ErrorRow(f"V_{name}", condition, held, error, VOLTAGE, "relative", a, b))
-        spent = [compare.energy_J(compare.part(each, index)) for each in (one.series, series)]
+        spent = [energy_J(compare.part(each, index)) for each in (one.series, series)]
         rows.append(ErrorRow(f"energy of {name}", condition, held, spent[1] / spent[0] - 1, ENERGY, "relative", *spent))
     return rows
 

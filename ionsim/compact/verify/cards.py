@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-import ionsim.compact
-from ionsim.compact.card import Card, load_card
+from ionsim.compact.card import Card, load_card, shipped_cards
 from ionsim.compact.description import CompactError
 from ionsim.compact.verify import CHECKS, TRIALS, Trial
 from ionsim.compact.verify.exports import export_records as library_records
@@ -19,18 +18,15 @@ from ionsim.compact.verify.spread import spread_records
 from ionsim.errors import nearest
 from ionsim.verification.record import Record
 
-#: Where the cards are that ship, one folder a family.
-SHIPPED = Path(ionsim.compact.__file__).parent / "cards"
-
 
 def card_folders(folder: Path | None = None) -> list[Path]:
     """The folder given, or those of the cards that ship; raises CompactError without a card."""
-    found = [folder] if folder is not None else sorted(path.parent for path in SHIPPED.glob("*/card.json"))
+    found = [folder] if folder is not None else [path.parent for path in shipped_cards().values()]
     for place in found:
         if not (place / "card.json").is_file():
             raise CompactError(f"{place}: holds no card.json")
     if not found:
-        raise CompactError(f"{SHIPPED}: no card ships with this version")
+        raise CompactError("no card ships with this version")
     return found
 
 
