@@ -48,6 +48,10 @@ LORENZ = Float(constants.pi**2 / 3 * (constants.k / constants.e) ** 2)
 #: dome: a RESET goes up to some thousand.
 RISE_K = (-200, 10000)
 
+#: Least temperature of the core, in K: both thermal nodes of an iterate may be far below 0, and at a negative absolute
+#: temperature an exponential overflows, after which ngspice goes on with numbers that are none.
+LEAST_K = 50.0
+
 #: Temperatures between which kinetics are evaluated, in K: for iterates of Newton's method.
 KINETIC_K = (200, 2000)
 
@@ -206,7 +210,8 @@ PCM = Model(
         Quantity("temp_edge", _ambient + 2 * _q("rise_linear")
                  / (1 + sympy.sqrt(1 + 4 * _p["c_th"] * maximum(_q("rise_linear"), 0))), "K",
                  "temperature at the edge of the dome", spread=SPREAD_K),
-        Quantity("temp_core", _q("temp_edge") + clip(_rise_g, *RISE_K), "K", "temperature of the core of the dome",
+        Quantity("temp_core", maximum(_q("temp_edge") + clip(_rise_g, *RISE_K), Float(LEAST_K)), "K",
+                 "temperature of the core of the dome",
                  spread=SPREAD_K),
         Quantity("temp_front", clip(_q("temp_edge") + _p["mix_front"] * (_q("temp_core") - _q("temp_edge")),
                                     *KINETIC_K), "K", "temperature at which the front moves",
