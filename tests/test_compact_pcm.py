@@ -6,6 +6,7 @@ from circuit_tools import needs_compiler, needs_simulator, passed
 
 from ionsim.compact import verify
 from ionsim.compact.circuits import Waveform, single
+from ionsim.compact.extraction import pcm
 from ionsim.compact.families import PCM
 from ionsim.compact.frozen import frozen
 from ionsim.compact.numeric import equations
@@ -14,7 +15,6 @@ from ionsim.devices.relaxation import Relaxation
 from ionsim.materials.crystallisation import GST_225
 
 TRIAL = verify.TRIALS["pcm"]
-
 
 
 def quantities(x, kelvin=300.0, age=0.897, volts=0.0, **changes):
@@ -96,6 +96,25 @@ def test_half_selected_cells_keep_their_glass():
     out = frozen(PCM, [TRIAL.write_V / 2], 0.0, {"x_start": 0.6}, 300.0)
     assert abs(out.flows[0, 0]) < 2e-6
     assert abs(out.rates[0, 0]) < 1e-3
+
+
+def test_any_iterate_has_an_answer():
+    """Newton's method may pass through temperatures at and below 0 K."""
+    code = equations(PCM)
+    known = code.arguments(PCM.values(), 77.0)
+    for rise in (-76.0, -76.9, -77.0, -77.1, -80.0, -1e5):
+        assert np.isfinite(code.slopes(-0.5, -0.07, rise, -0.08, rise, -0.01, 0.0, *known)).all(), rise
+
+
+def test_a_time_of_crystallisation_is_half_the_way_to_rest():
+    stage = np.repeat([0.0, 1.0, 2.0, 3.0], 2)
+    time_s = np.array([1e-8, 5e-8, 6e-8, 1e-6, 1.1e-6, 1e-5, 1.1e-5, 1e-4])
+    level = np.array([1.7e-3, 9e-4, 1e-6, 1e-6, 1e-6, 1e-3, 1e-3, 1e-3])
+    series = {"time_s": time_s, "stage": stage, "conductance_S": level}
+    found = pcm.crystallised_s(series, 5e-8)
+    assert found == pytest.approx(np.sqrt((1.1e-6 - 5e-8) * (1e-5 - 5e-8)), rel=1e-9)
+    assert pcm.crystallised_s({**series, "conductance_S": np.where(time_s == 1e-4, 2e-3, level)}, 5e-8) is None
+    assert pcm.crystallised_s({**series, "conductance_S": np.full(8, 1e-3)}, 5e-8) is None
 
 
 @needs_compiler

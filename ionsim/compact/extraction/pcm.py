@@ -45,6 +45,9 @@ LOWEST_V = 0.02
 #: Current at which a ramp has switched, A: between 10 uA before and 300 uA after.
 SWITCHED_A = 2e-5
 
+#: Change of ln G over the last rest of a bake below which it is at its end, and the least rise over all of it.
+AT_REST, LEAST_RISE = 0.02, 0.1
+
 #: Radius that counts as an error of 1 where a melt is compared by its volume, m.
 RADIUS_M = 1e-9
 
@@ -92,6 +95,7 @@ class PulseTrain:
         series = measurement.series
         self._used = np.abs(series["voltage_V"]) > LOWEST_V
         self._radius = radius_m(measurement)
+        self._end_s = end_of_pulse_s(device)
         self._points = np.linspace(0, len(series["time_s"]) - 1, 12).astype(int)
 
     def replayed(self, values: Mapping[str, float]) -> dict[str, Floats]:
@@ -109,11 +113,15 @@ class PulseTrain:
         measured = self.measurement.series["current_A"][self._used]
         return np.asarray(np.log10(np.maximum(model["current_A"][self._used], 1e-15) / measured))
 
+    def times_s(self, model: Series) -> tuple[float | None, float | None]:
+        """Times of crystallisation of physics and model."""
+        return crystallised_s(self.measurement.series, self._end_s), crystallised_s(model, self._end_s)
+
     def residuals(self, values: Mapping[str, float]) -> Floats:
         """Errors over the limits of the error table; points of one run weigh as five."""
         measured, model = self.measurement.series, self.replayed(values)
         if self.measurement.kind == "bake":
-            true, own = crystallised_s(measured), crystallised_s(model)
+            true, own = self.times_s(model)
             if true is None:
                 return np.zeros(1)
             error = np.log10((model["time_s"][-1] if own is None else own) / true)
@@ -143,6 +151,12 @@ def radius_m(measurement: Measurement) -> Floats | None:
     return np.asarray(np.cbrt(1.5 / np.pi * film * np.maximum(1 - share, 0.0)))
 
 
+def end_of_pulse_s(device: PcmDevice) -> float:
+    """When the trailing edge of the first pulse has ended, s."""
+    first = device.drive.pulses[0]  # type: ignore[union-attr]
+    return float(first.rise_s + first.width_s + first.fall_s)
+
+
 def threshold_V(series: Series) -> float | None:
     """Voltage at which the second pulse, a ramp, crosses ``SWITCHED_A``, by a line in log I; None where none does."""
     rows = series["stage"].astype(int) == 1
@@ -155,19 +169,22 @@ def threshold_V(series: Series) -> float | None:
     return float(volts[k - 1] + (np.log(SWITCHED_A) - low) / (high - low) * (volts[k] - volts[k - 1]))
 
 
-def crystallised_s(series: Series) -> float | None:
-    """Time from the end of the first pulse's plateau until the conductance at rest has gone half way to the crystal's,
-    on a logarithmic scale; None where it does not, or has before the first read."""
-    rest = series["stage"].astype(int) >= 1
-    time_s, level = series["time_s"][rest], np.log(series["conductance_S"][rest])
-    begin = series["time_s"][~rest][-1]
-    middle = 0.5 * (level.min() + np.log(series["conductance_S"][0]))
-    beyond = level > middle
-    if not beyond.any() or beyond[0]:
+def crystallised_s(series: Series, since_s: float) -> float | None:
+    """Time after ``since_s`` at which the conductance at rest is half way to the crystal's on a logarithmic scale.
+
+    Half way between its lowest value after ``since_s`` and its last one, which must have come to rest (``AT_REST``): a
+    run that ends too early has no such time (None), nor has one that begins beyond it.
+    """
+    rest = series["time_s"] > since_s * (1 + 1e-9)
+    time_s, stage = series["time_s"][rest] - since_s, series["stage"][rest]
+    level = np.log(series["conductance_S"][rest])
+    lowest, last, before = level.min(), level[-1], level[stage == stage[-1]][0]
+    middle = 0.5 * (lowest + last)
+    if abs(last - before) > AT_REST or last - lowest < LEAST_RISE or level[0] > middle:
         return None
-    k = int(np.argmax(beyond))
+    k = int(np.argmax(level > middle))
     part = (middle - level[k - 1]) / (level[k] - level[k - 1])
-    low, high = np.log(time_s[k - 1 : k + 1] - begin + 1e-10)
+    low, high = np.log(time_s[k - 1 : k + 1])
     return float(np.exp(low + part * (high - low)))
 
 
@@ -248,14 +265,17 @@ class PcmExtraction:
     def errors(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[ErrorRow]:
         """Currents, resistances, threshold voltages, times of crystallisation, energies."""
         rows: list[ErrorRow] = []
+        bakes: dict[tuple[float, str], list[tuple[str, float | None, float | None]]] = {}
         for target in self.targets(measured, ("fit", "held_out")):
             assert isinstance(target, PulseTrain)
-            rows += _rows(target, target.replayed(fitted.values))
-        times = [t for _, held, t, _ in self.switching_times(fitted, measured) if held]
-        if len(times) > 1:
-            decades = float(np.log10(max(times) / min(times)))
-            rows.append(ErrorRow("decades of crystallisation time", "held-out bakes", True, decades, None, "decades"))
-        return rows
+            one, model = target.measurement, target.replayed(fitted.values)
+            if one.kind == "bake":
+                bakes.setdefault((one.ambient_K, one.role), []).append((one.name, *target.times_s(model)))
+            else:
+                rows += _rows(target, model)
+        for (_, role), times in sorted(bakes.items()):
+            rows += _bake_rows(role == "held_out", times)
+        return [*rows, *_decades(rows)]
 
     def switching_times(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[tuple[str, bool, float, float]]:
         """Name, held out, time of crystallisation of the physics and of the model (s) of each bake."""
@@ -264,7 +284,7 @@ class PcmExtraction:
             assert isinstance(target, PulseTrain)
             one = target.measurement
             if one.kind == "bake":
-                true, own = crystallised_s(one.series), crystallised_s(target.replayed(fitted.values))
+                true, own = target.times_s(target.replayed(fitted.values))
                 if true is not None and own is not None:
                     found.append((one.name, one.role == "held_out", true, own))
         return found
@@ -293,14 +313,6 @@ def _rows(target: PulseTrain, model: Series) -> list[ErrorRow]:
     errors = target.current_errors(model)
     rms = float(np.sqrt(np.mean(errors**2)))
     rows = [ErrorRow("rms log10 I", where, held, rms, CURRENT, "decades")]
-    if one.kind == "bake":
-        # while it crystallises a shift of the time within its limit would be an error of the current as large as any
-        rows = []
-        true, own = crystallised_s(measured), crystallised_s(model)
-        if true is not None:
-            error = np.nan if own is None else float(np.log10(own / true))
-            rows.append(ErrorRow("time of crystallisation", where, held, error, TIME, "decades", true, own))
-        return rows
     if one.kind in ("reset", "set"):
         ohm = [float(series["device_V"][-1] / series["current_A"][-1]) for series in (measured, model)]
         rows.append(ErrorRow("log10 R after it", where, held, float(np.log10(ohm[1] / ohm[0])), None, "decades", *ohm))
@@ -312,6 +324,34 @@ def _rows(target: PulseTrain, model: Series) -> list[ErrorRow]:
     joule = energy_J(measured), energy_J(model)
     rows.append(ErrorRow("energy", where, held, joule[1] / joule[0] - 1, ENERGY, "relative", *joule))
     return rows
+
+
+def _bake_rows(held: bool, times: Sequence[tuple[str, float | None, float | None]]) -> list[ErrorRow]:
+    """The median time of all seeds of a bake, and how far they scatter.
+
+    Currents are not compared: while a cell crystallises a shift of the time within its limit is an error of the current
+    as large as any.
+    """
+    found = [(true, own) for _, true, own in times if true is not None]
+    if not found:
+        return []
+    where = times[0][0].partition("_seed")[0] + (f", median of {len(found)} seeds" if len(found) > 1 else "")
+    true, own = float(np.median([true for true, _ in found])), found[0][1]  # the model's are all the same
+    error = np.nan if own is None else float(np.log10(own / true))
+    rows = [ErrorRow("time of crystallisation", where, held, error, TIME, "decades", true, own)]
+    if len(found) > 1:
+        scatter = float(np.std(np.log10([true for true, _ in found]), ddof=1))
+        rows.append(ErrorRow("scatter of that time between seeds", where, held, scatter, None, "decades"))
+    return rows
+
+
+def _decades(rows: Sequence[ErrorRow]) -> list[ErrorRow]:
+    """Over how many decades times of held-out bakes go."""
+    times = [row.measured for row in rows if row.check == "time of crystallisation" and row.held_out and row.measured]
+    if len(times) < 2:
+        return []
+    decades = float(np.log10(max(times) / min(times)))
+    return [ErrorRow("decades of crystallisation time", "held-out bakes", True, decades, None, "decades")]
 
 
 EXTRACTION = PcmExtraction()

@@ -74,7 +74,7 @@ _FIT = "fitted: runs of gst_mushroom"
 _NAMES = """
     x_start age_start r_max rs k_c r_heater corner r_cover w_cover l_shell rho_g f_field l_field
     c_cover n_cover e_a e_low hop s_liquid width_m t_ref age_ref nu_relax e_relax shift age_0 tau_young width_f
-    g_th b_th c_th cap_t cap_g r_core share wf mix_front melt nuclei pw
+    g_th b_th c_th cap_t cap_g n_core r_core share wf mix_front melt nuclei pw
     t_melt t_glass frag eta_hot t_frozen e_frozen latent v_mono jump gamma_i wetting flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
@@ -171,6 +171,8 @@ PCM = Model(
         Parameter("c_th", "1/K", 0.000443, "rise of thermal conductance with the rise of temperature", _FIT, low=0),
         Parameter("cap_t", "J/K", 3.71e-16, "heat capacity of heater and surroundings", _FIT, low=0),
         Parameter("cap_g", "J/K", 5.16e-17, "heat capacity of the core of the glass", _FIT, low=0),
+        Parameter("n_core", "1", 2.0, "exponent of that heat capacity in the radius",
+                  "chosen: heat takes the square of a distance", low=0, high=4),
         _positive("r_core", "K/W", 5.34e+06, "thermal resistance from the core of the glass to its edge", _FIT),
         Parameter("share", "1", 0.0652, "share of the heat of heater and crystal that goes through the core", _FIT,
                   low=0, high=1),
@@ -210,7 +212,7 @@ PCM = Model(
         Quantity("temp_edge", _ambient + 2 * _q("rise_linear")
                  / (1 + sympy.sqrt(1 + 4 * _p["c_th"] * maximum(_q("rise_linear"), 0))), "K",
                  "temperature at the edge of the dome", spread=SPREAD_K),
-        Quantity("temp_core", maximum(_q("temp_edge") + clip(_rise_g, *RISE_K), Float(LEAST_K)), "K",
+        Quantity("temp_core", maximum(_ambient + clip(_rise_g, *RISE_K), Float(LEAST_K)), "K",
                  "temperature of the core of the dome",
                  spread=SPREAD_K),
         Quantity("temp_front", clip(_q("temp_edge") + _p["mix_front"] * (_q("temp_core") - _q("temp_edge")),
@@ -236,6 +238,8 @@ PCM = Model(
         Quantity("p_glass", _q("i_glass") * _v, "W", "heat of the glass"),
         Quantity("g_core", 1 / _p["r_core"] + _p["wf"] * LORENZ * _q("temp_core") * _q("g_glass"), "W/K",
                  "thermal conductance of the core", shown=False),
+        Quantity("pace", power(_p["r_cover"] / _q("r_eff"), _p["n_core"]), "1",
+                 "heat capacity of the core of a dome that just covers the heater over that of this one", shown=False),
         Quantity("cooling", (_p["t_melt"] - _q("temp_front")) / _p["t_melt"], "1", "undercooling", shown=False),
         Quantity("speed", 4 * _kt_front / (3 * math.pi * _p["jump"] ** 2) * exp(-_ln_eta)
                  * (1 - exp(-_drive_over_kt(_q("cooling")))), "m/s", "growth velocity of a plane front"),
@@ -256,8 +260,9 @@ PCM = Model(
         Flow("ni", "be", _q("i_glass")),
         Flow("t", None, _rise_t * _p["g_th"], capacitance=_p["cap_t"]),
         Flow("t", None, -_q("p_series") - _q("p_glass")),
-        Flow("tg", None, _rise_g * _q("g_core")),
-        Flow("tg", None, -_q("p_glass") - _p["share"] * _q("p_series"), capacitance=_p["cap_g"]),
+        # over the ratio of the heat capacities of this dome and of the one that just covers the heater
+        Flow("tg", None, _q("pace") * (_rise_g + _ambient - _q("temp_edge")) * _q("g_core")),
+        Flow("tg", None, -_q("pace") * (_q("p_glass") + _p["share"] * _q("p_series")), capacitance=_p["cap_g"]),
     ),
     states=(
         State("x", _p["x_start"], _q("x_rate"), "radius of the dome over its largest", low=0, high=1),

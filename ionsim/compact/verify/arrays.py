@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
@@ -71,7 +71,7 @@ def written_crossbar(
 
 
 def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
-    """States and line currents of a small array against the reference; the wall time of a large one in VACASK.
+    """States and line currents of a small array against the reference; the processor time of a large one in VACASK.
 
     B-sources have no record of gated cells: with seven states in one expression a point takes 10 ms a cell.
     """
@@ -110,10 +110,13 @@ def crossbar_records(trial: Trial, n: int = 4, large: int = 32) -> list[Record]:
         circuit, stop, _ = written_crossbar(trial, large)
         record = (f"c_1_2.{state}", f"c_1_1.{state}")
         tolerance = 1e-4 if trial.gated else 1e-5  # of gated cells states are within 2e-6 of those at 1e-5
-        begin = time.perf_counter()
+        begin = os.times()
         run_vacask(circuit, Transient(stop, width / 50, width * 1e-5, tolerance, record=record))
-        wall = time.perf_counter() - begin
-        records.append(Record.below(f"{family}: VACASK, {large} x {large} crossbar written and read", wall, 5.0, "s"))
+        took = os.times()
+        # on a machine that others use the wall time is theirs; the simulator has one thread
+        busy = took.children_user + took.children_system - begin.children_user - begin.children_system
+        label = f"{family}: VACASK, {large} x {large} crossbar written and read, processor time"
+        records.append(Record.below(label, busy or took.elapsed - begin.elapsed, 5.0, "s"))  # Windows counts no children
     return records
 
 
