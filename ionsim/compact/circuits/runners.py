@@ -94,7 +94,10 @@ def _ngspice(circuit: Circuit, analysis: Transient | Steady, folder: Path, osdi:
 
 def _run(command: list[str], folder: Path, result: str, failure: str) -> None:
     (folder / result).unlink(missing_ok=True)
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    except subprocess.TimeoutExpired as error:
+        raise CompactError(f"{Path(command[0]).name} took more than {LIMIT_S:g} s") from error
     said = done.stdout + done.stderr
     if done.returncode or not (folder / result).is_file() or re.search(failure, said, flags=re.IGNORECASE):
         raise CompactError(f"{Path(command[0]).name} failed (code {done.returncode}):\n{said.strip()[-2000:]}")

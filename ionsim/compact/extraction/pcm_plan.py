@@ -23,7 +23,7 @@ _BAKES = {550: (1e-7, 1e-4), 500: (1e-5, 3e-2), 450: (1e-2, 20.0),
           462: (3e-3, 0.1), 487: (1e-4, 3e-3), 512: (5e-6, 1.6e-4), 537: (2.3e-7, 7e-6)}  # fmt: skip
 
 #: How many seeds a bake has, where that is more than one: nuclei scatter its time, by 0.4 decades at 475 K.
-_SEEDS = {475: 3, 550: 3}
+_SEEDS = {475: 3, 537: 2, 550: 3}
 
 #: Factor from one rest of a bake to the next.
 _GROWTH = 1.35
