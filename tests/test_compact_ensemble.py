@@ -18,7 +18,8 @@ from ionsim.compact.extraction.cycles import (
     write_ensemble,
 )
 from ionsim.compact.extraction.matching import Wanted, matched, scores
-from ionsim.compact.extraction.spread import spread_of, switching_pairs
+from ionsim.compact.extraction.spread import spread_of
+from ionsim.compact.extraction.universal import switching_pairs
 from ionsim.compact.families import VCM
 from ionsim.compact.statistics import Effects, estimate
 from ionsim.config import load

@@ -133,7 +133,7 @@ def cycles(series: Mapping[str, Floats], stages: Sequence[str], read_V: float, p
         if pulsed:
             pending[way] = np.nan, float(part["conductance_S"][-1])
         elif way == "reset":
-            volts = reset_voltage(part)
+            volts = reset_voltage(_until_open(part))
             pending[way] = np.nan if volts is None else _at_top(part, volts), _read(part, read_V)
         else:
             volts = switching_voltage(part)
@@ -256,6 +256,19 @@ def read_ensemble(path: Path) -> Ensemble:
     text = path.with_suffix(".toml")
     toml = text.read_text(encoding="utf-8") if text.is_file() else ""
     return Ensemble(names.pop(), rows, numbers[:, 0], numbers[:, 1], toml)
+
+
+def _until_open(part: Mapping[str, Floats]) -> dict[str, Floats]:
+    """A RESET with the current left out where the cell is open on the way out, below the middle of ln G: there the
+    current grows with the voltage again, and may pass the one at which the cell opened."""
+    out = int(np.argmax(np.abs(part["voltage_V"]))) + 1
+    conductance = np.abs(part["conductance_S"])
+    middle = np.sqrt(conductance[:out].max() * max(conductance[-1], 1e-30))
+    opened = np.flatnonzero(conductance[:out] < middle)
+    current = np.array(part["current_A"], dtype=float)
+    if len(opened):
+        current[opened[0] : out] = 0.0
+    return {**part, "current_A": current}
 
 
 def _at_crossing(part: Mapping[str, Floats], recorded_V: float) -> float:

@@ -2,13 +2,11 @@
 
 A run is a device, a RESET with the SET after it a cycle (``ionsim.compact.extraction.cycles``). The spread of what they
 show, cycle within device, becomes a spread of the fitted parameters with which the model shows as much
-(``ionsim.compact.extraction.matching``); the parameters are not those of single cycles. Universal metrics of a card are
-put together here too.
+(``ionsim.compact.extraction.matching``); the parameters are not those of single cycles.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,16 +14,15 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from ionsim.compact.benchmark import train_ends, universal_metrics
 from ionsim.compact.card import Card, make_card
-from ionsim.compact.cardparts import Intervals, Metric, PulseTrain, Retention, Statistics
+from ionsim.compact.cardparts import Intervals, Metric, Statistics
 from ionsim.compact.description import CompactError
 from ionsim.compact.exports.circuits import within
 from ionsim.compact.extraction.cycles import KINDS, OBSERVED, CycleModel, Ensemble, latent, moved, observe
 from ionsim.compact.extraction.matching import Matched, Wanted, correlation, matched
 from ionsim.compact.extraction.protocol import Measurement
+from ionsim.compact.extraction.universal import SCATTER, universal
 from ionsim.compact.statistics import Effects, fit_statistics
-from ionsim.compact.verify.trial import TRIALS
 from ionsim.config import Device
 
 Floats = NDArray[np.float64]
@@ -42,7 +39,7 @@ HELD = ("ea_rest", "x_rest")
 _APART = 0.3
 
 #: Cycles that must have been found for statistics.
-_ENOUGH = 3
+ENOUGH = 3
 
 
 def varying(card: Card) -> dict[str, float]:
@@ -69,7 +66,7 @@ def spread_of(
     (that of a lattice for a model of the continuum, say).
     """
     count = int(ensemble.whole.sum())
-    if count < _ENOUGH:
+    if count < ENOUGH:
         return None, None, (f"spread: {count} cycles that switched",)
     seeds = ensemble.seeds[ensemble.whole]
     said = f"{len(np.unique(seeds))} devices of {ensemble.device}, {count} of {len(ensemble.rows)} cycles"
@@ -182,9 +179,9 @@ def with_spread(card: Card, ensemble: Ensemble, about_own: bool = True) -> tuple
     model = CycleModel(compact, driven_as(card, ensemble.toml), compact.values(), ensemble.names)
     statistics, observed, notes = spread_of(ensemble, model, varying(card), about_own)
     own = moved(ensemble, model({})) if about_own else ensemble
-    found = metrics([], card.pulses, card.retention, ensemble=own)
-    kept = {name: item for name, item in card.benchmark.items() if name not in found or found[name].value is None}
-    changes = {"statistics": statistics, "observed": observed, "benchmark": found | kept}
+    found = universal(card, ensemble=own)
+    benchmark = _filled(card.benchmark, found) | {name: found[name] for name in SCATTER if name in found}
+    changes = {"statistics": statistics, "observed": observed, "benchmark": benchmark}
     return make_card(card.model_dump(mode="json") | changes), notes
 
 
@@ -199,67 +196,17 @@ def complete(card: Card, measured: Sequence[Measurement], times: Sequence[tuple[
         device = next(one.device for one in measured if one.role == "spread")
         model = CycleModel(card.compact_model(), device, card.values(), ensemble.names)
         changes["statistics"], changes["observed"], _ = spread_of(ensemble, model, varying(card))
-    if not card.benchmark:
-        trial = TRIALS.get(card.family)
-        gated = trial is not None and trial.gated
-        changes["benchmark"] = metrics(measured, card.pulses, card.retention, switching_pairs(times), gated)
+    changes["benchmark"] = _filled(card.benchmark, universal(card, measured, times))
     return make_card(card.model_dump(mode="json") | changes, f"card {card.name}")
 
 
-def switching_pairs(times: Sequence[tuple[str, bool, float, float]]) -> list[tuple[float, float]]:
-    """Voltage and time of the physics, of names such as ``set_1.30V_300K``: at the lowest ambient, of the sign that has
-    more of them."""
-    found: dict[tuple[float, bool], list[tuple[float, float]]] = {}
-    for name, _, physics_s, _ in times:
-        volts, kelvin = re.search(r"_(-?[\d.]+)V", name), re.search(r"_([\d.]+)K", name)
-        if volts and kelvin and physics_s > 0:
-            opens = name.startswith("reset")
-            found.setdefault((float(kelvin.group(1)), opens or volts.group(1).startswith("-")), []).append(
-                (float(volts.group(1)), physics_s)
-            )
-    if not found:
-        return []
-    coldest = min(kelvin for kelvin, _ in found)
-    groups = sorted((pairs for (kelvin, _), pairs in found.items() if kelvin == coldest), key=lambda pairs: -len(pairs))
-    return sorted(groups[0])
-
-
-def metrics(
-    measured: Sequence[Measurement],
-    trains: Sequence[PulseTrain] = (),
-    retention: Sequence[Retention] = (),
-    switching: Sequence[tuple[float, float]] = (),
-    gated: bool = False,
-    ensemble: Ensemble | None = None,
-) -> dict[str, Metric]:
-    """Universal metrics: states of the ensemble's cycles, else of the slowest sweep at the lowest ambient, else ends of
-    trains; empty without any.
-
-    The write voltage is the larger one of SET and RESET, medians; the pulse is that of the trains. ``gated``: the
-    voltage over the channel is that of a read, and its current writes nothing.
-    """
-    found_in = ensemble or observe(measured)
-    if not found_in.whole.any():
-        sweeps = [one for one in measured if one.role == "fit" and one.device.drive.kind == "sweep"]
-        sweeps.sort(key=lambda one: (one.ambient_K, one.device.drive.ramp_rate_V_per_s))  # type: ignore[union-attr]
-        found_in = observe(sweeps[:1], "fit")
-    rows, seeds, whole = found_in.rows, found_in.seeds, found_in.whole
-    width_s = trains[0].width_s if trains else None
-    if whole.any():
-        column = {name: rows[whole, k] for k, name in enumerate(OBSERVED)}
-        medians = [np.median(np.abs(column[name])) for name in ("v_set_V", "v_reset_V") if name in found_in.names]
-        write_V = float(max(medians)) if medians else max((abs(train.amplitude) for train in trains), default=None)
-        on, off, devices = column["g_on_S"], column["g_off_S"], seeds[whole]
-    elif trains:
-        on, off, devices = train_ends(trains)
-        if gated:
-            found = universal_metrics(on, off, devices, abs(trains[0].read_V), width_s, trains, retention, switching)
-            why = "the channel's current does not write: what counts is the energy of a pulse at the gate"
-            return found | {"E_action_J": Metric(value=None, unit="J", note=why)}
-        volts = [abs(train.amplitude) for train in trains if train.amplitude_unit == "V"]
-        if not volts:
-            return universal_metrics(on, off, devices, None, width_s, trains, retention, switching)
-        write_V = max(volts)
-    else:
-        return {}
-    return universal_metrics(on, off, devices, write_V, width_s, trains, retention, switching)
+def _filled(known: Mapping[str, Metric], found: Mapping[str, Metric]) -> dict[str, Metric]:
+    """What is known, and for the rest what was found, or why there is none; an activation energy whose interval holds
+    zero is not known."""
+    told = {
+        name: item
+        for name, item in known.items()
+        if item.value is not None
+        and not (name == "retention_ea_eV" and item.interval is not None and item.interval[0] < 0 < item.interval[1])
+    }
+    return {**known, **found, **told}
