@@ -44,6 +44,9 @@ _AT_LIMIT = 2.0 ** (-1.0 / LIMITER)
 #: Stages, or pulses, of an ensemble that a model is driven through.
 _DRIVEN = ("forming", "reset", "set", "reset_2", "set_2")
 
+#: Voltage below which a replay's conductance says nothing, V.
+_PINCHED_V = 1e-4
+
 _HEAD = ("device", "seed", "cycle", *OBSERVED)
 
 
@@ -128,7 +131,9 @@ def cycles(series: Mapping[str, Floats], stages: Sequence[str], read_V: float, p
         if len(part["voltage_V"]) < 2 or way not in ("reset", "set"):
             continue
         conductance = part["conductance_S"]
-        known = np.isfinite(conductance)  # a replay has none at 0 V
+        known = np.isfinite(conductance)
+        if "crossing_s" in part:  # a replay's is none at 0 V, or a quotient of rounding
+            known &= np.abs(part["voltage_V"]) > _PINCHED_V
         part["conductance_S"] = np.interp(part["time_s"], part["time_s"][known], conductance[known])
         if pulsed:
             pending[way] = np.nan, float(part["conductance_S"][-1])

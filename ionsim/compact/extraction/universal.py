@@ -132,7 +132,10 @@ def _of_loops(measured: Sequence[Measurement]) -> _States | None:
     if not loops:
         return None
     first = min(item[:2] for item in loops)
-    on, off, seeds, volts = [], [], [], []
+    on: list[float] = []
+    off: list[float] = []
+    seeds: list[int] = []
+    volts: list[float] = []
     for one in (item[2] for item in loops if item[:2] == first):
         cycle = observe([one], one.role)
         if cycle.whole.any() and {"g_on_S", "g_off_S"} <= set(cycle.names):

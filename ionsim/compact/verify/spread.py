@@ -8,13 +8,15 @@ runs in VACASK, where that is installed, and each cell's current is held against
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from ionsim.compact import tools
 from ionsim.compact.card import Card
@@ -24,6 +26,7 @@ from ionsim.compact.description import CompactError
 from ionsim.compact.exports.circuits import decks, drawn_cells
 from ionsim.compact.extraction.cycles import OBSERVED, CycleModel
 from ionsim.compact.extraction.spread import driven_as
+from ionsim.compact.extraction.traces import read_traces
 from ionsim.compact.reference import Network
 from ionsim.compact.statistics import estimate
 from ionsim.compact.verify.simulators import SWEEP_LIMITS
@@ -38,6 +41,9 @@ N_DEVICES, N_CYCLES, SEED = 100, 3, 1
 
 #: Share of the cycles that must switch for the rest to be compared.
 LEAST_SWITCHED = 0.9
+
+#: Cells that show the scatter of virgin cells.
+N_SCATTER = 40
 
 #: A standard deviation below this share of the mean is rounding, not spread.
 _NO_SPREAD = 1e-6
@@ -57,8 +63,10 @@ def spread_records(
 
     ``folder``: of the card, with the drive of its ensemble beside it.
     """
-    if card.statistics is None or card.observed is None or card.device is None:
+    if card.statistics is None or card.device is None:
         return []
+    if card.observed is None:
+        return [] if folder is None else scatter_records(card, folder / "heldout")
     names = [name for name in card.observed.names if name in OBSERVED]
     if not names:
         return []
@@ -86,6 +94,61 @@ def spread_records(
             label = f"{card.name}: {scale}, {what}; physics {pair[0]:.4g} to {pair[1]:.4g}"
             records.append(Record(label, value, "", None, bool(pair[0] <= value <= pair[1])))
     return records + vacask_records(card)
+
+
+def scatter_records(card: Card, folder: Path, n_cells: int = N_SCATTER) -> list[Record]:
+    """Scatter of held-out seeds under the same drive against that of drawn cells: ln of SET times, voltages of SET.
+
+    For a card whose spread is that of virgin cells: deviations of seeds from their own means, all drives together, with
+    the interval of chi squared; the same of the cells, each drive weighted as in the physics.
+    """
+    from ionsim.compact.extraction.extract import extraction_of
+
+    cells = [cell for _, cell in drawn_cells(card, n_cells, 1, SEED)]
+    pooled: dict[str, list[tuple[int, float, float]]] = {}
+    for target in extraction_of(card.family).targets(read_traces(folder)) if folder.is_dir() else []:
+        read = _reader(target)
+        if read is None:
+            continue
+        name, of_run, of_series = read
+        seen = np.array([value for one in target.runs if (value := of_run(one)) is not None])
+        if len(seen) < 2:
+            continue
+        shown = [of_series(target.replayed({**card.values(), **cell})) for cell in cells]
+        drawn = np.array([value for value in shown if value is not None])
+        if len(drawn) > LEAST_SWITCHED * n_cells:
+            pooled.setdefault(name, []).append((len(seen) - 1, float(seen.var(ddof=1)), float(drawn.var(ddof=1))))
+    records = []
+    for name, parts in pooled.items():
+        freedom = sum(part[0] for part in parts)
+        seen, drawn = (np.sqrt(sum(part[0] * part[k] for part in parts) / freedom) for k in (1, 2))
+        low, high = seen * np.sqrt(freedom / stats.chi2.ppf([0.975, 0.025], freedom))
+        label = (f"{card.name}: {name}, between cells; physics {low:.4g} to {high:.4g} ({freedom + len(parts)} runs, "
+                 f"{len(parts)} drives)")  # fmt: skip
+        records.append(Record(label, float(drawn), "", None, bool(low <= drawn <= high)))
+    return records
+
+
+def _reader(target: Any) -> tuple[str, Callable[[Any], float | None], Callable[[Any], float | None]] | None:
+    """What is read of a target's runs, and of a replay: its name, and both ways to read; None for other targets."""
+    if hasattr(target, "times_s") and hasattr(target, "switched_s") and hasattr(target, "level_A"):
+        from ionsim.compact.extraction.ecm_targets import crossing_s
+
+        def log(time_s: float | None) -> float | None:
+            return None if time_s is None else float(np.log(time_s))
+
+        return (
+            "ln of SET time",
+            lambda one: log(crossing_s(one.series, target.level_A)),
+            lambda series: log(target.switched_s(series)),
+        )
+    if hasattr(target, "voltages"):
+        return (
+            "V_set",
+            lambda one: float(target.voltages(one.series)[0]),
+            lambda series: float(target.voltages(series)[0]),
+        )
+    return None
 
 
 def vacask_records(card: Card, n_cells: int = _IN_VACASK) -> list[Record]:
