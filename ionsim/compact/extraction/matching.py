@@ -46,7 +46,7 @@ BLUR = 0.25
 _LEAST_PART = 0.05
 
 #: Share of drawn cells that must be shown.
-_SHOWN = 0.95
+_SHOWN = 0.93
 
 #: Power of a ratio of deviations that a correction takes: heavy tails answer more than in proportion.
 _STRETCH = 0.6

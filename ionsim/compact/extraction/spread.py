@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 #: Relative change of a parameter that counts as one, by its unit; chosen: what would not astonish between two cells of
 #: one wafer. Of changes that do the same the smallest in these scales is taken.
-SCALES, _SCALE = {"eV": 0.01, "K/W": 0.3, "A": 0.3, "1/s": 0.3}, 0.1
+SCALES, _SCALE = {"eV": 0.01, "K/W": 0.3, "1/s": 0.3}, 0.1
 
 #: Fitted parameters that tell retention, and do not vary: what empties or fills a cell by heat alone also decides
 #: whether its SET runs away at all (with less of it some cells of a card stop at 0.9 of their compliance).
