@@ -38,6 +38,39 @@ def test_held_out_physics_is_met_but_for_what_the_page_names(folder):
     assert len(failed) <= failing, failed
 
 
+#: Cards with a spread, least number of figures that are compared, and how many may fail: those that the page names.
+SPREADS = {"vcm": (13, 1), "ecm": (2, 1)}
+
+
+def test_cards_with_a_spread_say_what_it_is_of():
+    card = load_card(FOLDERS[[folder.name for folder in FOLDERS].index("vcm")] / "card.json")
+    assert card.statistics is not None
+    assert "hfo2_ti_bipolar" in card.statistics.origin
+    assert card.statistics.n_devices >= 10
+    assert set(card.observed.names) == {"v_reset_V", "g_off_S", "v_set_V", "g_on_S"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_universal_metric_is_there_or_says_why_not(folder):
+    metrics = load_card(folder / "card.json").benchmark
+    assert set(metrics) >= {
+        "E_action_J", "E_fire_J", "E_spike_J", "P_standby_W", "stochasticity", "nonlinearity_up", "nonlinearity_down",
+        "asymmetry", "n_states", "cycle_sd_ln_g_on", "device_sd_ln_g_on", "retention_ea_eV", "switching_decades_per_V",
+    }  # fmt: skip
+    for name, metric in metrics.items():
+        assert metric.value is not None or metric.note, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", [item for item in FOLDERS if item.name in SPREADS], ids=lambda folder: folder.name)
+def test_drawn_cells_scatter_as_the_physics_but_for_what_the_page_names(folder):
+    (records,) = cards.verify_card(folder, ["spread"]).values()
+    least, failing = SPREADS[folder.name]
+    assert len(records) >= least
+    failed = [record for record in records if record.passed is False]
+    assert len(failed) <= failing, failed
+
+
 def test_a_check_that_breaks_off_is_a_failed_record():
     def broken():
         raise CompactError("simulation(s) aborted")

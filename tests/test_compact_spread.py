@@ -41,13 +41,14 @@ def test_spreads_of_exported_cells_lie_in_the_intervals_of_their_ensemble() -> N
     truth, other = (1.35, 3.3e-4, 0.01), (1.37, 3.3e-4, 0.01)
     names = list(OBSERVED)
     groups = np.repeat(np.arange(15), 6)
+    device = load("hfo2_continuum")
     inside = []
     for seed in range(2):
-        rows = simulated(card(truth), names, 15, 6, seed=200 + seed).reshape(-1, 4)
+        rows = simulated(card(truth), device, names, 15, 6, seed=200 + seed).reshape(-1, 4)
         observed = fit_statistics(names, ["V", "V", "S", "S"], rows, groups, resamples=200)
-        inside += [record.passed for record in spread_records(card(truth, observed), 50, 3)]
+        inside += [record.passed for record in spread_records(card(truth, observed), None, 50, 3)]
     assert np.mean(inside) > 0.8
-    wrong = {record.name.split(";")[0]: record.passed for record in spread_records(card(other, observed), 50, 3)}
+    wrong = {record.name.split(";")[0]: record.passed for record in spread_records(card(other, observed), None, 50, 3)}
     assert not next(passed for name, passed in wrong.items() if "v_set_V, mean" in name)
 
 

@@ -38,6 +38,9 @@ Floats = NDArray[np.float64]
 #: Trains in a direction from which their scatter counts as the noise of a level.
 _ENOUGH_TRAINS = 3
 
+#: Devices from which their scatter is told.
+_ENOUGH_DEVICES = 3
+
 #: Share of ln(G_on/G_off) that ln G may move before a state counts as lost; chosen.
 LOST = 0.1
 
@@ -162,10 +165,10 @@ def _spreads(on: Floats, off: Floats, groups: NDArray[np.generic], resamples: in
         fitted = fit_statistics(["ln_g_on", "ln_g_off"], ["1", "1"], np.log(np.column_stack([on, off])), groups,
                                 resamples, seed)  # fmt: skip
     for index, name in enumerate(("ln_g_on", "ln_g_off")):
-        for level, seen in (("cycle", several), ("device", n_devices > 1)):
+        for level, seen in (("cycle", several), ("device", n_devices >= _ENOUGH_DEVICES)):
             key = f"{level}_sd_{name}"
             if fitted is None or not seen or fitted.marginals[name].kind == "empirical":
-                why = "one cycle a device" if level == "cycle" else "one device"
+                why = "one cycle a device" if level == "cycle" else f"{n_devices} devices; three are needed"
                 if fitted is not None and seen:
                     why = "not normal even as ln G: see the statistics of the card"
                 out[key] = Metric(value=None, unit="1", note=why)

@@ -112,6 +112,7 @@ class Statistics(Section):
     cycles: tuple[int, ...] = setting(..., "number of cycles seen by device", min_length=1)
     intervals: Table[Intervals] = setting(..., "bootstrap intervals by name")
     telegraph: Telegraph | None = setting(None, "random telegraph noise, where it was found")
+    origin: str = setting("", "of which devices and cycles it is")
 
     @property
     def n_devices(self) -> int:

@@ -17,8 +17,9 @@ distribution is a Gaussian copula.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,10 +63,12 @@ def fit_statistics(
     resamples: int = 400,
     seed: int = 0,
     telegraph: Telegraph | None = None,
+    kinds: Mapping[str, Literal["normal", "lognormal"]] | None = None,
 ) -> Statistics:
     """The nested model of ``values`` (n, k), one row a cycle, with the ``devices`` (n,) that they belong to.
 
-    Raises CompactError for fewer than two rows, shapes that do not fit, and values that are not finite.
+    ``kinds``: scales that are taken whatever the tests say, by name. Raises CompactError for fewer than two rows,
+    shapes that do not fit, and values that are not finite.
     """
     table, groups = np.atleast_2d(np.asarray(values, dtype=float)), np.asarray(devices)
     if table.shape != (len(groups), len(names)) or len(units) != len(names) or len(groups) < 2:
@@ -75,7 +78,9 @@ def fit_statistics(
         raise CompactError(f"not finite: {', '.join(bad)} (leave out cycles in which nothing switched, and say so)")
     order = np.argsort(np.unique(groups, return_inverse=True)[1], kind="stable")
     table, groups = table[order], np.unique(groups, return_inverse=True)[1][order]
-    marginals = {name: choose_marginal(table[:, k], groups, units[k]) for k, name in enumerate(names)}
+    marginals = {
+        name: choose_marginal(table[:, k], groups, units[k], (kinds or {}).get(name)) for k, name in enumerate(names)
+    }
     latent = np.column_stack([to_latent(table[:, k], marginals[name]) for k, name in enumerate(names)])
     counts = np.bincount(groups)
     effects = estimate(latent, counts)
@@ -91,10 +96,14 @@ def fit_statistics(
     )
 
 
-def choose_marginal(x: Floats, groups: NDArray[np.int64], unit: str) -> Marginal:
-    """The scale of one quantity, by the test that the module states."""
+def choose_marginal(
+    x: Floats, groups: NDArray[np.int64], unit: str, kind: Literal["normal", "lognormal"] | None = None
+) -> Marginal:
+    """The scale of one quantity: ``kind``, else by the test that the module states."""
     p_normal = _normality(x, groups)
     p_log = _normality(np.log(x), groups) if (x > 0).all() else None
+    if kind is not None:
+        return Marginal(kind=kind, unit=unit, p_lognormal=p_log, p_normal=p_normal)
     passing = {"normal": p_normal, "lognormal": -1.0 if p_log is None else p_log}
     best = max(passing, key=lambda kind: (passing[kind], kind == "lognormal"))
     if passing["lognormal"] >= REJECT_P and x.mean() < _FROM_ZERO * x.std(ddof=1):

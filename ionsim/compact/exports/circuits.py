@@ -87,14 +87,20 @@ def cell_instances(card: Card, n_cells: int = N_CELLS, seed: int = SEED) -> list
 
     Draws outside a parameter's range are moved to its end. The same seed gives the same numbers.
     """
+    return [cell for _, cell in drawn_cells(card, n_cells, 1, seed)]
+
+
+def drawn_cells(
+    card: Card, n_devices: int, n_cycles: int, seed: int = SEED
+) -> Iterator[tuple[tuple[int, int], dict[str, float]]]:
+    """Number of device and cycle, and parameters, of cells drawn from the card's statistics; none without."""
     if card.statistics is None:
-        return []
+        return
     model = card.compact_model()
-    drawn = sample(card.statistics, n_cells, 1, seed)[:, 0]
-    return [
-        {n: within(model.parameter(n), value) for n, value in zip(card.statistics.names, row.tolist(), strict=True)}
-        for row in drawn
-    ]
+    drawn = sample(card.statistics, n_devices, n_cycles, seed)
+    for device, cycle in np.ndindex(n_devices, n_cycles):
+        values = zip(card.statistics.names, drawn[device, cycle].tolist(), strict=True)
+        yield (device, cycle), {name: within(model.parameter(name), value) for name, value in values}
 
 
 def within(parameter: Parameter, value: float) -> float:

@@ -36,7 +36,7 @@ def verify_card(folder: Path, checks: Sequence[str] | None = None) -> dict[str, 
     known: dict[str, Callable[[], list[Record]]] = {
         "held out": lambda: held_out_records(card, folder / "heldout"),
         "exports": lambda: export_records(card),
-        "spread": lambda: spread_records(card),
+        "spread": lambda: spread_records(card, folder),
     }
     trial = card_trial(card)
     if trial is not None:
