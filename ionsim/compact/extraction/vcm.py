@@ -107,22 +107,26 @@ STRESSES = (
     Stress(1.6, 400.0, 3e-3),
     Stress(-1.0, 300.0, 0.1),
     Stress(-1.3, 300.0, 1e-3, held_out=True),
+    Stress(-1.6, 300.0, 1e-5),
 )
 
 
 #: Temperatures (K) and times between reads (s) of the retention of the high-resistance state that the device file
-#: describes, and whether held out: half of its gain in conductance falls within.
-RETENTION = ((600.0, 6e-3, False), (500.0, 0.6, False), (450.0, 12.0, True))
+#: describes, and their role ("fit", or one that is not fitted): half of its gain in conductance falls within.
+RETENTION: tuple[tuple[float, float, Any], ...] = (
+    (650.0, 1e-3, "fit"), (600.0, 6e-3, "retention"), (550.0, 0.05, "fit"), (500.0, 0.6, "retention"),
+    (450.0, 12.0, "held_out"),
+)  # fmt: skip
 
 #: Reads of a retention, and their voltage.
 _READS, _READ_V = 40, 0.1
 
 
-def retention(device: Device, ambient_K: float, interval_s: float, held_out: bool) -> Experiment:
+def retention(device: Device, ambient_K: float, interval_s: float, role: Any) -> Experiment:
     """The state of the device file, kept at a temperature and read from time to time."""
     drive = {"kind": "read", "voltage_V": _READ_V, "repeats": _READS, "interval_s": interval_s}
     return Experiment(
-        f"retention_{ambient_K:.0f}K", "held_out" if held_out else "retention",
+        f"retention_{ambient_K:.0f}K", role,
         device.replace({"drive": drive, "ambient_K": ambient_K}), f"kept at {ambient_K:g} K", "retention",
     )  # fmt: skip
 
@@ -141,19 +145,23 @@ class Trains:
     count: int = 20
 
 
-def trains(device: Device, shape: Trains) -> Experiment:
+#: Trains that are fitted, beside those of :class:`Trains`, which are not.
+FITTED_TRAINS = Trains(reset_V=-1.1, up_V=1.15, down_V=-1.1)
+
+
+def trains(device: Device, shape: Trains, name: str = "pulses", role: Any = "pulses") -> Experiment:
     """Potentiation and depression."""
     drive = _cycle(device)
     edge_s = shape.width_s / 20
     pulses = [_ramp("forming", FORMING_V, drive.ramp_rate_V_per_s, drive.stages[0].compliance_A or drive.compliance_A),
               _ramp("reset", shape.reset_V, drive.ramp_rate_V_per_s, None)]  # fmt: skip
-    for name, volts in (("up", shape.up_V), ("down", shape.down_V)):
-        pulses += [{"name": f"{name}{k}", "amplitude_V": volts, "rise_s": edge_s, "width_s": shape.width_s,
+    for way, volts in (("up", shape.up_V), ("down", shape.down_V)):
+        pulses += [{"name": f"{way}{k}", "amplitude_V": volts, "rise_s": edge_s, "width_s": shape.width_s,
                     "fall_s": edge_s, "rest_s": 2 * shape.width_s} for k in range(shape.count)]  # fmt: skip
     changes = {"drive": {"kind": "sequence", "pulses": pulses, "read_V": _READ_V, "points": 3,
                          "series_resistance_ohm": drive.series_resistance_ohm}}  # fmt: skip
     what = f"{shape.count} pulses of {shape.up_V:g} V up, of {shape.down_V:g} V down, {shape.width_s:g} s each"
-    return Experiment("pulses", "pulses", device.replace(changes), what, "trains")
+    return Experiment(name, role, device.replace(changes), what, "trains")
 
 
 @dataclass(frozen=True)
@@ -194,6 +202,7 @@ class VcmExtraction:
         found += [self._stress(device, drive, stress) for stress in self.stresses]
         if isinstance(device, VcmDevice) and device.model == "continuum":
             found += [retention(device, *each) for each in RETENTION]
+            found.append(trains(device, FITTED_TRAINS, "pulses_fit", "fit"))
             found.append(trains(device, Trains()))
         return found
 

@@ -42,7 +42,7 @@ _TED = "Hardtdegen et al., IEEE TED 65, 3229 (2018)"
 
 _NAMES = """
     x_start rs g_on mix alpha i_off v_off phi_off phi_plug nu jump disc stretch charge ea pw slowing ea_rest x_rest
-    rth rth_gap kappa_rise cth t_ref flicker dx_max
+    nu_fill ea_fill x_full soret rs_heat rth rth_gap kappa_rise cth t_ref flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
 _v, _rise, _x = symbol("v_cell"), symbol("rise"), symbol("x")
@@ -113,6 +113,17 @@ VCM = Model(
             low=0,
             high=1,
         ),
+        Parameter("nu_fill", "1/s", 0.0, "rate of filling from around, prefactor", "chosen: off", low=0),
+        Parameter("ea_fill", "eV", 1.2, "barrier of that", "chosen: off", low=0),
+        Parameter("x_full", "1", 0.6, "state at which it ends", "chosen: off", low=0, high=1),
+        Parameter(
+            "soret",
+            "eV",
+            1.2,
+            "heat of transport: vacancies do not come into a disc that is hotter than its surroundings",
+            "chosen: off", low=0,
+        ),
+        Parameter("rs_heat", "1", 0.0, "share of the series resistance's heat that heats the disc", "chosen: off", low=0, high=1),
         Parameter(
             "rth",
             "K/W",
@@ -190,8 +201,21 @@ VCM = Model(
             "dx/dt by the field",
         ),
         Quantity(
+            "barred",
+            clip(_p["soret"] * (1 / (K_OVER_E * symbol("ambient")) - 1 / _vt), -5, 100),
+            "1",
+            "what a disc hotter than its surroundings costs a vacancy, over kT",
+            shown=False,
+        ),
+        Quantity(
+            "x_fill",
+            _p["nu_fill"] * exp(-_p["ea_fill"] / _vt - symbol("barred")) * (_p["x_full"] - _x),
+            "1/s",
+            "dx/dt by vacancies that come back",
+        ),
+        Quantity(
             "x_rate",
-            symbol("x_drift") + _jumps * exp(-_p["ea_rest"] / _vt) * (_p["x_rest"] - _x),
+            symbol("x_drift") + _jumps * exp(-_p["ea_rest"] / _vt) * (_p["x_rest"] - _x) + symbol("x_fill"),
             "1/s",
             "dx/dt",
         ),
@@ -200,7 +224,7 @@ VCM = Model(
         Flow("te", "ni", symbol("v_series") / _p["rs"]),
         Flow("ni", "be", symbol("i_cell")),
         Flow("t", None, _rise / symbol("rth_all"), capacitance=_p["cth"]),
-        Flow("t", None, -symbol("p_cell")),
+        Flow("t", None, -symbol("p_cell") - _p["rs_heat"] * symbol("v_series") ** 2 / _p["rs"]),
     ),
     states=(
         State("x", _p["x_start"], symbol("x_rate"), "vacancy density of the disc over its largest", low=0, high=1),
