@@ -5,7 +5,9 @@ What identifies what:
 - reads at frozen states (the legs of sweeps below the voltages that move anything, at two ambients): conductances of
   the full and the empty disc, the activation of the latter, and, by Joule heat, thermal resistances;
 - SET at rates and temperatures over six decades and more: barrier, attempt frequency, field, thermodiffusion;
-- RESET: window, thickness that grows as the disc empties, series resistance.
+- RESET: window, thickness that grows as the disc empties, series resistance;
+- trains of pulses, through all states between: that window, and how far the series resistance heats the disc;
+- retention: what fills the disc again, its barrier, and where it ends.
 
 All of it is fitted together; the start comes from the device file where it has the number. Forming, from a filament
 that a geometry describes and no cycle made, has a start of its own and a small weight: what follows must find the
@@ -68,21 +70,29 @@ _GROWTH, _SHORTEST, _LONGEST = 3.0, 1 / 200, 15.0
 
 #: Parameters that are fitted, with starts and bounds; starts are where fits of hfo2_continuum from many others ended.
 FREE = (
-    Free("x_start", 0.15, 1e-4, 0.9),
-    Free("rs", 289.0, 1.0, 600.0),
-    Free("g_on", 0.0037, 2e-4, 0.5),
-    Free("mix", 2.48, 0.5, 8.0),
-    Free("i_off", 0.000377, 5e-5, 2e-3),
-    Free("phi_off", 0.0336, 0.005, 0.2),
-    Free("phi_plug", 0.0437, 1e-3, 0.2),
-    Free("nu", 1.2e+16, 1e9, 1e19),
-    Free("disc", 2.17e-09, 1e-10, 1e-8),
-    Free("stretch", 13.4, 1e-3, 100.0),
-    Free("ea", 1.46, 0.8, 2.5),
-    Free("ea_rest", 1.91, 0.8, 3.0),
-    Free("rth", 502000.0, 5e4, 3e6),
-    Free("rth_gap", 5090000.0, 1e4, 1e8),
+    Free("x_start", 0.309, 1e-4, 0.9),
+    Free("rs", 443.0, 1.0, 600.0),
+    Free("g_on", 0.00659, 2e-4, 0.5),
+    Free("mix", 4.1, 0.5, 8.0),
+    Free("i_off", 0.000401, 5e-5, 2e-3),
+    Free("phi_off", 0.0376, 0.005, 0.2),
+    Free("phi_plug", 0.0602, 1e-3, 0.2),
+    Free("nu", 6.85e16, 1e9, 1e19),
+    Free("disc", 1.75e-09, 1e-10, 1e-8),
+    Free("stretch", 24.2, 1e-3, 100.0),
+    Free("ea", 1.41, 0.8, 2.5),
+    Free("ea_rest", 1.9, 0.8, 3.0),
+    Free("rth", 438000.0, 5e4, 3e6),
+    Free("rth_gap", 3480000.0, 1e4, 1e8),
+    Free("nu_fill", 671000000000.0, 1e5, 1e18),
+    Free("ea_fill", 1.23, 0.5, 2.5),
+    Free("x_full", 0.705, 0.1, 0.99),
+    Free("rs_heat", 0.161, 0.005, 1.0),
+    Free("slowing", 4.76, 1.0, 30.0),
 )
+
+#: Parameters that only measurements of a kind show; without any to fit they stay at what is fixed or the default.
+ASKED_BY = {"retention": ("nu_fill", "ea_fill", "x_full"), "trains": ("rs_heat", "slowing")}
 
 
 @dataclass(frozen=True)
@@ -114,9 +124,12 @@ STRESSES = (
 #: Temperatures (K) and times between reads (s) of the retention of the high-resistance state that the device file
 #: describes, and their role ("fit", or one that is not fitted): half of its gain in conductance falls within.
 RETENTION: tuple[tuple[float, float, Any], ...] = (
-    (650.0, 1e-3, "fit"), (600.0, 6e-3, "retention"), (550.0, 0.05, "fit"), (500.0, 0.6, "retention"),
+    (650.0, 1e-3, "fit"),
+    (600.0, 6e-3, "retention"),
+    (550.0, 0.05, "fit"),
+    (500.0, 0.6, "retention"),
     (450.0, 12.0, "held_out"),
-)  # fmt: skip
+)
 
 #: Reads of a retention, and their voltage.
 _READS, _READ_V = 40, 0.1
@@ -245,7 +258,7 @@ class VcmExtraction:
         found = {
             "v_off": (5.0, "the conduction of the physics is ohmic at a given temperature"),
             "pw": (1.0, "freed, it goes to its lower end, where RESET is a law of the first order"),
-            "slowing": (5.0, "chosen: between 4 and 20 the fit is as good"),
+            "slowing": (5.0, "chosen: without trains of pulses a fit is as good with 4 to 20"),
             "x_rest": (0.0, "freed, it is not distinguished from 0: heat empties the disc of these cells"),
             "kappa_rise": (
                 0.1,
@@ -260,6 +273,7 @@ class VcmExtraction:
                 "kappa_rise": (keys.insulating_per_K, "continuum.insulating_per_K of the device file"),
                 "jump": (keys.hop_nm * 1e-9, "continuum.hop_nm of the device file"),
                 "charge": (keys.charge_e, "continuum.charge_e of the device file"),
+                "soret": (keys.soret_eV, "continuum.soret_eV of the device file"),
             }
         elif isinstance(device, VcmDevice):
             found |= {"charge": (device.vacancy.charge_e, "vacancy.charge_e of the device file")}
@@ -273,7 +287,7 @@ class VcmExtraction:
                 continue
             staircase = isinstance(one.device, VcmDevice) and one.device.model != "continuum"
             if one.kind == "sweep":
-                found.append(SweepTarget(one, self.model, WEIGHTS, staircase=staircase))
+                found.append(SweepTarget(one, self.model, WEIGHTS, staircase=staircase, energy_weight=3.0))
             elif one.kind in ("set", "reset"):
                 found.append(PulseTarget(one, self.model, STRESS, closing_A=_closing_A(one), staircase=staircase))
             elif one.kind == "trains":
@@ -287,8 +301,12 @@ class VcmExtraction:
         targets = self.targets(measured, ("fit",))
         if not targets:
             raise CompactError("fit: no sweep and no stress among the measurements; at least one sweep is needed")
-        free = [item for item in self.free if item.name not in fixed]
-        return fit(Targets(targets), free, fixed, rounds=60).fitted()
+        kinds = {target.measurement.kind for target in targets}
+        asked = {name for kind in kinds for name in ASKED_BY.get(kind, ())}
+        known = {name: value for name, value in fixed.items() if name not in asked}
+        hidden = {name for names in ASKED_BY.values() for name in names} - asked | set(known)
+        free = [item for item in self.free if item.name not in hidden]
+        return fit(Targets(targets), free, known, rounds=60).fitted()
 
     def errors(self, fitted: Fitted, measured: Sequence[Measurement]) -> list[ErrorRow]:
         """Item by item: currents, voltages, energies of sweeps; times and currents of stresses; decades covered."""
@@ -300,10 +318,15 @@ class VcmExtraction:
                 rows += _sweep_rows(one, series)
             elif isinstance(target, TrainTarget):
                 rms = float(np.sqrt(np.mean(target.errors(series) ** 2)))
-                rows.append(ErrorRow("rms log10 G of pulse trains", "up and down", True, rms, CURRENT, "decades"))
+                drive: Any = one.device.drive
+                up_V, down_V = drive.pulses[2].amplitude_V, drive.pulses[-1].amplitude_V
+                condition = f"{up_V:g} V up, {down_V:g} V down"
+                held = one.role != "fit"
+                rows.append(ErrorRow("rms log10 G of pulse trains", condition, held, rms, CURRENT, "decades"))
             elif isinstance(target, ReadTarget):
                 rms = float(np.sqrt(np.mean(target.errors(series) ** 2)))
-                rows.append(ErrorRow("rms log10 G kept", f"{one.ambient_K:g} K", True, rms, CURRENT, "decades"))
+                held = one.role != "fit"
+                rows.append(ErrorRow("rms log10 G kept", f"{one.ambient_K:g} K", held, rms, CURRENT, "decades"))
             elif isinstance(target, PulseTarget):
                 rows += _stress_rows(target, series)
                 if target.closing_s is not None:
@@ -328,7 +351,7 @@ class VcmExtraction:
         """Conductances before the first pulse and after each, up and down, as far as both go, for the card."""
         found = []
         for one in measured:
-            if one.kind != "trains":
+            if one.kind != "trains" or one.role == "fit":
                 continue
             drive: Any = one.device.drive
             read = rests(one.series, len(one.stages))
@@ -404,7 +427,6 @@ class VcmExtraction:
 FORMING_V = 1.6
 
 EXTRACTION = VcmExtraction()
-
 
 
 def _cycle(device: Device) -> Sweep:
