@@ -407,7 +407,7 @@ class VcmExtraction:
         """How a card's cell is verified: voltages at which such a cell moves, chosen for that of hfo2_continuum."""
         return replace(
             trial, model=card.compact_model(), sweep_V=(1.8, -1.8, 0.0), pulses_V=(1.1, -1.2), width_s=1e-4,
-            edge_s=5e-6, pulse_start=0.4, wave_V=1.0, slow_Hz=1e3, fast_Hz=2e8, write_V=1.4, array_start=(0.2, 0.5),
+            edge_s=5e-6, pulse_start=0.55, wave_V=1.0, slow_Hz=1e3, fast_Hz=2e8, write_V=1.6, array_start=(0.2, 0.5),
             array_s=0.05, array_edge_s=5e-4, wave_starts=(0.4, 0.5, 0.6, 0.8, 0.98),
         )  # fmt: skip
 
