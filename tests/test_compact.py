@@ -235,6 +235,31 @@ def test_vcm_set_is_abrupt_and_reset_gradual():
     assert state[-1] < 0.01
 
 
+def test_a_bake_fills_a_vcm_disc_and_its_own_heat_does_not():
+    def rate(ambient_K, rise_K, x, **changes):
+        point = np.array([0.0, 0.0, rise_K, 0.0, 0.0])
+        known = VCM.values({"ea_rest": 3.0, "x_start": x} | changes)
+        row = residual(VCM, point, known, ambient_K).resistive[-1]
+        return -row / VCM.states[0].charge_C
+
+    filled = {"nu_fill": 1e12, "ea_fill": 1.2, "x_full": 0.6, "soret": 1.0}
+    k_eV = constants.k / constants.e
+    baked = 1e12 * math.exp(-1.2 / (600 * k_eV)) * 0.4
+    assert rate(600, 0, 0.2) == pytest.approx(0, abs=1e-9)  # off by default
+    assert rate(600, 0, 0.2, **filled) == pytest.approx(baked, rel=1e-6)
+    assert rate(600, 0, 0.8, **filled) == pytest.approx(-baked / 2, rel=1e-6)
+    heated = baked * math.exp(-(1 / 300 - 1 / 600) / k_eV)
+    assert rate(300, 300, 0.2, **filled) == pytest.approx(heated, rel=1e-6, abs=1e-9)
+    assert heated < 1e-7 * baked
+
+
+def test_the_series_resistance_of_vcm_heats_the_disc_by_its_share():
+    point = np.array([0.5, 0.0, 0.0, 0.2, 0.0])
+    off, on = (residual(VCM, point, VCM.values({"rs_heat": share})).resistive for share in (0.0, 0.4))
+    assert off[2] - on[2] == pytest.approx(0.4 * 0.3**2 / 1200, rel=1e-9)
+    assert on[[0, 1, 3, 4]].tolist() == off[[0, 1, 3, 4]].tolist()
+
+
 def test_a_square_wave_has_an_attracting_state():
     offset = square_wave_offset(VCM, 0.5, 0.7, {"x_start": 0.5})
     for state in (0.3, 0.45, 0.55, 0.7):

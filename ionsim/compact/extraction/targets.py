@@ -50,6 +50,7 @@ class SweepTarget:
     Points within the gap between measured and modelled switching voltage say nothing beyond that voltage, which has a
     residual of its own from the integrator's own steps. ``weights`` by stage's name (default 1): 0 leaves it out.
     ``step_V``: distance of the points; ``closing_A``: current that counts as closed, by default 0.6 of the compliance.
+    ``energy_weight``: of the energy's residual, 3 for as much as a switching voltage has.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class SweepTarget:
         step_V: float = 0.1,
         closing_A: float | None = None,
         staircase: bool = False,
+        energy_weight: float = 1.0,
     ) -> None:
         drive = measurement.device.drive
         if not isinstance(drive, Sweep):
             raise CompactError(f"{measurement.name}: drive.kind = {drive.kind!r}: a sweep is needed")
         self.measurement, self.rate = measurement, drive.ramp_rate_V_per_s
+        self._energy_weight = energy_weight / ENERGY
         self.replay = Replay(model, drive, measurement.ambient_K, staircase=staircase)
         limits = [stage.compliance_A or drive.compliance_A for stage in drive.stages]
         known = [limit for limit in limits if limit is not None]
@@ -103,7 +106,7 @@ class SweepTarget:
                 found.append(np.array([3.0 * weight * (volts - closes) / (VOLTAGE * closes)]))
                 low, high = min(volts, closes), max(volts, closes)
                 difference[: len(points)][(points >= low - 0.1) & (points <= high + 0.01)] = 0.0
-            found.append(np.array([weight * np.log(max(energy_J(rows), 1e-30) / energy) / ENERGY]))
+            found.append(np.array([self._energy_weight * weight * np.log(max(energy_J(rows), 1e-30) / energy)]))
             share = weight / (CURRENT * np.sqrt(0.2 * len(points)))
             found.append(share * np.where(np.isfinite(difference), difference, 0.0))
         return np.concatenate(found)

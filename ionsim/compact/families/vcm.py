@@ -5,13 +5,18 @@ State: x, the density of vacancies in the disc over its largest value, between 0
 - Rate: dx/dt = 2 nu a/l exp(-Ea/kT) sinh(z e a v/(2 l kT)) w(v, x), the Mott-Gurney hopping current of vacancies of
   charge z over barriers Ea by jumps a in the field v/l of the disc, divided by the disc's thickness. w: window by the
   sign of the drive. Without a field the same jumps level the density out: + nu a/l exp(-E_rest/kT) (x_rest - x), which
-  is retention and what heat alone does. Where wanted l grows as the disc empties (``stretch``), and RESET's window is
-  taken to a power (``slowing``).
+  is what heat alone does. Where wanted l grows as the disc empties (``stretch``), and RESET's window is taken to a
+  power (``slowing``).
+- Filling, where wanted: + nu_fill exp(-E_fill/kT - Q (1/kT_ambient - 1/kT)) (x_full - x). Vacancies come from around by
+  diffusion. They shun a disc that is hotter than where they are, by their heat of transport Q (thermodiffusion, as
+  exp(Q/kT) at rest): a bake fills the disc, its own heat does not.
 - Conduction: i = m g_on v/(1 + alpha (T - T0)) + (1 - m) i_off exp(-phi (1/kT - 1/kT0)) sinh(v/v_off), m = x^q: a
   metallic plug where the disc is full, thermally activated emission through a barrier where it is empty. The plug may
   be activated too as it empties, with phi_plug (1 - x).
-- Heat: C dT/dt = i v - (T - T_ambient)/R; the terminal t lets neighbours heat each other. R = R_on + (1 - m) R_gap/
-  (1 + c (T - T0)): the oxide of the empty disc conducts heat badly, and better when hot. R_gap is 0 by default.
+- Heat: C dT/dt = i v - (T - T_ambient)/R, and where wanted a share of what the series resistance dissipates
+  (``rs_heat``), most of which is the filament above the disc; the terminal t lets neighbours heat each other.
+  R = R_on + (1 - m) R_gap/(1 + c (T - T0)): the oxide of the empty disc conducts heat badly, and better when hot. R_gap
+  is 0 by default.
 
 SET (v > 0) runs away: current heats, heat moves vacancies, vacancies carry current, until the series resistance takes
 the voltage. RESET stops itself: as the plug empties, current and temperature fall.
@@ -42,7 +47,7 @@ _TED = "Hardtdegen et al., IEEE TED 65, 3229 (2018)"
 
 _NAMES = """
     x_start rs g_on mix alpha i_off v_off phi_off phi_plug nu jump disc stretch charge ea pw slowing ea_rest x_rest
-    rth rth_gap kappa_rise cth t_ref flicker dx_max
+    nu_fill ea_fill x_full soret rs_heat rth rth_gap kappa_rise cth t_ref flicker dx_max
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
 _v, _rise, _x = symbol("v_cell"), symbol("rise"), symbol("x")
@@ -110,6 +115,26 @@ VCM = Model(
             0.3,
             "state at which diffusion ends",
             "chosen: between the states, so that baked levels overlap",
+            low=0,
+            high=1,
+        ),
+        Parameter("nu_fill", "1/s", 0.0, "rate of filling from around, prefactor", "chosen: off", low=0),
+        Parameter("ea_fill", "eV", 1.2, "barrier of that", "chosen: off", low=0),
+        Parameter("x_full", "1", 0.6, "state at which it ends", "chosen: off", low=0, high=1),
+        Parameter(
+            "soret",
+            "eV",
+            1.2,
+            "heat of transport: vacancies do not come into a disc that is hotter than its surroundings",
+            "chosen: off",
+            low=0,
+        ),
+        Parameter(
+            "rs_heat",
+            "1",
+            0.0,
+            "share of the series resistance's heat that heats the disc",
+            "chosen: off",
             low=0,
             high=1,
         ),
@@ -190,8 +215,21 @@ VCM = Model(
             "dx/dt by the field",
         ),
         Quantity(
+            "barred",
+            clip(_p["soret"] * (1 / (K_OVER_E * symbol("ambient")) - 1 / _vt), -5, 100),
+            "1",
+            "what a disc hotter than its surroundings costs a vacancy, over kT",
+            shown=False,
+        ),
+        Quantity(
+            "x_fill",
+            _p["nu_fill"] * exp(-_p["ea_fill"] / _vt - symbol("barred")) * (_p["x_full"] - _x),
+            "1/s",
+            "dx/dt by vacancies that come back",
+        ),
+        Quantity(
             "x_rate",
-            symbol("x_drift") + _jumps * exp(-_p["ea_rest"] / _vt) * (_p["x_rest"] - _x),
+            symbol("x_drift") + _jumps * exp(-_p["ea_rest"] / _vt) * (_p["x_rest"] - _x) + symbol("x_fill"),
             "1/s",
             "dx/dt",
         ),
@@ -200,7 +238,7 @@ VCM = Model(
         Flow("te", "ni", symbol("v_series") / _p["rs"]),
         Flow("ni", "be", symbol("i_cell")),
         Flow("t", None, _rise / symbol("rth_all"), capacitance=_p["cth"]),
-        Flow("t", None, -symbol("p_cell")),
+        Flow("t", None, -symbol("p_cell") - _p["rs_heat"] * symbol("v_series") ** 2 / _p["rs"]),
     ),
     states=(
         State("x", _p["x_start"], symbol("x_rate"), "vacancy density of the disc over its largest", low=0, high=1),
