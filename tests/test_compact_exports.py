@@ -266,6 +266,18 @@ def test_crosssim_tables_have_the_moments_of_the_steps(made_up: Card, tmp_path: 
         np.testing.assert_allclose(sd, law.noise * np.abs(mean), rtol=1e-9, atol=1e-16)
 
 
+def test_a_cell_that_conducts_nothing_when_off_is_exported(tmp_path: Path) -> None:
+    """CrossSim is told of an infinite ratio: 1/0 S would end the export."""
+    data = json.loads(card(noise=0.0, n_devices=1, n_cycles=1).text())
+    for train in data["pulses"]:
+        low = min(train["conductances_S"])
+        train["conductances_S"] = [g - low for g in train["conductances_S"]]
+    files = export_card(make_card(data), "crosssim", tmp_path)
+    fields = json.loads(next(path for path in files if path.suffix == ".json").read_text())["device"]
+    assert fields["infinite_on_off_ratio"] is True
+    assert fields["Rmax"] > 1e6 * fields["Rmin"]
+
+
 def test_neurosim_labels_and_fits(made_up: Card) -> None:
     """Three pairs of label and A/N from the table that NeuroSim publishes; a law is found again."""
     for nl, share in ((1.0, 1.251653), (2.4, 0.499181), (4.88, 0.200303)):
