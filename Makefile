@@ -14,8 +14,10 @@ circuit: setup
 	$(bin)/pip install -q --disable-pip-version-check -e ".[circuit]"
 	$(bin)/pytest -m "" tests/test_compact*.py
 
-test: lint
-	$(bin)/pytest
+# types are checked beside the tests, on the second core; both must pass
+test: setup
+	$(bin)/ruff check .
+	@$(bin)/mypy & types=$$!; $(bin)/pytest; tests=$$?; wait $$types && exit $$tests
 
 test-all: lint
 	$(bin)/pytest -m ""

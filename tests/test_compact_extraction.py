@@ -129,6 +129,10 @@ def test_a_trace_keeps_what_decides(tmp_path):
         ("time_s,voltage_V,current_A\n1,1,1\n0,1,1\n", "time_s must rise"),
         ("time_s,voltage_V,current_A\n1,1\n", "row 2 has 2 entries for 3"),
         ("# role = best\ntime_s,voltage_V,current_A\n", "role = 'best'"),
+        ("# seed = x\ntime_s,voltage_V,current_A\n", "seed = 'x': a whole number"),
+        ("time_s,voltage_V,current_A\n0,1,1\n1,a,1\n", "voltage_V = 'a' in row 3: no number"),
+        ("time_s,voltage_V,current_A\n0,1,nan\n1,1,1\n", "current_A = 'nan' in row 2: a finite number"),
+        ("time_s,voltage_V,current_A\n0,1,1\n1e-9,1,1\n", "time_s ends at 1e-09 s: the drive"),
     ],
 )
 def test_a_bad_trace_is_refused(tmp_path, text, message):

@@ -40,6 +40,10 @@ SCHEMA_VERSION = 1
 _ROUNDING = 1e-9
 
 
+class MissingDataError(CompactError):
+    """A card does not have what an export is made of, and its model cannot make it."""
+
+
 class Card(Section):
     """One device as a compact model; ``load_card``, ``read_card`` and ``make_card`` make checked ones."""
 

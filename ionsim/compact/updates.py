@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares, lsq_linear
 
 from ionsim.compact.benchmark import train_ends
-from ionsim.compact.card import Card
+from ionsim.compact.card import Card, MissingDataError
 from ionsim.compact.cardparts import PulseTrain
-from ionsim.compact.description import CompactError
 
 Floats = NDArray[np.float64]
 
@@ -80,11 +79,11 @@ class UpdateLaw:
 def update_law(card: Card, nodes: Sequence[int] = NODES) -> UpdateLaw:
     """The law of a card's pulse trains with the fewest nodes that replay them well, or the best of those tried.
 
-    Raises CompactError for a card without trains in both directions.
+    Raises MissingDataError for a card without trains in both directions, or whose trains change nothing.
     """
     up, down = card.trains("up"), card.trains("down")
     if not up or not down:
-        raise CompactError(
+        raise MissingDataError(
             f"card {card.name}: pulse trains up and down are needed, there are {len(up)} and {len(down)}"
         )
     best = None
@@ -102,7 +101,7 @@ def _law(up: Sequence[PulseTrain], down: Sequence[PulseTrain], n: int) -> Update
     highs, lows, devices = train_ends([*up, *down])
     low, high = float(lows.mean()), float(highs.mean())
     if not high > low:
-        raise CompactError("pulse trains that change nothing")
+        raise MissingDataError("pulse trains that change nothing")
     grid = np.linspace(-1, 1, n)
 
     def weights(train: PulseTrain) -> Floats:

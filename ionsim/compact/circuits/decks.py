@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from ionsim.compact.circuits.netlist import Circuit, Instance, Sine, Steady, Transient, Waveform
+from ionsim.compact.circuits.netlist import Analysis, Circuit, Instance, Sine, Spectrum, Steady, Transient, Waveform
+from ionsim.compact.description import CompactError
 from ionsim.compact.render import render
 
 #: Numbers on a line of a long waveform: ngspice cuts lines of many thousand characters.
@@ -13,7 +14,7 @@ _PER_LINE = 8
 
 
 def vacask_deck(
-    circuit: Circuit, analysis: Transient | Steady, raw: str = "tran", ending: Literal["osdi", "va"] = "osdi"
+    circuit: Circuit, analysis: Analysis, raw: str = "tran", ending: Literal["osdi", "va"] = "osdi"
 ) -> str:
     """A VACASK deck that loads ``<model>.osdi`` (or ``.va``, compiled on the way) and writes ``<raw>.raw``."""
     return render(
@@ -33,12 +34,17 @@ def vacask_deck(
         saved=_vacask_saved(circuit, analysis),
         celsius=repr(circuit.ambient_K - 273.15),
         first=_first(analysis),
-        steady=isinstance(analysis, Steady),
+        kind=type(analysis).__name__.lower(),
     )
 
 
-def ngspice_deck(circuit: Circuit, analysis: Transient | Steady, raw: str = "tran.raw", osdi: bool = True) -> str:
-    """An ngspice deck that uses ``<model>.osdi``, or without OSDI ``<model>.sub``, beside it, and writes ``raw``."""
+def ngspice_deck(circuit: Circuit, analysis: Analysis, raw: str = "tran.raw", osdi: bool = True) -> str:
+    """An ngspice deck that uses ``<model>.osdi``, or without OSDI ``<model>.sub``, beside it, and writes ``raw``.
+
+    Raises CompactError for a noise analysis without OSDI: B-sources are without noise.
+    """
+    if isinstance(analysis, Spectrum) and not osdi:
+        raise CompactError(f"{circuit.title}: B-sources are without noise; compiled models have it")
     instances = []
     for item in circuit.instances:
         letter, name = ("n", f"m_{item.model.name}") if osdi else ("x", item.model.name)
@@ -62,11 +68,11 @@ def ngspice_deck(circuit: Circuit, analysis: Transient | Steady, raw: str = "tra
         saved=_ngspice_saved(circuit, analysis, osdi),
         celsius=repr(circuit.ambient_K - 273.15),
         first=_first(analysis),
-        steady=isinstance(analysis, Steady),
+        kind=type(analysis).__name__.lower(),
     )
 
 
-def wanted(circuit: Circuit, analysis: Transient | Steady) -> tuple[list[str], list[tuple[Instance, str]]]:
+def wanted(circuit: Circuit, analysis: Analysis) -> tuple[list[str], list[tuple[Instance, str]]]:
     """Nodes and (instance, state) pairs to record."""
     nodes = list(dict.fromkeys(node for item in circuit.instances for node in item.terminals if node != "0"))
     nodes += [node for node in circuit.sources if node not in nodes]
@@ -82,17 +88,17 @@ def ngspice_state(item: Instance, state: str, osdi: bool) -> str:
     return f"v(n{item.name}#n_{state})" if osdi else f"v(x{item.name}.n_{state})"
 
 
-def _first(analysis: Transient | Steady) -> str:
-    if isinstance(analysis, Steady):
+def _first(analysis: Analysis) -> str:
+    if not isinstance(analysis, Transient):
         return ""
     return repr(float(analysis.first_step_s or analysis.largest_step_s / 100))
 
 
-def _source(source: Waveform | Sine, analysis: Transient | Steady, text: Callable[[Any], str]) -> str:
-    """A source in a transient analysis; in a steady one its voltage at t = 0, which the sweep replaces at its node."""
-    if not isinstance(analysis, Steady):
+def _source(source: Waveform | Sine, analysis: Analysis, text: Callable[[Any], str]) -> str:
+    """A source in a transient analysis; in another its voltage at t = 0, which a sweep replaces at its node."""
+    if isinstance(analysis, Transient):
         return text(source)
-    return repr(float(source(0.0))) if text is _ngspice_source else f"dc={float(source(0.0))!r}"
+    return f"dc {float(source(0.0))!r} ac 1" if text is _ngspice_source else f"dc={float(source(0.0))!r}"
 
 
 def _values(values: Mapping[str, float]) -> str:
@@ -116,7 +122,7 @@ def _ngspice_source(source: Waveform | Sine) -> str:
     return "pwl(" + "\n+ ".join(_pairs(source, " ")) + ")"
 
 
-def _vacask_saved(circuit: Circuit, analysis: Transient | Steady) -> list[str]:
+def _vacask_saved(circuit: Circuit, analysis: Analysis) -> list[str]:
     nodes, states = wanted(circuit, analysis)
     return [
         *(f"v({node})" for node in nodes),
@@ -125,7 +131,7 @@ def _vacask_saved(circuit: Circuit, analysis: Transient | Steady) -> list[str]:
     ]
 
 
-def _ngspice_saved(circuit: Circuit, analysis: Transient | Steady, osdi: bool) -> list[str]:
+def _ngspice_saved(circuit: Circuit, analysis: Analysis, osdi: bool) -> list[str]:
     nodes, states = wanted(circuit, analysis)
     return [
         *(f"v({node})" for node in nodes),

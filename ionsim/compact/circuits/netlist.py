@@ -141,6 +141,25 @@ class Steady:
 
 
 @dataclass(frozen=True)
+class Spectrum:
+    """A noise analysis about the operating point: power density of the voltage at ``node``, at ``per_decade``
+    frequencies a decade from ``low_Hz`` to ``high_Hz``. Sources have their voltage at t = 0; gains are from ``source``.
+    """
+
+    node: str
+    source: str
+    low_Hz: float
+    high_Hz: float
+    per_decade: int = 10
+    relative_tolerance: float = 1e-6
+    record: tuple[str, ...] | None = None
+
+
+#: What can be asked of a circuit.
+Analysis = Transient | Steady | Spectrum
+
+
+@dataclass(frozen=True)
 class Solution:
     """What a circuit did at ``points`` (n,): times of a transient in s, or voltages of a steady sweep in V.
 

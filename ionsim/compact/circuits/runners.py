@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ionsim.compact import tools
 from ionsim.compact.circuits.decks import ngspice_deck, ngspice_state, vacask_deck, wanted
-from ionsim.compact.circuits.netlist import Circuit, Instance, Solution, Steady, Transient
+from ionsim.compact.circuits.netlist import Analysis, Circuit, Instance, Solution, Spectrum, Steady, Transient
 from ionsim.compact.circuits.rawfile import read_raw
 from ionsim.compact.description import CompactError
 from ionsim.compact.render import ngspice_subcircuit, verilog_a
@@ -44,7 +44,29 @@ def run_ngspice(
     return _in_folder(folder, lambda place: _ngspice(circuit, analysis, place, osdi))
 
 
-def _in_folder(folder: str | Path | None, run: Callable[[Path], Solution]) -> Solution:
+def noise_vacask(circuit: Circuit, analysis: Spectrum, folder: str | Path | None = None) -> tuple[Floats, Floats]:
+    """A noise analysis in VACASK: frequencies (n,) in Hz, power densities (n,) in V^2/Hz."""
+
+    def run(place: Path) -> tuple[Floats, Floats]:
+        raw = _run_vacask(circuit, analysis, place)
+        return raw["frequency"], raw["onoise"]
+
+    return _in_folder(folder, run)
+
+
+def noise_ngspice(circuit: Circuit, analysis: Spectrum, folder: str | Path | None = None) -> tuple[Floats, Floats]:
+    """The same in ngspice, 44 or later, with compiled models: B-sources are without noise."""
+    if tools.ngspice_version() < 44:
+        raise CompactError(f"ngspice {tools.ngspice_version()} loads no OSDI 0.5; 44 or later does")
+
+    def run(place: Path) -> tuple[Floats, Floats]:
+        raw = _run_ngspice(circuit, analysis, place, osdi=True)
+        return raw["frequency"], raw["onoise_spectrum"] ** 2
+
+    return _in_folder(folder, run)
+
+
+def _in_folder[T](folder: str | Path | None, run: Callable[[Path], T]) -> T:
     if folder is not None:
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
@@ -60,11 +82,15 @@ def _compile_all(circuit: Circuit, folder: Path) -> None:
         tools.compile_model(source)
 
 
-def _vacask(circuit: Circuit, analysis: Transient | Steady, folder: Path) -> Solution:
+def _run_vacask(circuit: Circuit, analysis: Analysis, folder: Path) -> dict[str, Floats]:
     _compile_all(circuit, folder)
     (folder / "circuit.sim").write_text(vacask_deck(circuit, analysis), encoding="utf-8")
     _run([str(tools.vacask()), "-qp", "circuit.sim"], folder, "tran.raw", r"aborted|error")
-    raw = read_raw(folder / "tran.raw")
+    return read_raw(folder / "tran.raw")
+
+
+def _vacask(circuit: Circuit, analysis: Transient | Steady, folder: Path) -> Solution:
+    raw = _run_vacask(circuit, analysis, folder)
     nodes, states = wanted(circuit, analysis)
     return Solution(
         raw["points" if isinstance(analysis, Steady) else "time"],
@@ -74,7 +100,7 @@ def _vacask(circuit: Circuit, analysis: Transient | Steady, folder: Path) -> Sol
     )
 
 
-def _ngspice(circuit: Circuit, analysis: Transient | Steady, folder: Path, osdi: bool) -> Solution:
+def _run_ngspice(circuit: Circuit, analysis: Analysis, folder: Path, osdi: bool) -> dict[str, Floats]:
     if osdi:
         _compile_all(circuit, folder)
     else:
@@ -82,7 +108,11 @@ def _ngspice(circuit: Circuit, analysis: Transient | Steady, folder: Path, osdi:
             (folder / f"{model.name}.sub").write_text(ngspice_subcircuit(model), encoding="utf-8")
     (folder / "circuit.cir").write_text(ngspice_deck(circuit, analysis, osdi=osdi), encoding="utf-8")
     _run([str(tools.ngspice()), "-b", "circuit.cir"], folder, "tran.raw", r"aborted|Timestep too small|singular matrix")
-    raw = read_raw(folder / "tran.raw")
+    return read_raw(folder / "tran.raw")
+
+
+def _ngspice(circuit: Circuit, analysis: Transient | Steady, folder: Path, osdi: bool) -> Solution:
+    raw = _run_ngspice(circuit, analysis, folder, osdi)
     nodes, states = wanted(circuit, analysis)
     return Solution(
         raw["v(v-sweep)" if isinstance(analysis, Steady) else "time"],

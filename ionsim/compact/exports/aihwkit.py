@@ -47,16 +47,21 @@ def piecewise_device(law: UpdateLaw) -> dict[str, Any]:
 
 def replay(device: dict[str, Any], start: float, n_pulses: int, direction: str) -> list[float]:
     """Weights (n_pulses + 1,) of the fields above under equal pulses, without noise, by the law in aihwkit's docs."""
-    sign, nodes = (1, device["piecewise_up"]) if direction == "up" else (-1, device["piecewise_down"])
-    low, high, n = device["w_min"], device["w_max"], len(nodes) - 1
     out = [start]
     for _ in range(n_pulses):
-        place = max((out[-1] - low) / (high - low) * n, 0.0)
-        left = min(int(place), n - 1)
-        q = min(place - left, 1.0)
-        w = out[-1] + sign * device["dw_min"] * ((1 - q) * nodes[left] + q * nodes[left + 1])
-        out.append(min(max(w, low), high))
+        out.append(pulsed(device, out[-1], direction))
     return out
+
+
+def pulsed(device: dict[str, Any], w: float, direction: str) -> float:
+    """The weight after one pulse on a device of weight ``w``, without noise, by the law in aihwkit's docs."""
+    sign, nodes = (1, device["piecewise_up"]) if direction == "up" else (-1, device["piecewise_down"])
+    low, high, n = device["w_min"], device["w_max"], len(nodes) - 1
+    place = max((w - low) / (high - low) * n, 0.0)
+    left = min(int(place), n - 1)
+    q = min(place - left, 1.0)
+    after = w + sign * device["dw_min"] * ((1 - q) * nodes[left] + q * nodes[left + 1])
+    return float(min(max(after, low), high))
 
 
 def replay_error(card: Card, law: UpdateLaw, device: dict[str, Any]) -> float:

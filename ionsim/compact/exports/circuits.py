@@ -6,12 +6,12 @@ card can tell. Families with a gate get the decks that make sense for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ionsim.compact.card import Card
+from ionsim.compact.card import Card, MissingDataError
 from ionsim.compact.circuits import (
     Circuit,
     Instance,
@@ -26,15 +26,26 @@ from ionsim.compact.circuits import (
     single,
     triangle,
 )
+from ionsim.compact.circuits.selectors import WRITE_MORE_V, find_selector, sized
 from ionsim.compact.cycleport import CycleModel, cycle_model, score_waves
 from ionsim.compact.description import CompactError, Model, Parameter
+from ionsim.compact.exports.array import Array
 from ionsim.compact.families import EKV
 from ionsim.compact.frozen import frozen
 from ionsim.compact.statistics import sample
+from ionsim.compact.telegraphport import (
+    EDGE_SHARE,
+    PORT,
+    relative_levels,
+    telegraph_model,
+    telegraph_of,
+    telegraph_wave,
+    terminal_levels,
+)
 from ionsim.compact.verify.trial import TRIALS, Trial
 
-#: Cells of the Monte Carlo deck, cycles of the deck with scores, and the seed of both.
-N_CELLS, N_CYCLES, SEED = 20, 10, 1
+#: Cells of the Monte Carlo deck, cycles of the deck with scores, dwells of that with telegraph noise; seed of all.
+N_CELLS, N_CYCLES, N_DWELLS, SEED = 20, 10, 100, 1
 
 #: Pulses of each sign in the deck of pulses.
 N_PULSES = 20
@@ -42,8 +53,8 @@ N_PULSES = 20
 #: Points that a sweep is resolved with, at least.
 _POINTS = 2000
 
-#: Wires and gate of the arrays: Ohm between neighbours, V; chosen.
-WIRE_OHM, GATE_V = 2.0, 1.0
+#: Gate of the 1T1R, in V; chosen.
+GATE_V = 1.0
 
 #: What the transistor of a 1T1R lets pass, over what the open cell would take; chosen.
 LIMIT_SHARE = 0.3
@@ -68,6 +79,21 @@ def note(card: Card) -> str:
     """What the first lines of an exported model say about its origin."""
     valid = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in card.validity.items())
     return f"Card {card.name}, SHA-256 {card.sha256()}, written by ionsim. Valid for: {valid or 'not stated'}."
+
+
+def models(card: Card, decks: Sequence[Deck] = ()) -> list[tuple[Model, str]]:
+    """The card's models, then those that decks have beside them, each once and with a line about its origin."""
+    found = [(card_model(card), note(card))]
+    if with_scores := cycles(card):
+        left = "; ".join(f"{name}: {why}" for name, why in with_scores[0].left_out.items())
+        more = f" Terminals z take standard normal scores in V, one set a cycle.{f' Left out: {left}.' if left else ''}"
+        found.append((with_scores[0].model, note(card) + more))
+    if noisy := telegraph(card):
+        more = f" Terminal {PORT} takes the relative change of the read current in V: 0.02 V is 2 % more."
+        found.append((noisy[0], note(card) + more))
+    known = {model.name for model, _ in found}
+    others = {model.name: model for deck in decks for model in deck.circuit.models if model.name not in known}
+    return found + [(model, f"{model.family.capitalize()}, defaults. Written by ionsim.") for model in others.values()]
 
 
 def titled(card: Card, deck: Deck) -> Circuit:
@@ -111,12 +137,55 @@ def within(parameter: Parameter, value: float) -> float:
     return float(np.clip(value, low, parameter.high))
 
 
-def decks(card: Card, crossbar_size: int = 4) -> list[Deck]:
-    """All decks of a card; one with a gate has no 1T1R and no list of cells."""
-    model = card_model(card)
+def check_array(card: Card, array: Array) -> None:
+    """Raises CompactError for a selector in an array whose cells have a gate."""
+    if array.selector is not None and _trial(card).gated:
+        raise CompactError(f"selector = {array.selector!r}: cells of card {card.name} have a gate, which selects them")
+
+
+def decks(card: Card, array: Array | None = None) -> list[Deck]:
+    """All decks of a card; one with a gate has no 1T1R and no list of cells, and no selectors (CompactError)."""
+    model, array = card_model(card), array or Array()
+    check_array(card, array)
     if _trial(card).gated:
-        return list(_gated(card, model, crossbar_size))
-    return [*_single(card, model), *_arrays(card, model, crossbar_size), *_spread(card, model)]
+        return list(_gated(card, model, array))
+    return [*_single(card, model), *_arrays(card, model, array), *_spread(card, model)]
+
+
+def telegraph(card: Card) -> tuple[Model, Deck] | None:
+    """The model with telegraph noise and the deck of a read in the middle state; None for a card without.
+
+    White noise upon the levels belongs to a noise analysis and is left out.
+    """
+    try:
+        noise = telegraph_of(card)
+    except MissingDataError:
+        return None
+    model = replace(telegraph_model(card_model(card)), name=f"{card.name}_telegraph")
+    trial, read_V = _trial(card), _pulse(card)[3]
+    rest_V = trial.rest_V or 0.0
+    terminals_V, shares = ((rest_V, read_V, 0.0), (0.0, 0.5, -0.5)) if trial.gated else ((read_V, 0.0), (1.0, 0.0))
+    state = {trial.start: trial.states[len(trial.states) // 2]}
+    levels = terminal_levels(model, terminals_V, shares, relative_levels(noise), state)
+    wave = telegraph_wave(noise, levels, N_DWELLS, SEED)
+    shortest, stop = min(noise.dwell_low_s, noise.dwell_high_s), wave.times_s[-1]
+    read = Waveform((0.0, EDGE_SHARE * shortest), (0.0, read_V))
+    if trial.gated:
+        rest = Waveform((0.0, EDGE_SHARE * shortest), (0.0, rest_V))
+        zero = Waveform((0.0, 1.0), (0.0, 0.0))
+        cell, driven = Instance("cell", model, ("g", "d", "s", PORT), state), {"g": rest, "d": read, "s": zero}
+    else:
+        cell, driven = Instance("cell", model, ("te", "0", PORT), state), {"te": read}
+    ((start, value),) = state.items()
+    what = f"{N_DWELLS} dwells of telegraph noise (seed {SEED}), read at {read_V:g} V from {start} = {value:g}"
+    circuit = Circuit(f"{card.name}: {what}", (cell,), {**driven, PORT: wave}, ambient_K=_ambient_K(card))
+    return model, Deck("telegraph", what, circuit, Transient(stop, shortest / 5, EDGE_SHARE * shortest / 10))
+
+
+def all_decks(card: Card, array: Array | None = None) -> list[Deck]:
+    """The decks of a card, with scores where it has spread between cycles, with telegraph noise where it has any."""
+    scored, noisy = cycles(card), telegraph(card)
+    return decks(card, array) + ([scored[1]] if scored else []) + ([noisy[1]] if noisy else [])
 
 
 def cycles(card: Card) -> tuple[CycleModel, Deck] | None:
@@ -189,16 +258,19 @@ def _single(card: Card, model: Model) -> Iterator[Deck]:
 def _transistor_width_m(model: Model, high_V: float) -> float:
     """Width with which the transistor lets pass ``LIMIT_SHARE`` of what the open cell would carry at ``high_V``.
 
-    The open cell is the first state at the bound where it conducts better, at a read voltage. Less current than the
-    closed cell takes would keep it from its SET.
+    Less current than the closed cell takes would keep it from its SET.
     """
+    unit_A = float(frozen(EKV, [[GATE_V, GATE_V]], []).flows[0, 0])
+    return float(np.clip(EKV.values()["w"] * LIMIT_SHARE * _open_S(model) * high_V / unit_A, 1e-7, 1e-3))
+
+
+def _open_S(model: Model) -> float:
+    """Conductance at a read voltage with the first state at the bound where the cell conducts better."""
     state, others = model.states[0], len(model.states) - 1
     start, scale = model.start_and_scale(state.name, model.values())
     ends = [(end - start) / scale for end in (state.low, state.high) if np.isfinite(end)] or [0.0]
     read_V = 0.05
-    most_S = max(abs(frozen(model, [read_V], [end, *[0.0] * others]).flows[0, 0]) / read_V for end in ends)
-    unit_A = float(frozen(EKV, [[GATE_V, GATE_V]], []).flows[0, 0])
-    return float(np.clip(EKV.values()["w"] * LIMIT_SHARE * most_S * high_V / unit_A, 1e-7, 1e-3))
+    return max(abs(float(frozen(model, [read_V], [end, *[0.0] * others]).flows[0, 0])) / read_V for end in ends)
 
 
 def _pulse(card: Card) -> tuple[float, float, float, float]:
@@ -209,7 +281,7 @@ def _pulse(card: Card) -> tuple[float, float, float, float]:
     return *trial.pulses_V, trial.width_s, trial.read_V
 
 
-def _arrays(card: Card, model: Model, size: int) -> Iterator[Deck]:
+def _arrays(card: Card, model: Model, wanted: Array) -> Iterator[Deck]:
     high = voltages(card)[1]
     wave, rate = _sweep(card)
     stop = wave.times_s[-1]
@@ -219,14 +291,24 @@ def _arrays(card: Card, model: Model, size: int) -> Iterator[Deck]:
     yield Deck("1t1r", f"the sweep at {rate:g} V/s behind a transistor of {width_m * 1e6:.2g} um with {GATE_V:g} V at "
                "its gate",
                replace(circuit, ambient_K=_ambient_K(card)), Transient(stop, stop / _POINTS))  # fmt: skip
-    width = _pulse(card)[2]
+    yield _crossbar(card, model, wanted)
+
+
+def _crossbar(card: Card, model: Model, wanted: Array) -> Deck:
+    """An array whose first cell is written by the V/2 scheme; with selectors at a voltage that is higher by theirs."""
+    selector = None if wanted.selector is None else find_selector(wanted.selector)
+    values = sized(selector, _open_S(model)) if selector else {}
+    full, width, size = voltages(card)[1] + (WRITE_MORE_V if selector else 0.0), _pulse(card)[2], wanted.size
     ends = (0.0, width / 50, width * 1.02, width * 1.04)
-    half = Waveform(ends, (0.0, high / 2, high / 2, 0.0))
-    rest, minus = Waveform((0.0, 1.0), (0.0, 0.0)), Waveform(ends, (0.0, -high / 2, -high / 2, 0.0))
-    array = crossbar(model, [half] + [rest] * (size - 1), [minus] + [rest] * (size - 1), WIRE_OHM)
-    yield Deck("crossbar", f"{size} x {size} cells, {WIRE_OHM:g} Ohm of wire between neighbours: {high:g} V over the "
-               "first, half on its lines", replace(array, ambient_K=_ambient_K(card)),
-               Transient(2 * width, width / 200, width / 1e4))  # fmt: skip
+    half, minus = (Waveform(ends, (0.0, volts, volts, 0.0)) for volts in (full / 2, -full / 2))
+    rest = Waveform((0.0, 1.0), (0.0, 0.0))
+    rows, columns = [half] + [rest] * (size - 1), [minus] + [rest] * (size - 1)
+    array = crossbar(model, rows, columns, wanted.wire_ohm, selector=selector, selector_values=lambda i, j: values)
+    each = f" and {selector.name}" if selector else ""
+    what = (f"{size} x {size} cells, {wanted.wire_ohm:g} Ohm of wire between neighbours: {full:g} V over the first cell"
+            f"{each}, half on its lines")  # fmt: skip
+    analysis = Transient(2 * width, width / 200, width / 1e4)
+    return Deck("crossbar", what, replace(array, ambient_K=_ambient_K(card)), analysis)
 
 
 def _spread(card: Card, model: Model) -> Iterator[Deck]:
@@ -244,7 +326,7 @@ def _spread(card: Card, model: Model) -> Iterator[Deck]:
     yield Deck("montecarlo", f"{len(cells)} cells, sweep at {rate:g} V/s", circuit, Transient(stop, stop / _POINTS))
 
 
-def _gated(card: Card, model: Model, size: int) -> Iterator[Deck]:
+def _gated(card: Card, model: Model, wanted: Array) -> Iterator[Deck]:
     """A cell with a gate, its channel read all the while: gate at rest, swept and pulsed; an array."""
     up, down, width, read = _pulse(card)
     wave, rate = _sweep(card)
@@ -262,8 +344,8 @@ def _gated(card: Card, model: Model, size: int) -> Iterator[Deck]:
     ends = (0.0, width / 10, width * 1.1, width * 1.2)
     half, minus = (Waveform(ends, (0.0, volts, volts, 0.0)) for volts in (up / 2, -up / 2))
     zero = Waveform((0.0, 1.0), (0.0, 0.0))
-    columns = [minus] + [zero] * (size - 1)
-    array = gated_array(model, [half] + [zero] * (size - 1), columns, columns, WIRE_OHM)
-    yield Deck("crossbar", f"{size} x {size} cells, {WIRE_OHM:g} Ohm of wire between neighbours: {up:g} V over the "
-               "gate of the first, half on its lines", replace(array, ambient_K=ambient_K),
+    columns, size = [minus] + [zero] * (wanted.size - 1), wanted.size
+    array = gated_array(model, [half] + [zero] * (size - 1), columns, columns, wanted.wire_ohm)
+    yield Deck("crossbar", f"{size} x {size} cells, {wanted.wire_ohm:g} Ohm of wire between neighbours: {up:g} V over "
+               "the gate of the first, half on its lines", replace(array, ambient_K=ambient_K),
                Transient(2 * width, width / 200, width / 1e4))  # fmt: skip

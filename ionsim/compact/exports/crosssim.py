@@ -33,6 +33,9 @@ Floats = NDArray[np.float64]
 N_CONDUCTANCES = 101
 N_PROBABILITIES = 251
 
+#: Rmax over Rmin of a cell that conducts nothing when off; CrossSim is told so as well and does not look at it.
+_NO_CONDUCTANCE = 1e9
+
 _HEADER = "1st Row = Gbins, 2nd Row = CDF Points, 3rd row onward = dG matrix (rows = CDF, columns = Gbins)"
 
 
@@ -77,7 +80,8 @@ def export(card: Card, folder: Path) -> list[Path]:
     fields = {
         "cell_bits": 0,
         "Rmin": 1 / law.high_S,
-        "Rmax": 1 / law.low_S,
+        "Rmax": 1 / law.low_S if law.low_S > 0 else _NO_CONDUCTANCE / law.high_S,
+        "infinite_on_off_ratio": law.low_S <= 0,
         "Vread": abs(read_V),
         "programming_error": {"enable": True, "model": name, "magnitude": 0.0},
         "drift_error": {"enable": any(nu != 0 for nu in after.nu), "model": name, "magnitude": 0.0},

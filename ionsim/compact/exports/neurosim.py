@@ -22,6 +22,7 @@ from scipy.optimize import minimize_scalar
 from ionsim.compact.card import Card
 from ionsim.compact.cardparts import PulseTrain
 from ionsim.compact.exports.aihwkit import origin
+from ionsim.compact.exports.drift import levels
 from ionsim.compact.render import render
 from ionsim.compact.updates import UpdateLaw, update_law
 
@@ -95,6 +96,8 @@ def parameters(card: Card, update: UpdateLaw) -> dict[str, float | bool | None]:
     steps = np.abs(np.concatenate([update.step(np.linspace(-1, 1, 101), way) for way in ("up", "down")]))
     out["sigmaCtoC"] = update.noise * float(np.sqrt(np.mean(steps**2))) / 2
     out["sigmaDtoD"] = max(_spread(up, fits["LTP"]), _spread(down, fits["LTD"]))
+    read_noise = levels(card, update).read_noise
+    out["readNoise"], out["sigmaReadNoise"] = read_noise > 0, read_noise
     out["conductanceRangeVar"] = update.low_spread > 0 or update.high_spread > 0
     out["maxConductanceVar"] = update.high_spread * (update.high_S - update.low_S) / 2
     out["minConductanceVar"] = update.low_spread * (update.high_S - update.low_S) / 2

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from ionsim.compact.card import Card
 from ionsim.compact.circuits.decks import vacask_deck
-from ionsim.compact.exports.circuits import SEED, cell_instances, cycles, decks, titled
+from ionsim.compact.exports.array import Array
+from ionsim.compact.exports.circuits import SEED, all_decks, cell_instances, titled
 from ionsim.compact.exports.verilog import write_models
 
 
-def export(card: Card, folder: Path, crossbar_size: int = 4) -> list[Path]:
+def export(card: Card, folder: Path, array: Array | None = None) -> list[Path]:
     """Write the models, one deck a circuit, and the list of the drawn cells; results go to ``NAME_<deck>.raw``."""
-    files = write_models(card, folder, transistor=True)
-    every = decks(card, crossbar_size)
-    if found := cycles(card):
-        every.append(found[1])
+    every = all_decks(card, array)
+    files = write_models(card, folder, every)
     for deck in every:
         stem = f"{card.name}_{deck.name}"
         files.append(folder / f"{stem}.sim")

@@ -208,6 +208,7 @@ class EcramExtraction:
             "hop_ev": (number("channel.hopping_eV"), f"channel.hopping_eV, {file}"),
             "x_crit": (number("channel.critical"), f"channel.critical, {file}"),
             "x_width": (number("channel.critical_width"), f"channel.critical_width, {file}"),
+            "k_depth": ((thick_m / length_m) ** 2, f"thickness and length of the channel, {file}"),
             "t_ref": (300.0, "temperature of the sets' numbers"),
             "r_gate": (1e3, "the physics has no wire"),
             "c_over": (0.0, "the electrolyte ends with the channel"),
@@ -218,6 +219,7 @@ class EcramExtraction:
         }
         if isinstance(geometry, EcramStack) or device.channel.equipotential:
             found["k_line"] = (1e6, "a channel with one potential")
+            found["k_depth"] = (0.0, "a channel with one potential")
         return found
 
     def starts(self, device: EcramDevice) -> dict[str, float]:

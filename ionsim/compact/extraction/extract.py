@@ -203,18 +203,13 @@ def _write(
     rows: Sequence[ErrorRow],
     measured: Sequence[Measurement],
 ) -> list[Path]:
-    from ionsim.compact.exports import FORMATS, export_card
+    from ionsim.compact.exports import export_all
 
     files = [card.save(out / CARD_FILE), write_errors(out / "errors.csv", rows), write_fit(out / "fit.csv", fitted)]
     for one in measured:
         if one.role in ("held_out", "pulses", "retention"):  # what was not fitted
             files += write_trace(one, out / HELD_OUT)
-    for format in FORMATS:
-        try:
-            files += export_card(card, format, out / EXPORTS / format)
-        except CompactError as error:  # a card without pulse trains has no tables for arrays of weights
-            if "pulse" not in str(error):
-                raise
+    files += [path for each in export_all(card, out / EXPORTS)[0].values() for path in each]
     replays = [(target.measurement, target.replayed(fitted.values)) for target in way.targets(measured)]
     return files + draw(out / PICTURES, fitted, replays, _of(way, "switching_times", (), fitted, measured))
 

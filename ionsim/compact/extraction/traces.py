@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 COLUMNS = ("time_s", "voltage_V", "current_A", "device_V", "power_W", "limited", "stage")
 _NEEDED = COLUMNS[:3]
 
+#: Share of its drive's duration that a trace must have: less is another experiment, or a part of one.
+LEAST_SHARE = 0.5
+
 #: Columns of devices with a gate, with more digits, since what they are compared by are differences.
 GATED = ("conductance_S", "state_S", "gate_charge_C")
 
@@ -95,6 +98,10 @@ def read_trace(path: Path, device: Device | None = None) -> Measurement:
     if count < 2 or np.any(np.diff(series["time_s"]) <= 0):
         raise CompactError(f"{path}: time_s must rise, over two rows or more")
     drive = Drive(device.drive)
+    if series["time_s"][-1] < LEAST_SHARE * drive.duration_s:
+        end_s = float(series["time_s"][-1])
+        raise CompactError(f"{path}: time_s ends at {end_s:g} s: the drive of device {device.name!r} lasts "
+                           f"{drive.duration_s:g} s, and the trace is to be that of the drive")  # fmt: skip
     drop = device.drive.series_resistance_ohm * series["current_A"]
     series.setdefault("device_V", series["voltage_V"] - drop)
     series.setdefault("power_W", series["device_V"] * series["current_A"])
@@ -127,7 +134,10 @@ def _heading(path: Path) -> tuple[Role, str, int]:
     role = items.get("role", "fit")
     if role not in get_args(Role):
         raise CompactError(f"{path}: role = {role!r}: one of {', '.join(get_args(Role))}")
-    return cast(Role, role), items.get("kind", "sweep"), int(items.get("seed", "0"))
+    seed = items.get("seed", "0")
+    if not seed.isdecimal():
+        raise CompactError(f"{path}: seed = {seed!r}: a whole number from 0 on")
+    return cast(Role, role), items.get("kind", "sweep"), int(seed)
 
 
 def _columns(path: Path) -> dict[str, Floats]:
@@ -143,8 +153,13 @@ def _columns(path: Path) -> dict[str, Floats]:
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(names):
             raise CompactError(f"{path}: row {number} has {len(row)} entries for {len(names)} columns")
-    try:
-        table = np.array([[float(item) for item in row] for row in rows[1:]]).reshape(-1, len(names))
-    except ValueError as error:
-        raise CompactError(f"{path}: {error}") from error
+    table = np.zeros((len(rows) - 1, len(names)))
+    for number, row in enumerate(rows[1:]):
+        for column, item in enumerate(row):
+            try:
+                table[number, column] = float(item)
+            except ValueError as error:
+                raise CompactError(f"{path}: {names[column]} = {item!r} in row {number + 2}: no number") from error
+            if names[column] in _NEEDED and not np.isfinite(table[number, column]):
+                raise CompactError(f"{path}: {names[column]} = {item!r} in row {number + 2}: a finite number is needed")
     return {name: table[:, column].copy() for column, name in enumerate(names)}

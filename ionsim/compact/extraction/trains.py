@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ionsim.compact.card import Card
+from ionsim.compact.card import Card, MissingDataError
 from ionsim.compact.cardparts import PulseTrain
 from ionsim.compact.description import CompactError
 from ionsim.compact.extraction.replay import Replay
@@ -28,7 +28,8 @@ _LOWEST, _HIGHEST, _HALVINGS = 0.3, 1.5, 14
 
 
 def with_trains(card: Card) -> Card:
-    """The card, with trains of its own model where it has none up or none down; raises CompactError for a gated one."""
+    """The card, with trains of its own model where it has none up or none down; raises MissingDataError
+    where it cannot make any."""
     if card.trains("up") and card.trains("down"):
         return card
     return card.model_copy(update={"pulses": tuple(simulated_trains(card))})
@@ -38,7 +39,7 @@ def simulated_trains(card: Card) -> list[PulseTrain]:
     """A train up from the state that the family's trial starts pulses from, and one down from its end."""
     trial = TRIALS.get(card.family)
     if trial is None or trial.gated:
-        raise CompactError(f"card {card.name}: has no pulse trains up and down, which this needs")
+        raise MissingDataError(f"card {card.name}: has no pulse trains up and down, which this needs")
     model = card.compact_model()
     width_s, rise_s = trial.width_s, trial.width_s / 20
     period_s = 2 * width_s + 2 * rise_s
@@ -79,7 +80,7 @@ def _height(train: Callable[[float], Floats], unit_V: float) -> float:
     while not np.isfinite(whole := change(high)) and high > 2 * low:
         high *= 0.9
     if not 0 < whole < np.inf:
-        raise CompactError(f"pulses of {high * unit_V:.3g} V: the model does not switch, or not without a runaway")
+        raise MissingDataError(f"pulses of {high * unit_V:.3g} V: the model does not switch, or not without a runaway")
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if change(middle) < COVERED * whole else (low, middle)

@@ -4,7 +4,8 @@ The equations of docs/ecram-model.md, lumped. Charges and voltages of the gate's
 
 - u_gate, u_glass, u_layer: electric potential over the compact layer at the gate, the electrolyte, the compact layer
   at the channel. C du/dt = i_gate - (current of ions through it). i_gate is what the terminal brings; it comes along
-  the channel, from both ends, and loses 1/(k_line G) on its way (a line fed at both ends: 12).
+  the channel, from both ends, and loses 1/(k_line G) on its way (a line fed at both ends: 12), and
+  through the channel's surface layer, whose electrons go with its ions: emptied, it insulates (k_depth).
 - Electrolyte: i_glass = g v_hop sinh(w/v_hop), hops helped by the field, w the difference of electrochemical potential
   between its ends. There ions pile up or are missing within the Debye length: the charge q that the layers bind there
   adds kT/e b to the potential of ions, b = q/(q_end c_rest (1-c_rest)), and the filled share of sites is c with
@@ -51,7 +52,7 @@ _AREA_M2 = 100e-9 * 50e-9
 _NAMES = """
     x_start v_start r_gate c_gate c_glass c_layer i0_gate i0_layer alpha g_glass v_hop ea_glass ea_gate ea_layer a_max
     q_sites q_end c_rest v_half omega share_0 share_1 share_2 d_rate d_fall dense_at ea_diff m_ch hop_ev x_crit x_width
-    fe k_line g_off g_leak ea_leak c_over rth cth t_ref flicker
+    fe k_line k_depth g_off g_leak ea_leak c_over rth cth t_ref flicker
 """
 _p = {name: symbol(name) for name in _NAMES.split()}
 _vt, _temp = symbol("v_thermal"), symbol("temp")
@@ -84,6 +85,12 @@ def _spread(x: Expr) -> Expr:
 
 def _mobility(x: Expr) -> Expr:
     return exp(-_p["d_fall"] * minimum(_held(x), _p["dense_at"]))
+
+
+def _surface_S() -> Expr:
+    """Conductance of a channel whose sites were all filled as those of its surface."""
+    least = Float(1e-9)
+    return _p["m_ch"] * _p["q_sites"] * maximum(_held(_x[0]), least) * _barrier(_x[0])
 
 
 def _distance(k: int) -> Expr:
@@ -201,6 +208,8 @@ ECRAM = Model(
         _at_least_0("fe", "1", 1.0, "mobility of field-effect carriers over that of the others", "chosen: the same"),
         _positive("k_line", "1", 12.0, "conductance for the gate's current over the channel's conductance",
                   "a uniform line fed at both ends"),
+        _at_least_0("k_depth", "1", (20 / 100) ** 2, "square of the channel's thickness over its length",
+                    "20 nm, 100 nm: electrons come to the interface through the surface layer"),
         _positive("g_off", "S", 1e-13, "conductance of the empty channel", "chosen: far below the range"),
         _at_least_0("g_leak", "S", 1e-21, "electronic leak from gate to channel",
                     "chosen: 1e4 s for one electron at 1 V"),
@@ -237,9 +246,9 @@ ECRAM = Model(
         Quantity("i_channel", symbol("g_channel") * symbol("v_ds"), "A", "current from drain to source"),
         Quantity(
             "r_line",
-            _p["r_gate"] + 1 / (_p["k_line"] * symbol("g_channel")),
+            _p["r_gate"] + 1 / (_p["k_line"] * symbol("g_channel")) + _p["k_depth"] * _shares[0] / _surface_S(),
             "Ohm",
-            "resistance of the gate's way, along the channel",
+            "resistance of the gate's way, along the channel and through its surface layer",
             shown=False,
         ),
         Quantity(

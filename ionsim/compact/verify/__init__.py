@@ -16,6 +16,7 @@ from ionsim.compact.verify.behaviour import (
     square_wave_records,
 )
 from ionsim.compact.verify.equations import compiled_records, derivative_records, text_records
+from ionsim.compact.verify.noise import noise_records
 from ionsim.compact.verify.simulators import operating_point_records, pulse_records, retention_records, sweep_records
 from ionsim.compact.verify.trial import TRIALS, Trial
 from ionsim.verification.record import Record
@@ -38,6 +39,7 @@ CHECKS: dict[str, Callable[[Trial], list[Record]]] = {
     "crossbar": crossbar_records,
     "selector": selector_records,
     "transistor": transistor_records,
+    "noise": noise_records,
 }
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "derivative_records",
     "fading_memory_records",
     "frequency_records",
+    "noise_records",
     "operating_point_records",
     "passivity_records",
     "programming_records",

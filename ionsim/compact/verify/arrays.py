@@ -20,6 +20,7 @@ from ionsim.compact.circuits import (
     run_vacask,
     triangle,
 )
+from ionsim.compact.circuits.selectors import READ_MORE_V, WRITE_MORE_V, sized
 from ionsim.compact.description import Model
 from ionsim.compact.families import EKV, THRESHOLD, VARISTOR
 from ionsim.compact.frozen import frozen
@@ -31,12 +32,8 @@ from ionsim.verification.record import Record
 #: Resistance of a wire between neighbouring cells, in Ohm (chosen: some squares of a 20 nm wide copper line).
 WIRE_OHM = 2.0
 
-#: By how much a selector raises the voltages of a read and of a write, in V (0.74 V at 1 uA and 1.1 V at 100 uA by the
-#: varistor's defaults).
-READ_MORE_V, WRITE_MORE_V = 0.8, 1.2
-
-#: States of cells that are off and on, and the conductance of cells that selectors suit by their defaults, in S.
-READ_STATES, SUITED_S = (0.01, 0.95), 2.4e-4
+#: States of cells that are off and on.
+READ_STATES = (0.01, 0.95)
 
 
 def written_crossbar(
@@ -178,16 +175,12 @@ def _read_ratio(trial: Trial, n: int, selector: Model | None) -> float:
 
 
 def _sized(trial: Trial, selector: Model | None) -> Callable[[int, int], Mapping[str, float]] | None:
-    """Selectors of an area that goes with the cell's conductance; their defaults suit a cell of ``SUITED_S``."""
+    """Selectors of an area that goes with the conductance of the cell when on."""
     if selector is None:
         return None
     held = [READ_STATES[1], *[0.0] * (len(trial.model.states) - 1)]
     current = frozen(trial.model, [trial.read_V], held, {trial.start: 0.0}).flows[0, 0]
-    area = abs(float(current)) / trial.read_V / SUITED_S
-    defaults = selector.values()
-    growing, shrinking = ("i_s", "g_free", "cth"), ("rs", "rth")
-    values = {name: defaults[name] * area for name in growing if name in defaults}
-    values |= {name: defaults[name] / area for name in shrinking if name in defaults}
+    values = sized(selector, abs(float(current)) / trial.read_V)
     return lambda i, j: values
 
 

@@ -28,8 +28,9 @@ from ionsim.verification.record import Record
 #: Of the issue: rms difference of weights between trains and the exported device.
 REPLAY_LIMIT = 0.01
 
-#: aihwkit counts in single precision.
-LIBRARY_LIMIT = 1e-5
+#: aihwkit counts in single precision. A pulse is compared from the weight that it had there: where steps grow from
+#: pulse to pulse a train magnifies the last digit (of 3e-8 at the start 4e-4 were left in the middle of one).
+LIBRARY_LIMIT = 1e-6
 
 #: Four standard errors of the deviation of 4000 and of 10000 draws, rounded up.
 SPREAD_LIMITS = {"aihwkit": 0.05, "CrossSim": 0.03}
@@ -88,7 +89,8 @@ def _aihwkit(card: Card, folder: Path) -> list[Record]:
         group = trains[str(train["direction"])]
         middle = law.weight(np.mean([item.conductances_S[: len(weights)] for item in group], axis=0))
         apart.append(middle - weights)
-        own.append(np.array(aihwkit.replay(device, train["start"], train["pulses"], train["direction"])) - weights)  # type: ignore[arg-type]
+        law_says = [aihwkit.pulsed(device, w, str(train["direction"])) for w in weights[:-1]]
+        own.append(np.array(law_says) - weights[1:])
     records.append(
         Record.below(
             f"{card.name}: in aihwkit, replay of the trains, rms dw",
@@ -98,7 +100,7 @@ def _aihwkit(card: Card, folder: Path) -> list[Record]:
     )
     largest = float(np.abs(np.concatenate(own)).max())
     records.append(
-        Record.below(f"{card.name}: in aihwkit, against the law of its documentation", largest, LIBRARY_LIMIT)
+        Record.below(f"{card.name}: in aihwkit, a pulse against the law of its documentation", largest, LIBRARY_LIMIT)
     )
     after = levels(card, law)
     wanted = np.interp(np.array(found["g_uS"]) * 1e-6, after.g_S, after.programming_S) * 1e6
