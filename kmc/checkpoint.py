@@ -10,6 +10,7 @@ import numpy as np
 from kmc import keeping, lists
 from kmc.compile import with_exact
 from kmc.errors import KmcError
+from kmc.watching import Watched
 
 if TYPE_CHECKING:
     from kmc.engine import Engine
@@ -27,7 +28,8 @@ def save(engine: Engine) -> dict[str, Any]:
     listed = engine.select.lists
     saved.update(
         reference=engine._watch.reference.copy(), group=engine._group.copy(),
-        weight=engine._weight.copy(), bound=np.array([engine._bound]),
+        weight=engine._asked.weight.copy(), bound=np.array([engine._asked.bound]),
+        change=engine._asked.change.copy(), within=np.array([engine._asked.low, engine._asked.high]),
         exact=engine.table.exact.copy(), scale=listed.scale.copy(), list_of=listed.where[:, 0].copy(),
         members=lists.members(listed), room=listed.room.copy(), missed=listed.missed.copy(),
     )  # fmt: skip
@@ -44,7 +46,7 @@ def load(engine: Engine, saved: Mapping[str, Any]) -> None:
     }
     shapes.update(
         fields=((1, 2), (count, 2), (count, 3)), reference=((0,), (count,)), group=(engine._group.shape,),
-        weight=((0,), (count,)), bound=((1,),),
+        weight=((0,), (count,)), bound=((1,),), change=((0,), (count,)), within=((2,),),
         exact=(engine.table.exact.shape,), scale=((2,),), list_of=(engine.select.lists.where[:, 0].shape,),
         room=((lists.LISTS,),), missed=((1,),),
     )  # fmt: skip
@@ -61,7 +63,11 @@ def load(engine: Engine, saved: Mapping[str, Any]) -> None:
         elif name not in DERIVED:
             value[...] = saved[name]
     engine.table = with_exact(engine.table, np.array(saved["exact"], dtype=bool))
-    engine._weight, engine._bound = np.array(saved["weight"], dtype=float), float(saved["bound"][0])
+    low, high = (float(value) for value in saved["within"])
+    engine._asked = Watched(
+        np.array(saved["weight"], dtype=float), float(saved["bound"][0]),
+        np.array(saved["change"], dtype=float), low, high,
+    )  # fmt: skip
     engine._group = np.array(saved["group"], dtype=np.int8)
     engine._watch = engine._watched(np.array(saved["reference"], dtype=np.int8))
     fresh = lists.new_lists(len(saved["list_of"]), float(saved["scale"][0]))

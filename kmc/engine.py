@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kmc import checkpoint, drawing, keeping, kernels, lists, nulls, start, tree
+from kmc import checkpoint, drawing, keeping, kernels, lists, nulls, start, tree, watching
 from kmc.compile import compile_table, fixed_rates, memo_size, sites_alike, varies, with_exact
 from kmc.errors import KmcError
 from kmc.model import Model
 from kmc.occupation import Filler
 from kmc.process import hint
-from kmc.rates import Floats
 from kmc.sites import SiteGraph
 from kmc.tracers import Tracers
 
@@ -113,8 +112,7 @@ class Engine:
             if not 0 <= number <= self.table.capacity[row]:
                 raise KmcError(f"reservoir {name!r}: {number} particles; 0..{int(self.table.capacity[row])} fit")
             self.state.reservoir_count[row] = number
-        self._weight: Floats = np.zeros(0)
-        self._bound = np.inf
+        self._asked = watching.NOTHING
         self._group = start.groups(model, ())
         self._watch = self._watched(np.zeros(0, dtype=np.int8))
         self.superbasin: Superbasin | None = None  # a Superbasin puts itself here
@@ -375,7 +373,7 @@ class Engine:
 
     def watch(
         self, weight: ArrayLike, bound: float, since: ArrayLike | None = None, alike: Sequence[Sequence[str]] = (),
-        stop: Sequence[str] = (),
+        stop: Sequence[str] = (), change: ArrayLike | None = None, within: Sequence[float] = (-np.inf, np.inf),
     ) -> None:  # fmt: skip
         """Stop :meth:`run` when the configuration has moved too far from a reference.
 
@@ -385,34 +383,37 @@ class Engine:
             since: (N,) the occupation to compare with (that of the last field solution); what it is now by default.
             alike: groups of species that count as one: a change from one to another of a group is none.
             stop: species of which any particle that comes, goes or moves stops a run (in a superbasin it does not).
+            change: (N,) what a change at a site adds to a sum with signs (for fields: to the conductance, S).
+            within: run stops when that sum leaves this range, which holds 0.
 
         Raises:
-            KmcError: for a wrong shape, or a weight or bound that is negative or not a number.
+            KmcError: for a wrong shape, a weight or bound that is negative or not a number, or a range without 0.
         """
         shape = self.state.occupation.shape
-        array = np.array(weight, dtype=float)
-        if array.shape != shape or not np.all(np.isfinite(array) & (array >= 0.0)):
-            raise KmcError(f"watch: weight has shape {array.shape}; {shape} finite numbers >= 0 are needed")
-        if not bound >= 0.0:
-            raise KmcError(f"watch: bound is {bound}; a number >= 0 is needed")
+        asked = watching.watched(shape, weight, bound, change, within)
         reference = np.array(self.state.occupation if since is None else since, dtype=np.int8)
         if reference.shape != shape:
             raise KmcError(f"watch: since has shape {reference.shape}; {shape} is needed")
-        self._weight, self._bound = array, float(bound)
-        self._group = start.groups(self.model, alike)
+        self._asked, self._group = asked, start.groups(self.model, alike)
         self.state.halts[:] = [name in stop for name in self.model.species]
         self._watch = self._watched(self._group[reference])
 
     @property
     def drift(self) -> float:
         """The watched quantity now: the root of the sum of weight^2 over sites that changed (see :meth:`watch`)."""
-        if not len(self._watch.reference):
-            return 0.0
-        changed = self._group[self.state.occupation] != self._watch.reference
-        return float(np.sqrt(np.sum(self._weight[changed] ** 2)))
+        return float(np.sqrt(np.sum(self._asked.weight[self._differs()] ** 2)))
 
-    def _watched(self, reference: NDArray[np.int8]) -> kernels.Watch:
-        return kernels.new_watch(self.state.occupation, reference, self._group, self._weight, self._bound)
+    @property
+    def shift(self) -> float:
+        """The sum with signs now: of ``change`` over sites that changed (see :meth:`watch`)."""
+        return watching.shifted(self._asked, self._differs())
+
+    def _differs(self) -> NDArray[np.bool_]:
+        reference = self._watch.reference
+        return self._group[self.state.occupation[: len(reference)]] != reference
+
+    def _watched(self, reference: NDArray[np.int8]) -> watching.Watch:
+        return watching.new_watch(self.state.occupation, reference, self._group, self._asked)
 
     # -- time -------------------------------------------------------------------------------------------------
 
@@ -454,7 +455,7 @@ class Engine:
                 self._look_at_nulls()
             elif reason == kernels.SCALE:
                 self._rescale()
-                if self._watch.moved[0] > self._watch.limit:
+                if watching.passed(self._watch, *self._watch.moved):
                     reason = kernels.WATCH
         if reason in (kernels.WINDOW, kernels.SCALE):
             reason = kernels.EVENTS

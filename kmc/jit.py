@@ -25,7 +25,7 @@ from numba.core.compiler import Compiler
 from numba.np import arrayobj
 
 #: Modules without a negative index.
-_PLAIN = {f"kmc.{name}" for name in ("rates", "keeping", "drawing", "lists", "tree", "kernels", "xoshiro")}
+_PLAIN = {f"kmc.{name}" for name in ("rates", "keeping", "drawing", "lists", "tree", "kernels", "watching", "xoshiro")}
 
 
 def source_stamp() -> str:

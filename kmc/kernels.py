@@ -1,9 +1,6 @@
 """The event loop: draw, execute, refresh only what the event touched."""
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from kmc import lists as composition
 from kmc.drawing import AHEAD, NEAR, choose, choose_kept, choose_slot, look_ahead
@@ -20,6 +17,7 @@ from kmc.rates import (
     single_change,
     single_rate,
 )
+from kmc.watching import Watch, passed
 from kmc.xoshiro import next_uniform
 
 #: Why a run came back: the last two are for the engine, which has to look at its null events or at its lists.
@@ -28,40 +26,8 @@ TIME, EVENTS, FROZEN, WATCH, WINDOW, SCALE = range(6)
 #: Below this total rate (1/s) a waiting time no longer fits a double.
 _NO_RATE = 1e-290
 
-#: Fixed-point one of the watched sum.
-_ONE = 2**40
-
 #: Products of uniform numbers are turned into a time before they get this small.
 _SMALL = 1e-200
-
-
-class Watch(NamedTuple):
-    """How far the configuration has moved from a reference: whole numbers, so that there and back is exactly zero."""
-
-    reference: NDArray[np.int8]  # (N,) what stood there, as numbers of ``group``; (0,) when nothing is watched
-    group: NDArray[np.int8]  # (S,) a number for each species; those with the same number count as alike
-    weight: Ints  # (N,) what a site counts where it differs from the reference
-    moved: Ints  # (1,) the sum over such sites
-    limit: int  # a run stops when it is passed
-
-
-def new_watch(
-    occupation: NDArray[np.int8], reference: NDArray[np.int8], group: NDArray[np.int8], weight: Floats, bound: float
-) -> Watch:
-    """A watch in fixed point: (weight/bound)^2 in units of 2^-40, rounded up; nothing is watched without a reference.
-
-    Args:
-        occupation: (N,) species now.
-        reference: (N,) or (0,), numbers of groups.
-        group: (S,) the group of each species.
-        weight: (N,) what a site counts.
-        bound: of the root of the sum of weight^2 over sites that differ.
-    """
-    if not len(reference):
-        return Watch(reference, group, np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), _ONE)
-    share = np.minimum(weight / bound, 2.0) ** 2 if bound > 0.0 else np.where(weight > 0.0, 2.0, 0.0)
-    fixed = np.ceil(share * _ONE).astype(np.int64)
-    return Watch(reference, group, fixed, np.array([fixed[group[occupation] != reference].sum()]), _ONE)
 
 
 @inner
@@ -132,14 +98,18 @@ def happen(
     if len(watch.reference):
         if watch.group[was] != watch.reference[site]:
             watch.moved[0] -= watch.weight[site]
+            watch.moved[1] -= watch.change[site]
         if partner >= 0 and watch.group[was_partner] != watch.reference[partner]:
             watch.moved[0] -= watch.weight[partner]
+            watch.moved[1] -= watch.change[partner]
     execute(table, state, site, partner, process, edge)
     if len(watch.reference):
         if watch.group[state.occupation[site]] != watch.reference[site]:
             watch.moved[0] += watch.weight[site]
+            watch.moved[1] += watch.change[site]
         if partner >= 0 and watch.group[state.occupation[partner]] != watch.reference[partner]:
             watch.moved[0] += watch.weight[partner]
+            watch.moved[1] += watch.change[partner]
     halts = state.halts[was] != state.halts[state.occupation[site]]
     if partner >= 0:
         halts |= state.halts[was_partner] != state.halts[state.occupation[partner]]
@@ -179,7 +149,7 @@ def advance_clock(clock: Floats, wait: float) -> None:
 def run_tree(
     table: Table, state: State, select: Selection, watch: Watch, scratch: Scratch, until: float, max_events: int
 ) -> int:
-    """Advance to a time, a number of events, or until the watched sum passes its limit; returns why it stopped."""
+    """Advance to a time, a number of events, or until a watched sum passes its limit; returns why it stopped."""
     for _ in range(max_events):
         total = select.tree[1]
         if total < _NO_RATE:
@@ -189,7 +159,7 @@ def run_tree(
             return TIME
         site, edge, process = choose(table, state, select.tree)
         happen(table, state, select, watch, scratch, site, edge, process)
-        if watch.moved[0] > watch.limit:
+        if passed(watch, watch.moved[0], watch.moved[1]):
             return WATCH
     return EVENTS
 
@@ -248,7 +218,7 @@ def run_lists(
         composition.retotal(lists)
         if not fits:
             return SCALE
-        if watch.moved[0] > watch.limit:
+        if passed(watch, watch.moved[0], watch.moved[1]):
             return WATCH
     return EVENTS
 

@@ -18,7 +18,7 @@ next search follows at once; after a failed one 256 events later, twice as many 
 by t is 1 - p0 exp(T t) 1. It is inverted for one uniform number, with exp(T h 2^k) from repeated squaring; the
 configuration that is left is drawn from p0 exp(T t) times the exit rates, and the event from the exits of that one. If
 the end of the run comes first, the configuration at that time is drawn, given that the set is not left by then, and the
-run stops there. A configuration that would pass the limit of :meth:`kmc.Engine.watch` is an exit as well.
+run stops there. A configuration that would pass a limit of :meth:`kmc.Engine.watch` is an exit as well.
 
 **Error.** Sums of positive terms only, and rows scaled to 1: in exp(T h 2^k) a rounding error of about M x 1e-16 a
 doubling, relative to each probability, whatever the rates (an estimate: 2e-13 for 32 configurations and rates 12
@@ -44,8 +44,9 @@ from numpy.typing import NDArray
 from kmc import superbasin_chain, superbasin_kernels
 from kmc.errors import KmcError
 from kmc.keeping import Scratch, Selection
-from kmc.kernels import Watch, run_tree
+from kmc.kernels import run_tree
 from kmc.rates import State, Table
+from kmc.watching import Watch
 
 if TYPE_CHECKING:
     from kmc.engine import Engine

@@ -38,7 +38,7 @@ class Basin(NamedTuple):
     species: NDArray[np.int8]  # (M, 2 M + 2) what stands there
     held: Ints  # (M, R) what the reservoirs hold
     code: NDArray[np.uint64]  # (M,) Zobrist's hash of the difference to the first configuration
-    moved: Ints  # (M,) the watched sum
+    moved: Ints  # (M, 2) the watched sums
     least: Floats  # (M,) slowest rate that counts, 1/s; negative: not yet known
     best_least: Floats  # (M,)
     first: Ints  # (M + 1,) where the moves of a configuration begin
@@ -71,7 +71,7 @@ def new_basin(states: int, gain: float, processes: int, reservoirs: int) -> Basi
         due=np.array([0, FIRST_WAIT]), visits=np.zeros(3, dtype=np.int64), events=np.zeros(processes), gain=gain,
         size=np.zeros(4, dtype=np.int64), site=np.zeros(sites, dtype=np.int64),
         species=np.zeros((states, sites), dtype=np.int8), held=np.zeros((states, reservoirs), dtype=np.int64),
-        code=np.zeros(states, dtype=np.uint64), moved=np.zeros(states, dtype=np.int64), least=np.zeros(states),
+        code=np.zeros(states, dtype=np.uint64), moved=np.zeros((states, 2), dtype=np.int64), least=np.zeros(states),
         best_least=np.zeros(states), first=np.zeros(states + 1, dtype=np.int64), move_to=whole[0], move_site=whole[1],
         move_edge=whole[2], move_process=whole[3], move_rate=np.zeros(moves), leave=np.zeros(states),
         candidate=np.zeros((_CANDIDATES_PER_STATE * states, 4), dtype=np.int64),

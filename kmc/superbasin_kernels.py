@@ -17,9 +17,10 @@ from kmc.keeping import (
     refresh_contacts,
     weigh,
 )
-from kmc.kernels import EVENTS, FROZEN, TIME, WATCH, Watch, advance_clock, execute
+from kmc.kernels import EVENTS, FROZEN, TIME, WATCH, advance_clock, execute
 from kmc.rates import State, Table, kind_of
 from kmc.superbasin_chain import FIRST_WAIT, TERMS, Basin, draw, solve
+from kmc.watching import Watch, passed
 from kmc.xoshiro import next_uniform
 
 #: Columns of Basin.size.
@@ -124,18 +125,22 @@ def _code_after(table: Table, state: State, basin: Basin, i: int, site: int, par
 
 
 @part
-def _moved_after(table: Table, watch: Watch, basin: Basin, i: int, site: int, partner: int, process: int) -> int:
-    """The watched sum after a process on configuration i."""
-    moved = basin.moved[i]
+def _moved_after(
+    table: Table, watch: Watch, basin: Basin, i: int, site: int, partner: int, process: int
+) -> tuple[int, int]:
+    """The watched sums after a process on configuration i."""
+    moved, shift = basin.moved[i, 0], basin.moved[i, 1]
     if len(watch.reference):
         for which in range(2):
             x = site if which == 0 else partner
             if x >= 0:
                 if watch.group[table.before[process, which]] != watch.reference[x]:
                     moved -= watch.weight[x]
+                    shift -= watch.change[x]
                 if watch.group[table.after[process, which]] != watch.reference[x]:
                     moved += watch.weight[x]
-    return moved
+                    shift += watch.change[x]
+    return moved, shift
 
 
 @part
@@ -146,7 +151,8 @@ def _note(
     """A fast event of configuration i: a move of the chain if it leads to one of the others, else a candidate."""
     partner = np.int64(table.target[edge]) if edge >= 0 else -1
     code = _code_after(table, state, basin, i, site, partner, process)
-    if code == basin.code[i] or _moved_after(table, watch, basin, i, site, partner, process) > watch.limit:
+    moved, shift = _moved_after(table, watch, basin, i, site, partner, process)
+    if code == basin.code[i] or passed(watch, moved, shift):
         return  # changes nothing, or ends the run: an exit
     for j in range(states):
         if basin.code[j] == code and _same(table, basin, i, j, site, partner, process):
@@ -328,7 +334,7 @@ def _grow(table: Table, state: State, watch: Watch, basin: Basin, most: int) -> 
         for r in range(basin.held.shape[1]):
             basin.held[new, r] = basin.held[i, r] + (table.step[process] if table.reservoir[process] == r else 0)
         basin.code[new] = basin.candidate_code[best]
-        basin.moved[new] = _moved_after(table, watch, basin, i, site, partner, process)
+        basin.moved[new, 0], basin.moved[new, 1] = _moved_after(table, watch, basin, i, site, partner, process)
         basin.least[new] = -1.0
         basin.size[_STATES] = new + 1
         grown += 1
@@ -358,7 +364,7 @@ def explore(
     basin.size[:] = 0
     basin.size[_STATES] = 1
     basin.code[0] = 0
-    basin.moved[0] = watch.moved[0]
+    basin.moved[0, 0], basin.moved[0, 1] = watch.moved[0], watch.moved[1]
     basin.least[0] = -1.0
     for r in range(len(state.reservoir_count)):
         basin.held[0, r] = state.reservoir_count[r]
@@ -402,7 +408,7 @@ def _happen(
     was, was_partner = np.int64(state.occupation[site]), np.int64(-1)
     if partner >= 0:
         was_partner = np.int64(state.occupation[partner])
-    watch.moved[0] = _moved_after(table, watch, basin, i, site, partner, process)
+    watch.moved[0], watch.moved[1] = _moved_after(table, watch, basin, i, site, partner, process)
     execute(table, state, site, partner, process, edge)
     _refresh(table, state, select, scratch, site, partner, was, was_partner)
     if table.step[process] != 0:
@@ -451,7 +457,7 @@ def run_visits(
         time, leaves = draw(basin, states, next_uniform(state.random), span)
         chosen = _settle(basin, states, leaves, next_uniform(state.random))
         move(table, state, select, scratch, basin, chosen)
-        watch.moved[0] = basin.moved[chosen]
+        watch.moved[0], watch.moved[1] = basin.moved[chosen, 0], basin.moved[chosen, 1]
         if len(state.last_event):
             for b in range(basin.size[_SITES]):
                 state.last_event[basin.site[b]] = 0
@@ -468,6 +474,6 @@ def run_visits(
             _show(table, state, select, basin, chosen)
             edge, process, _ = _exit_of(table, state, basin, chosen, site, rest)
             _happen(table, state, select, watch, scratch, basin, chosen, site, edge, process)
-            if watch.moved[0] > watch.limit:
+            if passed(watch, watch.moved[0], watch.moved[1]):
                 return WATCH
     return EVENTS

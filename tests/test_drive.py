@@ -285,3 +285,27 @@ def test_a_gate_step_does_one_thing():
              {"name": "b", "voltage_V": 1.0, "rise_s": 2.0, "duration_s": 1.0}]  # fmt: skip
     config = TypeAdapter(AnyDrive).validate_python({"kind": "gate_steps", "steps": steps})
     assert [p.key for p in config.cross_checks()] == ["steps.0", "steps.1.name", "steps.1", "steps.2.rise_s"]
+
+
+@pytest.mark.parametrize("conductance_S", [1e-12, 3e-8, 2e-6, 1e-3])
+def test_the_range_of_conductances_ends_where_the_voltage_of_the_device_is_off_by_the_tolerance(conductance_S):
+    """By hand: min(V/(1 + G R), I/G), with 1 V, 10 kOhm and 1 uA."""
+    circuit = Circuit(series_resistance_ohm=1e4, compliance_A=1e-6)
+    device_V = min(1.0 / (1.0 + 1e4 * conductance_S), 1e-6 / conductance_S)
+    tolerance_V = 0.02 * device_V
+    low_S, high_S = circuit.conductance_range(1.0, conductance_S, tolerance_V)
+
+    def conducting_S(volts):
+        return min(1e-6 / volts, (1.0 / volts - 1.0) / 1e4)
+
+    assert high_S == pytest.approx(conducting_S(device_V - tolerance_V), rel=1e-6)
+    if device_V + tolerance_V < 1.0:
+        assert low_S == pytest.approx(conducting_S(device_V + tolerance_V), rel=1e-6)
+    else:
+        assert low_S == 0.0
+
+
+def test_a_device_with_all_of_the_voltage_may_conduct_what_it_likes():
+    assert Circuit().conductance_range(-1.0, 1e-6, 1e-3) == (0.0, np.inf)
+    assert Circuit(1e3, 1e-6).conductance_range(1.0, 0.0, 1e-3) == (0.0, np.inf)
+    assert Circuit(0.0, 1e-6).conductance_range(1.0, 1e-9, 0.01) == (0.0, pytest.approx(1e-6 / 0.99))

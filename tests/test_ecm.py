@@ -396,3 +396,24 @@ def test_a_restored_cell_goes_on_bit_by_bit():
 def test_what_makes_no_cell_is_refused_by_key_and_value(changes, message):
     with pytest.raises(DeviceFileError, match=message):
         small(changes)
+
+
+def test_what_one_atom_changes_in_the_conductance_is_known_before_the_fields_are_solved():
+    """Atoms put on and taken off a stub with a gap, one by one, against a solution; tunnelling limits the current."""
+    cell = Ecm(small({"layers.electrolyte.thickness_nm": 2.0}), np.random.SeedSequence(1))
+    cell.initialise()
+    fields, height, step = cell.fields, cell.lattice.positions_nm[:, 2], cell.lattice.mesh_size_nm
+    metal = height < 6.0 * step
+    fields.solve_potential(metal)
+    before_S, change = fields.conductance_S, fields.conductance_changes(metal)
+    tip = np.flatnonzero(metal & (height > 5.0 * step))
+    above = np.flatnonzero(~metal & (height < 7.0 * step))
+    inside = np.flatnonzero(metal & (height < 3.0 * step))
+    for site in (*tip[:3], *above[:3]):
+        other = metal.copy()
+        other[site] = not metal[site]
+        fields.solve_potential(other)
+        true_S = fields.conductance_S - before_S
+        assert abs(true_S) > 0.02 * before_S
+        assert change[site] == pytest.approx(true_S, rel=0.1)
+    assert np.abs(change[inside]).max() < 1e-3 * before_S

@@ -23,7 +23,7 @@ import meshes
 from ionsim.coupling.heat_bound import RiseBound
 from ionsim.coupling.heat_path import HeatPath, heat_way
 from ionsim.coupling.lattice_mesh import INTERFACE_NM
-from ionsim.coupling.metal import MetalNetwork, surface_weights
+from ionsim.coupling.metal import MetalNetwork, conductance_gains, surface_weights
 from ionsim.coupling.network import Network, change_weights
 
 Floats = NDArray[np.float64]
@@ -65,6 +65,7 @@ class LatticeFields:
     Attributes (after :meth:`solve_potential` and :meth:`solve_heat`):
         unit_potential: (N,) potential at the sites for 1 V on the top electrode.
         conductance_S: terminal current / voltage, from the reaction.
+        bond_loss_S: (N,) what the bonds of a site dissipate at 1 V, W/V^2.
         temperature_K: (N,) at the sites; ``peak_K``: hottest node of the mesh.
         n_solves: conduction problems solved so far.
         wall_s: wall time that they and the heat problems took in this process, s.
@@ -122,6 +123,7 @@ class LatticeFields:
         self.temperature_K: Floats = np.full(len(positions_nm), heat.ambient_K)
         self.peak_K = heat.ambient_K
         self.conductance_S = 0.0
+        self.bond_loss_S: Floats = np.zeros(len(positions_nm))
         self.n_solves = 0
         self.wall_s = 0.0
         self._steady_V: float | None = None
@@ -239,6 +241,8 @@ class LatticeFields:
         heated = np.concatenate([first, second, touching])
         self._site_heat_W = np.zeros(count)
         np.add.at(self._site_heat_W, heated, np.concatenate([0.5 * between, 0.5 * between, rest]))
+        self.bond_loss_S = np.zeros(count)
+        np.add.at(self.bond_loss_S, heated, np.concatenate([between, between, rest]))
         self._steady_V = None
         self._unit_heat = {}
         self.n_solves += 1
@@ -302,6 +306,21 @@ class LatticeFields:
         if isinstance(net, MetalNetwork):
             surface_weights(net.start, net.target, conducting, self.unit_potential * device_V, weight)
 
+    def conductance_changes(self, conducting: Mask) -> Floats | None:
+        """(N,) how much the conductance would change if a site changed, S, to first order; None where not known.
+
+        Without its bonds a conductor takes away what they dissipate at 1 V; what a new one adds is in
+        :func:`ionsim.coupling.metal.conductance_gains`.
+        """
+        net = self.network
+        if not isinstance(net, MetalNetwork):
+            return None
+        change = np.where(conducting, -self.bond_loss_S, 0.0)
+        conductance_gains(
+            net.start, net.target, conducting, net.bulk_S, net.bottom_S, net.top_S, self.unit_potential, change
+        )  # fmt: skip
+        return change
+
     def _shown_V(self) -> Floats:
         """(local dofs,) the potential for 1 V, in insulators as well."""
         solved_V = self.conduction.potential_V
@@ -347,6 +366,7 @@ class LatticeFields:
             "site_temperature_K": self.temperature_K.copy(),
             "cell_heat_W": self._cell_heat_W.copy(),
             "site_heat_W": self._site_heat_W.copy(),
+            "bond_loss_S": self.bond_loss_S.copy(),
             "scalars": np.array(
                 [self.conductance_S, self.peak_K, np.nan if self._steady_V is None else self._steady_V]
             ),
@@ -360,6 +380,7 @@ class LatticeFields:
         self.unit_potential = np.array(saved["unit_potential"])
         self.temperature_K = np.array(saved["site_temperature_K"])
         self._cell_heat_W, self._site_heat_W = np.array(saved["cell_heat_W"]), np.array(saved["site_heat_W"])
+        self.bond_loss_S = np.array(saved["bond_loss_S"])
         self.conductance_S, self.peak_K, steady = (float(value) for value in saved["scalars"])
         self._steady_V = None if np.isnan(steady) else steady
         self.n_solves = int(saved["n_solves"][0])

@@ -63,6 +63,42 @@ def surface_weights(start: Ints, target: NDArray[np.int32], metal: Mask, potenti
                     weight[i] = max(weight[i], abs(potential[i] - potential[target[k]]))
 
 
+@njit(cache=True)
+def conductance_gains(
+    start: Ints,
+    target: NDArray[np.int32],
+    metal: Mask,
+    bulk: float,
+    bottom: Floats,
+    top: Floats,
+    potential: Floats,
+    gain: Floats,
+) -> None:
+    """Fill ``gain`` (N,) on sites without metal with what an atom there would add to the conductance, S.
+
+    ``potential`` (N,) is that for 1 V. With all others held at their potentials, the atom takes the one that
+    dissipates least, and what its bonds dissipate then is an upper bound of the gain (the true potentials dissipate
+    less still). An atom that touches nothing has grown on others that came after the potential was solved: it counts
+    with all of its tunnelling to the nearer electrode, as if it hung together with the farther one.
+    """
+    for i in range(len(metal)):
+        if metal[i]:
+            continue
+        count = 0
+        total, first, second = bottom[i] + top[i], top[i], top[i]
+        for k in range(start[i], start[i + 1]):
+            j = target[k]
+            if metal[j]:
+                count += 1
+                total += bulk
+                first += bulk * potential[j]
+                second += bulk * potential[j] ** 2
+        if count == 0 and bottom[i] < bulk and top[i] < bulk:
+            gain[i] = max(bottom[i], top[i])
+        elif total > 0.0:
+            gain[i] = max(second - first * first / total, 0.0)
+
+
 @dataclass(frozen=True)
 class MetalNetwork:
     """Bonds of metal atoms with each other and with two electrodes; the counterpart of :class:`Network`.

@@ -75,7 +75,8 @@ class Ecm(FilamentDevice):
         return super().potential_V if self.charge is None else super().potential_V + self.charge.potential_V
 
     def _follow(self, circuit: Circuit) -> None:
-        if self.charge is not None and self.engine.drift <= self._threshold_V * (1.0 - 1e-9):
+        moved = self.engine.drift > self._threshold_V * (1.0 - 1e-9) or self._off_point
+        if self.charge is not None and not moved:
             self._update_charge(self.charge)  # only ions came, went or moved
             self._set_fields()
             self._watch()
@@ -101,7 +102,8 @@ class Ecm(FilamentDevice):
             super()._watch()
             return
         self.engine.watch(
-            self._weight, self._threshold_V, since=self._solved, alike=self.lattice.alike, stop=(ION,)
+            self._weight, self._threshold_V, since=self._solved, alike=self.lattice.alike, stop=(ION,),
+            change=self._change_S, within=self._within_S,
         )  # fmt: skip
 
     def checkpoint(self) -> dict[str, Any]:

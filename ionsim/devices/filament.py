@@ -21,6 +21,13 @@ from ionsim.devices.filament_lattice import FilamentLattice
 from ionsim.drive import Circuit
 from ionsim.errors import IonsimError
 
+#: Largest change of the device's voltage by its circuit before the fields are solved again, in kT/q: a rate with a
+#: transfer coefficient of 1/2 is off by a factor of 1.6 then. Chosen; less where the potential's error is to be less.
+_POINT_KT = 1.0
+
+#: The same as a share of the device's voltage, and the share by which a recorded current may be off. Chosen.
+_POINT_SHARE, _RECORDED_SHARE = 0.1, 0.05
+
 
 class FilamentDevice:
     """A device whose filament is conductors on a lattice; see :class:`ionsim.devices.protocol.Family` for the methods.
@@ -43,6 +50,8 @@ class FilamentDevice:
         self.limited = False
         self.peak_K = self._hottest_K = device.ambient_K
         self._weight = np.zeros(len(self.lattice.sites))
+        self._change_S: NDArray[np.float64] | None = None
+        self._within_S = (-np.inf, np.inf)
         self._felt_V = np.zeros(len(self.lattice.sites))
         self._solved, self._n_events = self.engine.occupation.copy(), 0
         self._heat_time = self._dwell_end_s = 0.0
@@ -64,18 +73,23 @@ class FilamentDevice:
         self._solve(Circuit(0.0, None))
 
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
-        """Run the lattice to ``until_s``; the fields follow whenever its estimated error passes the threshold.
+        """Run the lattice to ``until_s``; the fields follow whenever their estimated error passes the threshold.
 
-        What is recorded at ``until_s`` is held to the estimate as it is: where little happens, the neck of a filament
-        may change while the estimate is calibrated on its busy middle.
+        So they do when the conductance may have changed so far that the circuit gives the device another voltage:
+        behind a compliance every atom at the tip takes some of it away, until what is left drives no more growth. What
+        is recorded at ``until_s`` is held to the estimates as they are: where little happens, the neck of a filament
+        may change while that of the potential is calibrated on its busy middle.
         """
         self.applied_V = applied_V
         self._dwell_end_s = until_s
         self._hottest_K = 0.0
         self._operate(circuit)
+        if self._off_point:
+            self._refresh(circuit)
         while self.engine.run(until_s=until_s) == "watch":
             self._follow(circuit)
-        if self.engine.drift > self.refresh.target_V(self.device_V):
+        misread = self._change_S is not None and abs(self.engine.shift) > _RECORDED_SHARE * self.fields.conductance_S
+        if self.engine.drift > self.refresh.target_V(self.device_V) or self._off_point or misread:
             self._refresh(circuit)
 
     def _follow(self, circuit: Circuit) -> None:
@@ -92,6 +106,12 @@ class FilamentDevice:
         self._solved, self._n_events = self.engine.occupation.copy(), self.engine.n_events
         self.fields.solve_potential(self.lattice.conducting(self._solved))
         self._operate(circuit)
+
+    @property
+    def _off_point(self) -> bool:
+        """Whether the conductance may be another one by so much that the device's voltage is."""
+        low_S, high_S = self._within_S
+        return not low_S <= self.engine.shift <= high_S
 
     @property
     def _threshold_V(self) -> float:
@@ -120,6 +140,14 @@ class FilamentDevice:
             self._heat_time = self.time_s
         self._set_fields()
         self.fields.weights(conducting, self.device_V, self._weight)
+        self._change_S = self.fields.conductance_changes(conducting)
+        if self._change_S is not None:
+            point_V = min(_POINT_KT * kmc.KB_EV * self.device.ambient_K, self.refresh.setting_V)
+            point_V = min(point_V, _POINT_SHARE * abs(self.device_V))
+            conductance_S = self.fields.conductance_S
+            low_S, high_S = circuit.conductance_range(self.applied_V, conductance_S, point_V)
+            low_S = low_S if low_S > 0.0 else -np.inf  # an estimate may take away more than there is
+            self._within_S = (low_S - conductance_S, high_S - conductance_S)
         self._watch()
         self._hottest_K = max(self._hottest_K, self.fields.peak_K)
         self.peak_K = max(self.peak_K, self.fields.peak_K)
@@ -136,7 +164,10 @@ class FilamentDevice:
 
     def _watch(self) -> None:
         """Have the engine stop when conductors have come and gone so that the potential may be past the threshold."""
-        self.engine.watch(self._weight, self._threshold_V, since=self._solved, alike=self.lattice.alike)
+        self.engine.watch(
+            self._weight, self._threshold_V, since=self._solved, alike=self.lattice.alike,
+            change=self._change_S, within=self._within_S,
+        )  # fmt: skip
 
     def place(self, occupation: NDArray[np.int8], reservoirs: Mapping[str, int] | None = None) -> None:
         """Put species (N,) on the sites and particles into reservoirs from outside, and solve the fields at 0 V.

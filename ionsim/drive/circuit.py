@@ -6,6 +6,12 @@ from typing import NamedTuple
 
 from ionsim.drive.transistor import Transistor
 
+#: Largest factor (and its inverse) between conductances that :meth:`Circuit.conductance_range` tells apart from none.
+_SPAN = 1e30
+
+#: Halvings of the logarithm of that factor: conductances are found to 1e-8.
+_HALVINGS = 40
+
 
 class OperatingPoint(NamedTuple):
     """Voltage across the device in V, its current in A, and whether the source or a transistor limits it."""
@@ -46,3 +52,31 @@ class Circuit:
             return OperatingPoint(device_V, current_A, saturated)
         limit_A = math.copysign(self.compliance_A, applied_V)
         return OperatingPoint(limit_A / conductance_S, limit_A, True)
+
+    def conductance_range(self, applied_V: float, conductance_S: float, tolerance_V: float) -> tuple[float, float]:
+        """The conductances (S) around this one with which the device's voltage is the same within ``tolerance_V``.
+
+        (0, inf) where the device has all of the applied voltage, whatever it conducts. The device's voltage never
+        rises with its conductance.
+        """
+        if conductance_S <= 0.0 or (
+            self.compliance_A is None and self.series_resistance_ohm == 0.0 and self.transistor is None
+        ):
+            return 0.0, math.inf
+        device_V = self.operating_point(applied_V, conductance_S).device_V
+
+        def alike(factor: float) -> bool:
+            there_V = self.operating_point(applied_V, conductance_S * factor).device_V
+            return abs(there_V - device_V) <= tolerance_V
+
+        ends = []
+        for outermost, never in ((1.0 / _SPAN, 0.0), (_SPAN, math.inf)):
+            if alike(outermost):
+                ends.append(never)
+                continue
+            inside, outside = 0.0, math.log(outermost)
+            for _ in range(_HALVINGS):
+                middle = 0.5 * (inside + outside)
+                inside, outside = (middle, outside) if alike(math.exp(middle)) else (inside, middle)
+            ends.append(conductance_S * math.exp(inside))
+        return ends[0], ends[1]

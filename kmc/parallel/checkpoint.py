@@ -10,6 +10,7 @@ import numpy as np
 from kmc import lists
 from kmc.errors import KmcError
 from kmc.parallel.halo import together
+from kmc.watching import Watched
 
 if TYPE_CHECKING:
     from kmc.parallel.engine import ParallelEngine
@@ -22,8 +23,9 @@ def save(engine: ParallelEngine) -> dict[str, Any]:
         parallel_clock=engine._clock.copy(), parallel_cycle=np.array([engine._cycle]), parallel_key=engine._key.copy(),
         parallel_speeds=engine._speeds.copy(), parallel_layout=engine._layout(),
         parallel_reservoirs=engine._reservoirs.count.copy(), parallel_reference=engine._reference.copy(),
-        parallel_weight=engine._weight.copy(), parallel_group=engine._group.copy(),
-        parallel_bound=np.array([engine._bound]),
+        parallel_weight=engine._asked.weight.copy(), parallel_group=engine._group.copy(),
+        parallel_bound=np.array([engine._asked.bound]), parallel_change=engine._asked.change.copy(),
+        parallel_within=np.array([engine._asked.low, engine._asked.high]),
         parallel_valid=np.array(engine._valid),
     )  # fmt: skip
     for number, select in enumerate(engine._selections):
@@ -54,9 +56,12 @@ def load(engine: ParallelEngine, saved: Mapping[str, Any]) -> None:
     engine._speeds[:] = saved["parallel_speeds"]
     engine._reservoirs.count[:] = saved["parallel_reservoirs"]
     engine._reference = np.array(saved["parallel_reference"], dtype=np.int8)
-    engine._weight = np.array(saved["parallel_weight"], dtype=float)
+    low, high = (float(value) for value in saved["parallel_within"])
+    engine._asked = Watched(
+        np.array(saved["parallel_weight"], dtype=float), float(saved["parallel_bound"][0]),
+        np.array(saved["parallel_change"], dtype=float), low, high,
+    )  # fmt: skip
     engine._group = np.array(saved["parallel_group"], dtype=np.int8)
-    engine._bound = float(saved["parallel_bound"][0])
     engine._known[:] = engine._engine.state.occupation
     engine._closed, engine._exact = engine._engine.select, engine._engine.table.exact
     engine._valid = [bool(flag) and engine._engine.selector != "tree" for flag in saved["parallel_valid"]]

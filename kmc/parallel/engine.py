@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kmc import lists, tree
+from kmc import lists, tree, watching
 from kmc.engine import Engine, Selector
 from kmc.errors import KmcError
 from kmc.keeping import BARRED, OPEN, Selection
@@ -128,9 +128,8 @@ class ParallelEngine:
         self._clock = np.zeros(2)
         self._cycle = 0
         self._reference: NDArray[np.int8] = np.zeros(0, dtype=np.int8)
-        self._weight: Floats = np.zeros(0)
+        self._asked = watching.NOTHING
         self._group = groups(model, ())
-        self._bound = np.inf
         self._speeds = np.zeros(3)
         #: Seconds of the wall clock on this rank since the start, by what they went to.
         self.spent_s = dict.fromkeys(("events", "switch", "packing", "messages", "agree"), 0.0)
@@ -268,25 +267,31 @@ class ParallelEngine:
         self.assign([site], [self.model.index(species)])
 
     def watch(
-        self, weight: ArrayLike, bound: float, since: ArrayLike | None = None, alike: Sequence[Sequence[str]] = ()
-    ) -> None:
+        self, weight: ArrayLike, bound: float, since: ArrayLike | None = None, alike: Sequence[Sequence[str]] = (),
+        *, change: ArrayLike | None = None, within: Sequence[float] = (-np.inf, np.inf),
+    ) -> None:  # fmt: skip
         """Stop :meth:`run` when the configuration has moved too far, as :meth:`kmc.Engine.watch` does.
 
-        Looked at after every cycle only: ``bound`` is passed by what one cycle does. Arrays are (N,) or (owned,).
+        Looked at after every cycle only: limits are passed by what one cycle does. Arrays are (N,) or (owned,).
         """
-        array = self._localised(weight, "weight")
-        if not bound >= 0.0 or not np.all(np.isfinite(array) & (array >= 0.0)):
-            raise KmcError(f"watch: weights and the bound ({bound}) must be finite numbers >= 0")
+        weights = self._localised(weight, "weight")
+        changes = None if change is None else self._localised(change, "change")
         reference = self._engine.state.occupation if since is None else self._localised(since, "since").astype(np.int8)
+        self._asked = watching.watched(weights.shape, weights, bound, changes, within)
         self._group = groups(self.model, alike)
-        self._weight, self._bound = array, float(bound)
         self._reference = self._group[reference[: self._local.owned]]
 
     @property
     def drift(self) -> float:
         """The watched quantity now: the root of the sum of weight^2 over sites that changed."""
-        own = kernels.moved(self._group[self._engine.state.occupation], self._reference, self._weight)
+        own = kernels.moved(self._group[self._engine.state.occupation], self._reference, self._asked.weight)
         return float(np.sqrt(self.comm.allreduce(float(own))))
+
+    @property
+    def shift(self) -> float:
+        """The sum with signs now, as :attr:`kmc.Engine.shift`."""
+        differs = self._group[self._engine.state.occupation[: len(self._reference)]] != self._reference
+        return float(self.comm.allreduce(watching.shifted(self._asked, differs)))
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -322,7 +327,7 @@ class ParallelEngine:
                 reason = "time"
             else:
                 self._advance(step_s)
-            if len(self._reference) and self.drift > self._bound:
+            if len(self._reference) and watching.beyond(self._asked, self):
                 reason = "watch"
             elif last is not None and not reason and self.n_events >= last:
                 reason = "events"
