@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Shown = Callable[[Floats], Floats]
 
 #: Devices and cycles of each that are drawn in a round, the most rounds, and the seed.
-N_DEVICES, N_CYCLES, ROUNDS, SEED = 60, 3, 8, 20
+N_DEVICES, N_CYCLES, ROUNDS, SEED = 60, 3, 12, 20
 
 #: Part of the way from a figure to the end of its interval at which rounds end.
 ENOUGH = 0.25
@@ -56,6 +56,9 @@ _MOST_STRETCH = 2.0
 
 #: Largest correction of a mean in a round, in scales.
 _SHIFT = 0.5
+
+#: How often in a row a correction with which too few cells switch is halved.
+_HALVINGS = 3
 
 #: Steps to the middle, their largest size in scales, and what is left of the way there in the end, in deviations.
 _STEPS, _MOST, _THERE = 12, 2.0, 0.3
@@ -154,16 +157,22 @@ def _matched(
     place[kept] += meant @ (wanted.mean - shown(middle))
     rounds: list[tuple[float, tuple[float, float], Effects, Effects]] = []
     lost: _Lost | None = None
+    good: tuple[Floats, Floats] | None = None  # place and stretch of the last round
+    halved = 0
     for _ in range(ROUNDS):
         device, cycle = (part * np.outer(f, f) for part, f in zip((wanted.device, wanted.cycle), stretch, strict=True))
         drawn = (device_scores @ root(device))[:, None, :] + cycle_scores @ root(cycle)
         try:
             found = _estimated(shown, place, kept, back, drawn)
         except _Lost as error:
-            if not rounds:
+            if good is None:
                 raise
-            lost = error  # a correction led where the model does not switch
-            break
+            lost, halved = error, halved + 1  # a correction led where the model does not switch: half of it
+            if halved > _HALVINGS:
+                break
+            place, stretch = 0.5 * (place + good[0]), np.sqrt(stretch * good[1])
+            continue
+        good, lost, halved = (place, stretch), None, 0
         errors = _errors(found, goal)
         spread = Effects(place[kept], back @ device @ back.T, back @ cycle @ back.T)
         rounds.append((max(errors), errors, spread, found))
