@@ -187,6 +187,14 @@ def _mean_rate(trial: Trial, offset_V: float) -> CubicSpline:
     return CubicSpline(_GRID, 0.5 * np.array(rates))
 
 
+def _way_s(rate: CubicSpline, start: float, target: float) -> float:
+    """Time (s) from a start until the averaged equation is within 0.01 of the target."""
+    if abs(start - target) <= 0.01:
+        return 0.0
+    way = np.linspace(start, target + np.copysign(0.01, start - target), 400)
+    return float(np.trapezoid(1 / rate(way), way))
+
+
 def _autonomous(rate: CubicSpline) -> Callable[[float, Floats], Floats]:
     return lambda time, state: np.asarray(rate(state))
 
@@ -208,16 +216,19 @@ def fading_memory_records(trial: Trial) -> list[Record]:
     return [Record.below(f"{trial.model.family}: five starts, spread of the current in the second loop", spread, 1e-3)]
 
 
-def square_wave_records(trial: Trial, target: float = 0.5, periods: int = 500) -> list[Record]:
+def square_wave_records(trial: Trial, target: float = 0.5, least_periods: int = 500) -> list[Record]:
     """The square wave of the programming law with every edge resolved, in a circuit simulator; none without one.
 
-    Starts below those of the trial are left to the averaged equation: cold and nearly empty, they take 1e5 periods.
+    It lasts as long as the averaged equation takes from the farthest start, and half of that again. Starts below those
+    of the trial are left to the averaged equation: cold and nearly empty, they take 1e5 periods.
     """
     if trial.gated or not trial.programmed:
         return []
     model = trial.model
     offset = square_wave_offset(model, target, trial.wave_V, {trial.start: 0.5})
-    half = 0.015 / abs(float(_mean_rate(trial, offset)(target, 1)))
+    mean = _mean_rate(trial, offset)
+    half = 0.015 / abs(float(mean(target, 1)))
+    periods = max(least_periods, int(1.5 * max(_way_s(mean, start, target) for start in trial.wave_starts) / (2 * half)))
     times, volts = [0.0], [0.0]
     for _ in range(periods):
         for sign in (1, -1):
