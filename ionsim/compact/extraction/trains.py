@@ -1,7 +1,7 @@
 """Pulse trains of the compact model itself, for cards whose physics was never pulsed.
 
 Equal pulses of the length that the family is verified with; their heights are those with which ``COUNT`` of them cover
-``COVERED`` of what much higher ones reach, so that the train shows the steps in between.
+``COVERED`` of the most that any height reaches, so that the train shows the steps in between.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ Floats = NDArray[np.float64]
 
 COUNT, COVERED = 50, 0.9
 
-#: Heights over those of the family's trial between which is looked, and how often the range is halved.
-_LOWEST, _HIGHEST, _HALVINGS = 0.3, 1.5, 14
+#: Heights over those of the family's trial between which is looked, how many of them are tried, and how often the way
+#: from one to the next is halved.
+_LOWEST, _HIGHEST, _TRIED, _HALVINGS = 0.3, 1.5, 13, 10
 
 
 def with_trains(card: Card) -> Card:
@@ -36,7 +37,10 @@ def with_trains(card: Card) -> Card:
 
 
 def simulated_trains(card: Card) -> list[PulseTrain]:
-    """A train up from the state that the family's trial starts pulses from, and one down from its end."""
+    """A train up from the state that the family's trial starts pulses from, and one down from its end.
+
+    Where pulses of one sign do both (phase change) the first train is the RESET, down, and the second the SET, up.
+    """
     trial = TRIALS.get(card.family)
     if trial is None or trial.gated:
         raise MissingDataError(f"card {card.name}: has no pulse trains up and down, which this needs")
@@ -54,33 +58,40 @@ def simulated_trains(card: Card) -> list[PulseTrain]:
         start = int(np.argmax(np.isfinite(series["conductance_S"])))
         return np.concatenate([[series["conductance_S"][start]], series["conductance_S"][at]])
 
-    high_V, low_V = trial.pulses_V
-    up_V = _height(lambda factor: levels(factor * high_V, low_V)[: COUNT + 1], high_V)
-    down_V = _height(lambda factor: levels(up_V, factor * low_V)[COUNT:], low_V)
-    g = levels(up_V, down_V)
+    first_V, second_V = trial.pulses_V
+    sign = -1 if trial.unipolar else 1
+    first_V = _height(lambda factor: sign * levels(factor * first_V, second_V)[: COUNT + 1], first_V)
+    second_V = _height(lambda factor: -sign * levels(first_V, factor * second_V)[COUNT:], second_V)
+    g = levels(first_V, second_V)
 
     def train(direction: Literal["up", "down"], volts: float, part: Floats) -> PulseTrain:
         return PulseTrain(direction=direction, amplitude=volts, width_s=width_s, read_V=trial.read_V,
                           conductances_S=tuple(part.tolist()), simulated=True)  # fmt: skip
 
-    return [train("up", up_V, g[: COUNT + 1]), train("down", down_V, g[COUNT:])]
+    if trial.unipolar:
+        return [train("up", second_V, g[COUNT:]), train("down", first_V, g[: COUNT + 1])]
+    return [train("up", first_V, g[: COUNT + 1]), train("down", second_V, g[COUNT:])]
 
 
 def _height(train: Callable[[float], Floats], unit_V: float) -> float:
-    """The height, in V, with which a train covers the share of the range; factors of ``unit_V`` are tried."""
+    """The least height, in V, with which a train covers the share of the most that one height can; factors of
+    ``unit_V`` are tried. ``train`` gives what is to rise."""
 
     def change(factor: float) -> float:
         try:
             g = train(factor)
         except CompactError:  # a runaway that no step resolves: too high
-            return np.inf
-        return float(abs(g[-1] - g[0]))
+            return -np.inf
+        return float(g[-1] - g[0])
 
-    low, high = _LOWEST, _HIGHEST
-    while not np.isfinite(whole := change(high)) and high > 2 * low:
-        high *= 0.9
+    factors = np.linspace(_LOWEST, _HIGHEST, _TRIED)
+    found = np.array([change(factor) for factor in factors])
+    whole = float(found.max())
     if not 0 < whole < np.inf:
-        raise MissingDataError(f"pulses of {high * unit_V:.3g} V: the model does not switch, or not without a runaway")
+        raise MissingDataError(f"pulses of {_LOWEST * unit_V:.3g} to {_HIGHEST * unit_V:.3g} V: the model does not "
+                               "switch, or not without a runaway")  # fmt: skip
+    enough = int(np.argmax(found >= COVERED * whole))
+    low, high = factors[max(enough - 1, 0)], factors[enough]
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if change(middle) < COVERED * whole else (low, middle)
