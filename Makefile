@@ -14,10 +14,9 @@ circuit: setup
 	$(bin)/pip install -q --disable-pip-version-check -e ".[circuit]"
 	$(bin)/pytest -m "" tests/test_compact*.py
 
-# types are checked beside the tests, on the second core; both must pass
-test: setup
-	$(bin)/ruff check .
-	@$(bin)/mypy & types=$$!; $(bin)/pytest; tests=$$?; wait $$types && exit $$tests
+# files of tests are shared out among a few processes; some tests launch two ranks of their own
+test: lint
+	$(bin)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-all: lint
 	$(bin)/pytest -m ""

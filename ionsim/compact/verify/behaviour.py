@@ -228,7 +228,8 @@ def square_wave_records(trial: Trial, target: float = 0.5, least_periods: int = 
     offset = square_wave_offset(model, target, trial.wave_V, {trial.start: 0.5})
     mean = _mean_rate(trial, offset)
     half = 0.015 / abs(float(mean(target, 1)))
-    periods = max(least_periods, int(1.5 * max(_way_s(mean, start, target) for start in trial.wave_starts) / (2 * half)))
+    longest_s = max(_way_s(mean, start, target) for start in trial.wave_starts)
+    periods = max(least_periods, int(1.5 * longest_s / (2 * half)))
     times, volts = [0.0], [0.0]
     for _ in range(periods):
         for sign in (1, -1):
