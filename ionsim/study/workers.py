@@ -186,6 +186,7 @@ def _work(pipe: Connection, path: str, parent: int, until: float | None, retry_f
     from ionsim.simulation import Stop
     from ionsim.study.points import run_point
 
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # PETSc's handler would print a page of advice
     folder = StudyFolder.open(path)
     with suppress(EOFError, OSError):  # the parent has gone
         pipe.send(None)
