@@ -7,6 +7,12 @@ import ionsim
 from ionsim.config import Device, load
 from small_device import small_device
 
+#: Vacancies that hop to and fro in a thin column.
+_FLICKER = {
+    "numerics.superbasin_states": 32, "exchange": None, "vacancy.max_hop_rate_Hz": 1e6,
+    "vacancy.initial_fraction": 0.05, "drive.ramp_rate_V_per_s": 0.08,
+    "weak_spots": [{"centre_nm": [1.0, 1.0], "radius_nm": 0.3, "hop_shift_eV": -0.5}],
+}  # fmt: skip
 _ECM: dict[str, Any] = {
     "layers.electrolyte.thickness_nm": 1.6, "lattice.width_nm": 1.6, "lattice.depth_nm": 1.6,
     "soft_spots": [{"centre_nm": [0.8, 0.8], "radius_nm": 0.6, "hop_shift_eV": -0.12}],
@@ -65,7 +71,7 @@ def _ecm(**changes: Any) -> Device:
 #: Name -> how it is built, and after how many points it is stopped each time.
 DEVICES: dict[str, tuple[Callable[[], Device], int]] = {
     "vcm_crystal": (small_device, 4),
-    "vcm_superbasin": (lambda: small_device({"numerics.superbasin_states": 8}), 7),
+    "vcm_superbasin": (lambda: small_device(_FLICKER), 7),
     "vcm_steady_heat": (lambda: small_device({"numerics.transient_heat": False}), 7),
     "vcm_boundary": (lambda: small_device({"weak_spots": [], "grains": {"kind": "boundary", "width_nm": 0.8}}), 7),
     "vcm_grains": (
@@ -77,7 +83,6 @@ DEVICES: dict[str, tuple[Callable[[], Device], int]] = {
     "vcm_continuum_load": (lambda: ionsim.load("hfo2_continuum_load").replace({**_CONTINUUM, "drive.step_V": 0.4}), 9),
     "ecm_pulses": (lambda: _ecm(drive=_ECM_PULSES), 13),
     "ecm_sweep": (lambda: _ecm(), 13),
-    "ecm_superbasin": (lambda: _ecm(numerics__superbasin_states=16), 13),
     "ecm_space_charge": (lambda: _ecm(ion__space_charge=True, drive=_ECM_PULSES), 13),
     "ecm_lateral": (
         lambda: _ecm(layout="lateral", layers__substrate={"material": "SiO2", "thickness_nm": 10.0},
