@@ -2,6 +2,7 @@
 
 import math
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,32 @@ class Coupled:
         raise FemError(f"Newton's method did not converge: {name} after {total} iterations; residual "
                        f"{self._flows.error_A:.3g} A of {self._flows.scale_A:.3g} A and {self._flows.error_W:.3g} W of "
                        f"{self._flows.scale_W:.3g} W")  # fmt: skip
+
+    def keep(self) -> dict[str, Array]:
+        """The factored matrix (this rank's rows) and what goes with it, by name; empty when none is."""
+        if self._factored is None:
+            return {}
+        (held, limited, series_ohm), leading = self._factored
+        start, columns, values = self._matrix.getValuesCSR()
+        return {
+            "start": start, "columns": columns, "values": values,
+            "condition": np.array([held, limited, series_ohm, leading, *self._scale, *self._floor], dtype=np.float64),
+        }  # fmt: skip
+
+    def take_up(self, kept: Mapping[str, Array]) -> None:
+        """Go on with what ``keep`` returned, of the same equations on the same ranks: factored when it is used next."""
+        self._snes.getKSP().getPC().reset()
+        self._factored = None
+        if not kept:
+            return
+        pattern = self._coo.pattern()
+        if any(not np.array_equal(kept[name], own) for name, own in zip(("start", "columns"), pattern, strict=True)):
+            raise FemError("the matrix that was kept is that of other equations, another mesh or other ranks")
+        self._matrix.setValuesCSR(*pattern, kept["values"])
+        self._matrix.assemble()
+        held, limited, series_ohm, leading, *rest = (float(value) for value in kept["condition"])
+        self._factored = ((bool(held), bool(limited), series_ohm), leading)
+        self._scale, self._floor = (rest[0], rest[1]), (rest[2], rest[3])
 
     def _take(self, x: Any) -> None:
         system = self.system
