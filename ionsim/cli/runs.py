@@ -8,6 +8,7 @@ import typer
 from ionsim.cli.console import is_root, number_text, pairs, say, show
 from ionsim.cli.devices import FileArgument, SetOption
 from ionsim.cli.stopping import STOPPED, StopAfterOption, seconds_of
+from ionsim.cli.study import EngineOption, RanksOption, RetryOption, StudyOptions, WaitOption, WorkersOption, resume_study
 
 if TYPE_CHECKING:
     from ionsim.results import Run
@@ -48,14 +49,27 @@ def run(
 
 
 def resume(
-    folder: FolderArgument,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run, or of a study.")],
     stop_after: StopAfterOption = None,
     other_versions: Annotated[
         bool, typer.Option("--other-versions", help="Go on although the run was begun with other versions.")
     ] = False,
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    ranks_per_run: RanksOption = None,
+    retry_failed: RetryOption = False,
+    wait: WaitOption = False,
 ) -> None:
-    """Go on with a run that was stopped or killed, as if nothing had happened."""
+    """Go on with a run or a study that was stopped or killed, as if nothing had happened.
+
+    Options from --engine on are for studies only.
+    """
     limit_s = seconds_of(stop_after)
+    from ionsim.study import is_study
+
+    if is_study(folder):
+        resume_study(folder, limit_s, StudyOptions(engine, workers, ranks_per_run, retry_failed, wait))
+        return
     from ionsim.simulation import Stop
     from ionsim.simulation import resume as go_on
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ionsim.cli.console import complain, is_root, number_text, say
+from ionsim.cli.stopping import StopAfterOption, seconds_of
 
 if TYPE_CHECKING:
     from ionsim.study import Plan, StudyFolder, Tally
@@ -30,14 +31,6 @@ class EngineName(StrEnum):
     SLURM = "slurm"
 
 
-def seconds_of(text: str) -> float:
-    """``90``, ``90s``, ``55m`` or ``1.5h`` in s."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", text.strip())
-    if found is None or float(found[1]) <= 0.0:
-        raise typer.BadParameter(f"{text!r}: a time such as 90s, 55m or 1.5h is needed", param_hint="--stop-after")
-    return float(found[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[found[2] or "s"]
-
-
 StudyDir = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")]
 EngineOption = Annotated[
     EngineName | None, typer.Option("--engine", help="What carries out the runs; else that of the study file.")
@@ -46,12 +39,19 @@ WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Processes of the engine local; by default one per usable core.")
 ]
 RanksOption = Annotated[int | None, typer.Option("--ranks-per-run", min=1, help="MPI ranks that share one run.")]
-StopOption = Annotated[
-    str | None,
-    typer.Option("--stop-after", metavar="TIME", help="Stop after 90s, 55m or 1.5h with all states written: code 75."),
-]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Run again what failed before, from its start.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="With the engine slurm: wait until the table is written.")]
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """Options that ``study`` and ``resume`` share; None leaves it to the study file."""
+
+    engine: EngineName | None = None
+    workers: int | None = None
+    ranks_per_run: int | None = None
+    retry_failed: bool = False
+    wait: bool = False
 
 
 def register(app: typer.Typer) -> None:
@@ -69,7 +69,7 @@ def study(
     engine: EngineOption = None,
     workers: WorkersOption = None,
     ranks_per_run: RanksOption = None,
-    stop_after: StopOption = None,
+    stop_after: StopAfterOption = None,
     retry_failed: RetryOption = False,
     wait: WaitOption = False,
     max_runs: Annotated[int, typer.Option("--max-runs", min=1, help="Refuse a study with more runs.")] = 10_000,
@@ -80,43 +80,37 @@ def study(
     """
     from ionsim.study import make_plan
 
-    limit = None if stop_after is None else seconds_of(stop_after)
+    limit_s = seconds_of(stop_after)
     plan = make_plan(file, max_runs)
     if dry_run:
         if is_root():
             _describe(plan, out, workers, probe)
         return
-    _conduct(plan, out, engine, workers, ranks_per_run, limit, retry_failed, wait)
+    _conduct(plan, out, limit_s, StudyOptions(engine, workers, ranks_per_run, retry_failed, wait))
 
 
-def resume_study(
-    folder: Path, engine: EngineName | None = None, workers: int | None = None, ranks_per_run: int | None = None,
-    stop_after_s: float | None = None, retry_failed: bool = False, wait: bool = False,
-) -> None:  # fmt: skip
+def resume_study(folder: Path, stop_after_s: float | None, options: StudyOptions) -> None:
     """What ``ionsim resume`` does with the folder of a study."""
     from ionsim.study import StudyFolder
 
-    _conduct(StudyFolder.open(folder), folder, engine, workers, ranks_per_run, stop_after_s, retry_failed, wait)
+    _conduct(StudyFolder.open(folder), folder, stop_after_s, options)
 
 
-def _conduct(
-    plan: Plan | StudyFolder, out: Path, engine: EngineName | None, workers: int | None, ranks_per_run: int | None,
-    stop_after_s: float | None, retry_failed: bool, wait: bool,
-) -> None:  # fmt: skip
+def _conduct(plan: Plan | StudyFolder, out: Path, stop_after_s: float | None, asked: StudyOptions) -> None:
     from ionsim.study import StudyFolder, conduct
 
     options: dict[str, Any] = {
-        "kind": None if engine is None else str(engine), "workers": workers, "ranks_per_run": ranks_per_run,
-        "stop_after_s": stop_after_s, "retry_failed": retry_failed,
+        "kind": None if asked.engine is None else str(asked.engine), "workers": asked.workers,
+        "ranks_per_run": asked.ranks_per_run, "stop_after_s": stop_after_s, "retry_failed": asked.retry_failed,
     }  # fmt: skip
     target = None if isinstance(plan, StudyFolder) else out
     described = (plan.plan if isinstance(plan, StudyFolder) else plan).study
-    if (engine or described.engine.kind) == EngineName.SLURM and conduct.single():
+    if (asked.engine or described.engine.kind) == EngineName.SLURM and conduct.single():
         del options["kind"]
-        job, tally = conduct.submit(plan, target, wait=wait, **options)
+        job, tally = conduct.submit(plan, target, wait=asked.wait, **options)
         if job is not None:
             say(f"submitted array {job.array} ({job.jobs} jobs) and job {job.table} for the table; see {job.scripts}")
-            if not wait:
+            if not asked.wait:
                 say("squeue shows them; the table comes when the last is over, ionsim study-table writes it before")
                 return
     else:
@@ -150,7 +144,7 @@ def _finish(folder: StudyFolder, tally: Tally) -> None:
 def study_point(
     folder: StudyDir,
     runs: Annotated[list[int], typer.Argument(metavar="RUN...", help="Numbers of runs from 1, as a dry run has them.")],
-    stop_after: StopOption = None,
+    stop_after: StopAfterOption = None,
     retry_failed: RetryOption = False,
 ) -> None:
     """Carry out single runs of a study: what a job of an array does; under mpiexec on all its ranks.
@@ -159,9 +153,9 @@ def study_point(
     """
     from ionsim.study import StudyFolder, conduct
 
-    limit = None if stop_after is None else seconds_of(stop_after)
+    limit_s = seconds_of(stop_after)
     code = conduct.run_points(
-        StudyFolder.open(folder), runs, stop_after_s=limit, retry_failed=retry_failed,
+        StudyFolder.open(folder), runs, stop_after_s=limit_s, retry_failed=retry_failed,
         report=lambda outcome: _report(outcome.index, outcome.index, outcome),
     )  # fmt: skip
     if code:

@@ -32,7 +32,7 @@ from ionsim.study.workers import run_on_workers
 if TYPE_CHECKING:
     from ionsim.study.slurm import Submission
 
-#: Exit code of what was stopped and can be resumed.
+#: Exit code of what was stopped and can be resumed: EX_TEMPFAIL of BSD's sysexits.h, as of ``ionsim run``.
 STOPPED_CODE = 75
 
 

@@ -84,7 +84,7 @@ def run_on_ranks(
     try:
         if comm.rank == 0:
             with MPICommExecutor(farm, root=0) as executor:
-                assert executor is not None
+                assert isinstance(executor, MPIPoolExecutor)
                 trouble = _hand_out(executor, list(tasks), n_groups, stop, report)
         elif leads:
             _lead(_Group(mine, folder, stop, retry_failed), farm)

@@ -20,6 +20,7 @@ from ionsim.results import Run, export, plain, versions
 from ionsim.results.exports import SUMMARY_FILE
 from ionsim.simulation import Simulation, Stop, resume
 from ionsim.simulation.chief import on_chief
+from ionsim.simulation.resuming import can_resume
 from ionsim.study.folder import StudyFolder
 from ionsim.study.locks import locked
 from ionsim.study.observables import of_summary
@@ -104,12 +105,9 @@ def _can_go_on(folder: Path, ranks: int) -> bool:
     """
     try:
         run = Run.open(folder)
-        if run.status == "complete":
-            return True
-        saved = run.at_checkpoint().checkpoint()
     except ResultsError:
         return False
-    return run.versions == versions() and len(saved["ranks"]) == ranks
+    return run.status == "complete" or can_resume(run, ranks)
 
 
 def _carry_out(folder: StudyFolder, task: Task, begun: str, comm: MPI.Comm, stop: Stop | None) -> Run:

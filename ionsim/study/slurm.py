@@ -77,7 +77,7 @@ def submit(
             f"{jobs:,} jobs; this cluster takes {limit - 1:,} in an array: set runs_per_job = {needed} in "
             "[engine.slurm]"
         )
-    extra = "" if stop_after_s is None else f" --stop-after {stop_after_s:g}s"
+    extra = "" if stop_after_s is None else f" --stop-after {stop_after_s:.3f}s"
     scripts, jobs = write_scripts(folder, tasks, engine, extra + (" --retry-failed" if retry_failed else ""))
     array = _sbatch(scripts / "array.sh")
     table = _sbatch(scripts / "collect.sh", f"--dependency=afterany:{array}", *(["--wait"] if wait else []))
