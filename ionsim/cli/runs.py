@@ -8,7 +8,15 @@ import typer
 from ionsim.cli.console import is_root, number_text, pairs, say, show
 from ionsim.cli.devices import FileArgument, SetOption
 from ionsim.cli.stopping import STOPPED, StopAfterOption, seconds_of
-from ionsim.cli.study import EngineOption, RanksOption, RetryOption, StudyOptions, WaitOption, WorkersOption, resume_study
+from ionsim.cli.study import (
+    EngineOption,
+    RanksOption,
+    RetryOption,
+    StudyOptions,
+    WaitOption,
+    WorkersOption,
+    resume_study,
+)
 
 if TYPE_CHECKING:
     from ionsim.results import Run

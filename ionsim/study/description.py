@@ -33,8 +33,7 @@ def _seed_list(value: Any) -> Any:
     return numbers
 
 
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Seeds = Annotated[tuple[Seed, ...], Field(strict=False), BeforeValidator(_seed_list)]
+Seeds = Annotated[tuple[int, ...], Field(strict=False), BeforeValidator(_seed_list)]
 
 
 class Parameter(Section):
@@ -113,6 +112,9 @@ class Study(Section):
             if values is not None and len(set(values)) != len(values):
                 twice = next(value for value in values if values.count(value) > 1)
                 yield Problem(what, f"{twice!r} comes twice; each may come once")
+        for seed in self.seeds or ():
+            if not 0 <= seed < 2**63:
+                yield Problem("seeds", "must be whole numbers from 0 to 2^63 - 1", seed)
         if self.seeds is not None and not self.seeds:
             yield Problem("seeds", "empty; needs at least one whole number >= 0, or no such key", [])
         yield from self._parameter_checks()
