@@ -315,6 +315,8 @@ def test_engines_that_cannot_do_it_say_so(tmp_path):
     with pytest.raises(StudyError, match=r"ranks_per_run = 2: the engine local.*mpiexec -n 3"):
         engine_of(plan, {}, MPI.COMM_SELF)
     assert engine_of(plan, {"kind": "mpi"}, MPI.COMM_SELF).ranks_per_run == 2
+    with pytest.raises(StudyError, match=r"kind = \"mpy\": must be one of 'local'"):
+        engine_of(plan, {"kind": "mpy"}, MPI.COMM_SELF)
 
 
 def test_a_dry_run_prints_points_and_writes_nothing(tmp_path, command):

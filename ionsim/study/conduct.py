@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpi4py import MPI
+from pydantic import ValidationError
 
+from ionsim.config.problems import device_file_error
 from ionsim.errors import IonsimError, StudyError
 from ionsim.simulation import Stop
 from ionsim.simulation.chief import on_chief
@@ -83,6 +85,8 @@ def run(
     """
     begin = time.monotonic()
     keys = engine_of(plan, engine, comm)
+    if keys.kind == "slurm":
+        raise StudyError("engine slurm: jobs are handed over with ionsim.study.submit, from a single process")
     folder = on_chief(comm, lambda: folder_of(plan, out))
     tasks = on_chief(comm, lambda: left(folder, retry_failed))
     over = len(folder.plan.tasks) - len(tasks)
@@ -146,7 +150,10 @@ def engine_of(plan: Plan | StudyFolder, changes: dict[str, Any], comm: MPI.Comm)
     given = {key: value for key, value in changes.items() if value is not None}
     if comm.size > 1:
         given.setdefault("kind", "mpi")
-    keys = EngineKeys.model_validate({**written.model_dump(), **given})
+    try:
+        keys = EngineKeys.model_validate({**written.model_dump(), **given})
+    except ValidationError as error:
+        raise StudyError(str(device_file_error(error, EngineKeys, "engine"))) from None
     if keys.kind == "local" and keys.ranks_per_run > 1:
         raise StudyError(
             f"ranks_per_run = {keys.ranks_per_run}: the engine local gives each run one process; take the engine mpi, "
