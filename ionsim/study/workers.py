@@ -186,7 +186,9 @@ def _work(pipe: Connection, path: str, parent: int, until: float | None, retry_f
     from ionsim.simulation import Stop
     from ionsim.study.points import run_point
 
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # PETSc's handler would print a page of advice
+    # PETSc takes these, and would end the process with a page of advice where Python ends it quietly, or goes on.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     folder = StudyFolder.open(path)
     with suppress(EOFError, OSError):  # the parent has gone
         pipe.send(None)
