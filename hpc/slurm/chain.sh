@@ -22,9 +22,10 @@ else
   mpiexec -n "$SLURM_NTASKS" ionsim run "$device" --out "$out" &
 fi
 child=$!
-trap 'kill -USR1 $child' USR1 TERM
+trap 'kill -USR1 $child' USR1
+trap 'cancelled=yes; kill -TERM $child' TERM
 wait $child
 code=$?
 while kill -0 $child 2>/dev/null; do wait $child; code=$?; done
-if [ "$code" = 75 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+if [ "$code" = 75 ] && [ -z "${cancelled:-}" ]; then scontrol requeue "$SLURM_JOB_ID"; fi
 exit $code

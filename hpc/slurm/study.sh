@@ -18,9 +18,10 @@ export NUMBA_CACHE_DIR=$cache/numba XDG_CACHE_HOME=$cache
 # The same command begins a study and goes on with it.
 mpiexec -n "$SLURM_NTASKS" ionsim study "$study" --out "$out" --engine mpi --ranks-per-run "$ranks" &
 child=$!
-trap 'kill -USR1 $child' USR1 TERM
+trap 'kill -USR1 $child' USR1
+trap 'cancelled=yes; kill -TERM $child' TERM
 wait $child
 code=$?
 while kill -0 $child 2>/dev/null; do wait $child; code=$?; done
-if [ "$code" = 75 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+if [ "$code" = 75 ] && [ -z "${cancelled:-}" ]; then scontrol requeue "$SLURM_JOB_ID"; fi
 exit $code
