@@ -22,6 +22,7 @@ _ECM_PULSES = {
     "kind": "pulses", "amplitude_V": 1.6, "width_s": 8e-8, "rise_s": 4e-9, "period_s": 4e-7, "count": 2,
     "second_amplitude_V": -0.5, "compliance_A": 1e-5,
 }  # fmt: skip
+_FORMING = [{"name": "forming", "stop_V": 2.0}]
 _ATOMS = {
     "lattice": {"width_nm": 1.1, "depth_nm": 1.1, "crystal": "monoclinic"}, "layers.oxide.thickness_nm": 1.6,
     "layers.bottom.thickness_nm": 4.0, "layers.cap.thickness_nm": 0.8, "layers.top.thickness_nm": 4.0,
@@ -79,6 +80,10 @@ DEVICES: dict[str, tuple[Callable[[], Device], int]] = {
                                                            "shape": "columnar", "width_nm": 0.5}}), 7,
     ),
     "vcm_atoms": (lambda: ionsim.load("tin_hfo2_ti_atoms").replace(_ATOMS), 11),
+    "vcm_divided": (
+        lambda: small_device({"numerics.distributed_lattice": True, "lattice.width_nm": 4.1,
+                              "weak_spots.0.centre_nm": [2.05, 1.0], "drive.stages": _FORMING}), 4,
+    ),
     "vcm_continuum": (lambda: ionsim.load("hfo2_continuum").replace(_CONTINUUM), 9),
     "vcm_continuum_load": (lambda: ionsim.load("hfo2_continuum_load").replace({**_CONTINUUM, "drive.step_V": 0.4}), 9),
     "ecm_pulses": (lambda: _ecm(drive=_ECM_PULSES), 13),
