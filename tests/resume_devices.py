@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import ionsim
-from ionsim.config import Device, load
 from small_device import small_device
+
+import ionsim
+from ionsim.config import Device, PcmDevice, load
 
 #: Vacancies that hop to and fro in a thin column.
 _FLICKER = {
@@ -62,6 +63,8 @@ _TRAIN = (
     'drive={kind="gate_pulses", amplitude_V=11.0, second_amplitude_V=-11.5, width_s=1e-9, rise_s=1e-9, period_s=1.0, '
     "count=3, rest_V=-0.2}",
 )
+_STACK = ("geometry.electrolyte_nm=10", "geometry.channel_nm=20", *_TRAIN)
+_CURRENTS = ("drive.count=2", "geometry.size_nm=4", "geometry.largest_nm=10")
 _PLANE = ("geometry.lateral_nm=20", "geometry.edge_nm=10", *_TRAIN)
 
 
@@ -95,16 +98,10 @@ DEVICES: dict[str, tuple[Callable[[], Device], int]] = {
     ),
     "pcm_mushroom": (lambda: load("gst_mushroom", _MUSHROOM), 5),
     "pcm_line": (lambda: load("aist_line", _LINE), 5),
-    "pcm_3d": (lambda: Device.from_toml(_toml(_QUARTER)), 5),
-    "ecram_stack": (lambda: load("ecram_retention", ["geometry.electrolyte_nm=10", "geometry.channel_nm=20", *_TRAIN]), 5),
-    "ecram_currents": (lambda: load("licoo2_channel", ["drive.count=2", "geometry.size_nm=4", "geometry.largest_nm=10"]), 5),
+    "pcm_3d": (lambda: PcmDevice.model_validate(_QUARTER), 5),
+    "ecram_stack": (lambda: load("ecram_retention", _STACK), 5),
+    "ecram_currents": (lambda: load("licoo2_channel", _CURRENTS), 5),
     "ecram_plane": (lambda: load("psg_wo3_pulse_train", _PLANE), 5),
     "ecram_equipotential": (lambda: load("psg_wo3_pulse_train", [*_PLANE, "channel.equipotential=true"]), 5),
     "ecram_heat": (lambda: load("psg_wo3_pulse_train", [*_PLANE, "heat.coupled=true"]), 5),
 }  # fmt: skip
-
-
-def _toml(numbers: dict[str, Any]) -> str:
-    from ionsim.config import PcmDevice
-
-    return PcmDevice.model_validate(numbers).to_toml()

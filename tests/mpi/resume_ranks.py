@@ -1,6 +1,6 @@
 """Run by test_resume_families on several ranks: runs that are stopped and gone on with, against runs that are not.
 
-argv: a folder, the seed, names of resume_devices. Rank 0 prints, as JSON, name -> [differences, stops, points].
+argv: a folder, the seed, names of resume_devices. Into found.json there go, by name, [differences, stops, points].
 """
 
 import json
@@ -26,7 +26,7 @@ def main(folder: Path, seed: int, names: list[str]) -> None:
         two, stops = broken(make(), seed, folder / name / "two", every)
         found[name] = [differences(one, two), stops, len(one.series["time_s"])]
     if MPI.COMM_WORLD.rank == 0:
-        print(json.dumps(found))  # noqa: T201
+        (folder / "found.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
