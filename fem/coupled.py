@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fem.circuit import Circuit
 from fem.equations import Equations, Flows, settled
 from fem.errors import FemError
+from fem.krylov import direct, new_prefix, offer
 from fem.numbering import CooMatrix
 from fem.petsc import PETSc
 
@@ -40,10 +41,10 @@ class Coupled:
         self._pattern()
         self._snes = PETSc.SNES().create(comm)
         self._snes.setType(PETSc.SNES.Type.NEWTONLS)
-        ksp = self._snes.getKSP()
-        ksp.setType("preonly")
-        ksp.getPC().setType("lu")
-        ksp.getPC().setFactorSolverType("mumps")
+        ksp, prefix = self._snes.getKSP(), new_prefix()
+        offer(self, prefix, direct("lu", comm.size))
+        ksp.setOptionsPrefix(prefix)
+        ksp.setFromOptions()
         owner = weakref.ref(self)  # PETSc keeps the callbacks alive, unseen by Python's garbage collector
 
         def function(snes: Any, x: Any, f: Any) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import ionsim
-from ionsim.config import Device, load
 from small_device import small_device
+
+import ionsim
+from ionsim.config import Device, PcmDevice, load
 
 #: Vacancies that hop to and fro in a thin column.
 _FLICKER = {
@@ -22,6 +23,7 @@ _ECM_PULSES = {
     "kind": "pulses", "amplitude_V": 1.6, "width_s": 8e-8, "rise_s": 4e-9, "period_s": 4e-7, "count": 2,
     "second_amplitude_V": -0.5, "compliance_A": 1e-5,
 }  # fmt: skip
+_FORMING = [{"name": "forming", "stop_V": 2.0}]
 _ATOMS = {
     "lattice": {"width_nm": 1.1, "depth_nm": 1.1, "crystal": "monoclinic"}, "layers.oxide.thickness_nm": 1.6,
     "layers.bottom.thickness_nm": 4.0, "layers.cap.thickness_nm": 0.8, "layers.top.thickness_nm": 4.0,
@@ -61,6 +63,8 @@ _TRAIN = (
     'drive={kind="gate_pulses", amplitude_V=11.0, second_amplitude_V=-11.5, width_s=1e-9, rise_s=1e-9, period_s=1.0, '
     "count=3, rest_V=-0.2}",
 )
+_STACK = ("geometry.electrolyte_nm=10", "geometry.channel_nm=20", *_TRAIN)
+_CURRENTS = ("drive.count=2", "geometry.size_nm=4", "geometry.largest_nm=10")
 _PLANE = ("geometry.lateral_nm=20", "geometry.edge_nm=10", *_TRAIN)
 
 
@@ -79,6 +83,10 @@ DEVICES: dict[str, tuple[Callable[[], Device], int]] = {
                                                            "shape": "columnar", "width_nm": 0.5}}), 7,
     ),
     "vcm_atoms": (lambda: ionsim.load("tin_hfo2_ti_atoms").replace(_ATOMS), 11),
+    "vcm_divided": (
+        lambda: small_device({"numerics.distributed_lattice": True, "lattice.width_nm": 4.1,
+                              "weak_spots.0.centre_nm": [2.05, 1.0], "drive.stages": _FORMING}), 4,
+    ),
     "vcm_continuum": (lambda: ionsim.load("hfo2_continuum").replace(_CONTINUUM), 9),
     "vcm_continuum_load": (lambda: ionsim.load("hfo2_continuum_load").replace({**_CONTINUUM, "drive.step_V": 0.4}), 9),
     "ecm_pulses": (lambda: _ecm(drive=_ECM_PULSES), 13),
@@ -90,16 +98,10 @@ DEVICES: dict[str, tuple[Callable[[], Device], int]] = {
     ),
     "pcm_mushroom": (lambda: load("gst_mushroom", _MUSHROOM), 5),
     "pcm_line": (lambda: load("aist_line", _LINE), 5),
-    "pcm_3d": (lambda: Device.from_toml(_toml(_QUARTER)), 5),
-    "ecram_stack": (lambda: load("ecram_retention", ["geometry.electrolyte_nm=10", "geometry.channel_nm=20", *_TRAIN]), 5),
-    "ecram_currents": (lambda: load("licoo2_channel", ["drive.count=2", "geometry.size_nm=4", "geometry.largest_nm=10"]), 5),
+    "pcm_3d": (lambda: PcmDevice.model_validate(_QUARTER), 5),
+    "ecram_stack": (lambda: load("ecram_retention", _STACK), 5),
+    "ecram_currents": (lambda: load("licoo2_channel", _CURRENTS), 5),
     "ecram_plane": (lambda: load("psg_wo3_pulse_train", _PLANE), 5),
     "ecram_equipotential": (lambda: load("psg_wo3_pulse_train", [*_PLANE, "channel.equipotential=true"]), 5),
     "ecram_heat": (lambda: load("psg_wo3_pulse_train", [*_PLANE, "heat.coupled=true"]), 5),
 }  # fmt: skip
-
-
-def _toml(numbers: dict[str, Any]) -> str:
-    from ionsim.config import PcmDevice
-
-    return PcmDevice.model_validate(numbers).to_toml()
