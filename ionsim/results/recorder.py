@@ -88,7 +88,7 @@ class Recorder:
             temporary.write_bytes(self._image())
 
     def _image(self) -> bytes:
-        """The file as bytes. It is made in memory: on a full disk HDF5 itself ends the process (measured, HDF5 2.0)."""
+        """The file, made in memory: on a full disk HDF5 cannot close what it has begun, and ends the process."""
         with h5py.File("run", "w", driver="core", backing_store=False) as file:
             self._write_attributes(file)
             file.create_dataset("stages", data=list(self.stages), dtype=h5py.string_dtype())
