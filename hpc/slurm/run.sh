@@ -1,5 +1,5 @@
 #!/bin/bash
-# One run on a few ranks: sbatch hpc/slurm/run.sh hfo2_ti_bipolar out
+# One run on a few ranks: sbatch hpc/slurm/run.sh hfo2_ti_bipolar out       (not tried here)
 #SBATCH --job-name=ionsim
 #SBATCH --nodes=1
 #SBATCH --ntasks=4
