@@ -2,6 +2,7 @@
 
 import math
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from fem.circuit import Circuit
 from fem.equations import Equations, Flows, settled
 from fem.errors import FemError
+from fem.krylov import direct, new_prefix, offer
 from fem.numbering import CooMatrix
 from fem.petsc import PETSc
 
@@ -39,10 +41,10 @@ class Coupled:
         self._pattern()
         self._snes = PETSc.SNES().create(comm)
         self._snes.setType(PETSc.SNES.Type.NEWTONLS)
-        ksp = self._snes.getKSP()
-        ksp.setType("preonly")
-        ksp.getPC().setType("lu")
-        ksp.getPC().setFactorSolverType("mumps")
+        ksp, prefix = self._snes.getKSP(), new_prefix()
+        offer(self, prefix, direct("lu", comm.size))
+        ksp.setOptionsPrefix(prefix)
+        ksp.setFromOptions()
         owner = weakref.ref(self)  # PETSc keeps the callbacks alive, unseen by Python's garbage collector
 
         def function(snes: Any, x: Any, f: Any) -> None:
@@ -103,6 +105,32 @@ class Coupled:
         raise FemError(f"Newton's method did not converge: {name} after {total} iterations; residual "
                        f"{self._flows.error_A:.3g} A of {self._flows.scale_A:.3g} A and {self._flows.error_W:.3g} W of "
                        f"{self._flows.scale_W:.3g} W")  # fmt: skip
+
+    def keep(self) -> dict[str, Array]:
+        """The factored matrix (this rank's rows) and what goes with it, by name; empty when none is."""
+        if self._factored is None:
+            return {}
+        (held, limited, series_ohm), leading = self._factored
+        start, columns, values = self._matrix.getValuesCSR()
+        return {
+            "start": start, "columns": columns, "values": values,
+            "condition": np.array([held, limited, series_ohm, leading, *self._scale, *self._floor], dtype=np.float64),
+        }  # fmt: skip
+
+    def take_up(self, kept: Mapping[str, Array]) -> None:
+        """Go on with what ``keep`` returned, of the same equations on the same ranks: factored when it is used next."""
+        self._snes.getKSP().getPC().reset()
+        self._factored = None
+        if not kept:
+            return
+        pattern = self._coo.pattern()
+        if any(not np.array_equal(kept[name], own) for name, own in zip(("start", "columns"), pattern, strict=True)):
+            raise FemError("the matrix that was kept is that of other equations, another mesh or other ranks")
+        self._matrix.setValuesCSR(*pattern, kept["values"])
+        self._matrix.assemble()
+        held, limited, series_ohm, leading, *rest = (float(value) for value in kept["condition"])
+        self._factored = ((bool(held), bool(limited), series_ohm), leading)
+        self._scale, self._floor = (rest[0], rest[1]), (rest[2], rest[3])
 
     def _take(self, x: Any) -> None:
         system = self.system

@@ -108,6 +108,14 @@ class HeatNetwork:
             raise FemError("temperature_K must be positive and finite")
         self._rise[self._unknown] = full - self.ambient_K
 
+    def save(self) -> Array:
+        """The state, whose digits ``temperature_K`` does not all show: for ``restore``."""
+        return self._rise.copy()
+
+    def restore(self, saved: Array) -> None:
+        """Go back to what ``save`` returned."""
+        self._rise[:] = saved
+
     def step(self, dt_s: float, source_W: ArrayLike | None = None) -> Array:
         """Temperature (local dofs,) in K one backward Euler step later; ``source_W`` (local dofs,) in W."""
         if not (math.isfinite(dt_s) and dt_s > 0.0):

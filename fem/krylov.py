@@ -3,7 +3,7 @@
 import itertools
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,20 @@ class SolverSettings:
         return "icc" if dofs <= _ICC_DOFS else "gamg"
 
 
+def direct(kind: str, ranks: int) -> dict[str, str | int | float]:
+    """PETSc options of MUMPS, ``kind`` "lu" or "cholesky"; on several ranks each factors all of the matrix.
+
+    Among ranks MUMPS adds up what it gets in the order of arrival, so that one run in five differed from the others in
+    its last digits (119 nodes on two busy cores). What is solved directly is small enough to be solved twice.
+    """
+    one: dict[str, str | int | float] = {"pc_type": kind, "pc_factor_mat_solver_type": "mumps"}
+    if ranks == 1:
+        return {"ksp_type": "preonly"} | one
+    # an order of elimination that looks at the values of the first matrix would be unknown to a restart
+    one |= {"ksp_type": "preonly", "mat_mumps_icntl_6": 0, "mat_mumps_icntl_12": 1}
+    return {"ksp_type": "preonly", "pc_type": "redundant"} | {f"redundant_{name}": value for name, value in one.items()}
+
+
 def options(method: str, ranks: int) -> dict[str, str | int | float]:
     """PETSc options of a method.
 
@@ -70,7 +84,7 @@ def options(method: str, ranks: int) -> dict[str, str | int | float]:
     around them (measured: set-up 20 times longer). Convergence is tested in the natural norm sqrt(r^T M^-1 r).
     """
     if method == "lu":
-        return {"ksp_type": "preonly", "pc_type": "cholesky", "pc_factor_mat_solver_type": "mumps"}
+        return direct("cholesky", ranks)
     common: dict[str, str | int | float] = {"ksp_type": "cg", "ksp_norm_type": "natural"}
     if method == "gamg":
         return common | {
@@ -92,15 +106,24 @@ class Krylov:
         self.method = method
         self._ksp = PETSc.KSP().create(comm)
         self._options = options(method, comm.size)
-        self.prefix = f"fem_{next(_prefixes)}_"
+        self.prefix = new_prefix()
         self._ksp.setOptionsPrefix(self.prefix)
         self._ready = False
         self._accept: Callable[[float], bool] | None = None
 
     def set_matrix(self, matrix: Any, reuse: bool) -> None:
-        """Use ``matrix`` from now on; with ``reuse`` the preconditioner of an earlier one is kept."""
+        """Use ``matrix`` from now on; with ``reuse`` the preconditioner of an earlier one is kept.
+
+        Without, it is that of a new object: PETSc's multigrid keeps things from matrix to matrix (measured: with equal
+        matrices, sources and guesses the solutions differ by 1e-9), which a restart could not know.
+        """
         if not self._ready:
             self._set_up()
+        elif self.method == "gamg" and not reuse:
+            pc = self._ksp.getPC()
+            pc.setType("none")
+            pc.setType("gamg")
+            pc.setFromOptions()
         self._ksp.setOperators(matrix)
         self._ksp.getPC().setReusePreconditioner(reuse)
 
@@ -124,12 +147,7 @@ class Krylov:
         They stay as long as this object, since multigrid reads them whenever it is made anew. PETSc keeps the
         convergence test alive, out of sight of Python's garbage collector, so the test must not hold this object.
         """
-        database = PETSc.Options()
-        mine = {self.prefix + name: value for name, value in self._options.items()}
-        mine = {name: value for name, value in mine.items() if not database.hasName(name)}
-        for name, value in mine.items():
-            database[name] = value
-        weakref.finalize(self, _forget, list(mine)).atexit = False
+        offer(self, self.prefix, self._options)
         self._ksp.setFromOptions()
         if self.method != "lu":
             owner = weakref.ref(self)
@@ -145,6 +163,20 @@ class Krylov:
 
             self._ksp.setConvergenceTest(test)
         self._ready = True
+
+
+def new_prefix() -> str:
+    """A prefix of PETSc options that no other solver has."""
+    return f"fem_{next(_prefixes)}_"
+
+
+def offer(owner: object, prefix: str, values: Mapping[str, str | int | float]) -> None:
+    """Put options into PETSc's database as long as ``owner`` lives; those that are there already stay."""
+    database = PETSc.Options()
+    mine = {prefix + name: value for name, value in values.items() if not database.hasName(prefix + name)}
+    for name, value in mine.items():
+        database[name] = value
+    weakref.finalize(owner, _forget, list(mine)).atexit = False
 
 
 def _forget(names: list[str]) -> None:

@@ -118,7 +118,7 @@ class CooMatrix:
         row = np.concatenate([part[0] for part in every])
         column = np.concatenate([part[1] for part in every])
         self._ones = np.ones(numbering.idle.size)
-        self._end = end.size
+        self._end, self._count = end.size, row.size
         inner = row.size - end.size
         self._terminal_rows = np.flatnonzero(row[:inner] == numbering.terminal)
         self._terminal_columns = np.flatnonzero(column[:inner] == numbering.terminal)
@@ -129,6 +129,12 @@ class CooMatrix:
         self.matrix.setPreallocationCOO(
             np.where(used, row, -1).astype(np.int32), np.where(used, column, -1).astype(np.int32)
         )
+
+    def pattern(self) -> tuple[Nodes, Nodes]:
+        """Row pointers and columns of this rank's rows; the entries become zero. Collective."""
+        self.matrix.setValuesCOO(np.zeros(self._count))
+        start, columns, _ = self.matrix.getValuesCSR()
+        return start, columns
 
     def set(self, values: Sequence[Array], terminal: float, rows: bool = True, columns: bool = True) -> Any:
         """Set the entries of all parts, and ``terminal`` on the diagonal of that unknown; returns the matrix.

@@ -48,6 +48,8 @@ class Staggered:
         Raises FemError when the rounds do not converge; the values are then of no use.
         """
         equations = self.equations
+        for field in (self._potential, self._temperature):
+            field.forget()
         self._prepare(circuit)
         flows = self._flows()
         last = flows.error_W
@@ -126,6 +128,11 @@ class _Solve:
         self._x = self.numbering.vector.duplicate()
         self._fresh = 0
         self.rounding = 0.0
+
+    def forget(self) -> None:
+        """Make the next preconditioner anew: what a step finds hangs on no earlier one, so that a restart repeats it.
+        """
+        self._fresh = 0
 
     def correct(self, raw: Array, circuit: Circuit | None) -> None:
         """Add to the field the solution of the linearised equation for its residual ``raw`` (local dofs,)."""

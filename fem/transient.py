@@ -236,6 +236,18 @@ class Transient:
         for name, values in saved.states.items():
             self._form.states[name].x.array[:] = values
 
+    def keep(self) -> dict[str, Array]:
+        """The matrix that is factored and serves for further steps, as arrays of this rank.
+
+        It changes the last digits of what follows, so a restart that is to go on bit by bit needs it besides ``save``.
+        """
+        return self._solver.keep() if isinstance(self._solver, Coupled) else {}
+
+    def take_up(self, kept: Mapping[str, Array]) -> None:
+        """Go on with what ``keep`` returned. Raises FemError when it is of other equations, mesh or ranks."""
+        if isinstance(self._solver, Coupled):
+            self._solver.take_up(kept)
+
     def step(
         self,
         dt_s: float,

@@ -15,9 +15,9 @@ from ionsim.errors import IonsimError
 
 if TYPE_CHECKING:
     from ionsim.results import Run
-    from ionsim.simulation import Simulation, ensemble
+    from ionsim.simulation import Simulation, Stop, ensemble, resume
 
-__all__ = ["IonsimError", "Simulation", "__version__", "ensemble", "load", "open_run"]
+__all__ = ["IonsimError", "Simulation", "Stop", "__version__", "ensemble", "load", "open_run", "resume"]
 
 try:
     __version__ = version("ionsim")
@@ -33,8 +33,8 @@ def open_run(folder: str | Path) -> "Run":
 
 
 def __getattr__(name: str) -> Any:
-    """``Simulation`` and ``ensemble`` are imported when first asked for: the finite-element stack takes seconds."""
-    if name in ("Simulation", "ensemble"):
+    """What needs the finite-element stack, which takes seconds, is imported when first asked for."""
+    if name in ("Simulation", "Stop", "ensemble", "resume"):
         from ionsim import simulation
 
         return getattr(simulation, name)

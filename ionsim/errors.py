@@ -17,6 +17,10 @@ class ResultsError(IonsimError):
     """A run folder or results file that cannot be read or written."""
 
 
+class StudyError(IonsimError):
+    """A study file that is not valid, or a study's folder that cannot be used."""
+
+
 class StructureError(IonsimError):
     """Atoms or interstitials that cannot be read, or do not fit the device."""
 

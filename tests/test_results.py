@@ -14,7 +14,7 @@ import pytest
 
 import ionsim
 from ionsim.errors import ResultsError
-from ionsim.results import RUN_FILE, Recorder, Run, Sites, Snapshot, claim, export
+from ionsim.results import RUN_FILE, Recorder, Run, Sites, Snapshot, claim, clear, export
 
 # ASE 3.29 sets array shapes in a way that NumPy 2.5 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")
@@ -105,7 +105,7 @@ def test_a_run_goes_on_from_its_series(tmp_path):
     first = recorder(samples=4, status="running")
     first.write(tmp_path / RUN_FILE)
     second = recorder(samples=0)
-    second.restore_series(Run.open(tmp_path).series)
+    second.go_on_from(Run.open(tmp_path))
     second.sample(time_s=9.0, voltage_V=0.0, device_V=0.0, current_A=0.0, stage=1, temperature_peak_K=300.0)
     assert len(second) == 5
     assert second.series()["stage"].dtype.kind == "i"
@@ -141,11 +141,13 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
     (tmp_path / "fields.bp").mkdir()
     for name in ("iv.png", "cut.png", "notes.txt"):
         (tmp_path / name).write_text("old")
+    before = {path.name for path in tmp_path.iterdir()}
     path = claim(tmp_path, force=True)
-    assert sorted(left.name for left in tmp_path.iterdir()) == ["notes.txt", RUN_FILE]  # what is not of a run stays
-    # The old run stays readable until the new one writes for the first time; what was derived from it is gone.
+    # All of the old run stays until the new one writes for the first time.
+    assert {path.name for path in tmp_path.iterdir()} == before
     assert Run.open(tmp_path).status == "complete"
-    recorder(status="running").write(path)
+    recorder(status="running").write(path, lambda: clear(tmp_path))
+    assert sorted(left.name for left in tmp_path.iterdir()) == ["notes.txt", RUN_FILE]  # what is not of a run stays
     assert claim(tmp_path) == path
 
 

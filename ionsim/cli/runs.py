@@ -1,12 +1,25 @@
-"""Commands that make runs and look at them: ``run``, ``ensemble``, ``plot``, ``info``."""
+"""Commands that make runs and look at them: ``run``, ``resume``, ``ensemble``, ``plot``, ``info``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ionsim.cli.console import is_root, number_text, pairs, say, show
 from ionsim.cli.devices import FileArgument, SetOption
+from ionsim.cli.stopping import STOPPED, StopAfterOption, seconds_of
+from ionsim.cli.study import (
+    EngineOption,
+    RanksOption,
+    RetryOption,
+    StudyOptions,
+    WaitOption,
+    WorkersOption,
+    resume_study,
+)
+
+if TYPE_CHECKING:
+    from ionsim.results import Run
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")]
 
@@ -14,6 +27,7 @@ FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The folder 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(run)
+    app.command()(resume)
     app.command()(ensemble)
     app.command()(plot)
     app.command()(info)
@@ -24,21 +38,63 @@ def run(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")],
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the random numbers; else that of the file.")] = None,
     changes: SetOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a finished run in DIR.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a finished or a stopped run in DIR.")
+    ] = False,
+    stop_after: StopAfterOption = None,
 ) -> None:
     """Simulate a device and draw its pictures."""
     from ionsim.config import load
 
     # The file is checked before the finite-element stack is imported, which takes seconds.
-    device = load(file, changes or ())
-    from ionsim import Simulation
+    device, limit_s = load(file, changes or ()), seconds_of(stop_after)
+    from ionsim import Simulation, Stop
 
-    simulation = Simulation(device, seed=device.seed if seed is None else seed)
-    result = simulation.run(out, force=force, progress=True)
+    with Stop(limit_s) as stop:
+        simulation = Simulation(device, seed=device.seed if seed is None else seed)
+        result = simulation.run(out, force=force, progress=True, stop=stop)
+    _report(result, out)
+
+
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run, or of a study.")],
+    stop_after: StopAfterOption = None,
+    other_versions: Annotated[
+        bool, typer.Option("--other-versions", help="Go on although the run was begun with other versions.")
+    ] = False,
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    ranks_per_run: RanksOption = None,
+    retry_failed: RetryOption = False,
+    wait: WaitOption = False,
+) -> None:
+    """Go on with a run or a study that was stopped or killed, as if nothing had happened.
+
+    Options from --engine on are for studies only.
+    """
+    limit_s = seconds_of(stop_after)
+    from ionsim.study import is_study
+
+    if is_study(folder):
+        resume_study(folder, limit_s, StudyOptions(engine, workers, ranks_per_run, retry_failed, wait))
+        return
+    from ionsim.simulation import Stop
+    from ionsim.simulation import resume as go_on
+
+    with Stop(limit_s) as stop:
+        result = go_on(folder, progress=True, stop=stop, other_versions=other_versions)
+    _report(result, folder)
+
+
+def _report(result: "Run", folder: Path) -> None:
+    """Say what a run has come to, and draw the pictures of a finished one; exit code 75 for one that was stopped."""
+    if result.status == "stopped":
+        say(f"stopped at {result.series['time_s'][-1]:.6g} s; ionsim resume {folder} goes on")
+        raise typer.Exit(STOPPED)
     if is_root():
         pictures = result.plot()
         pairs(result.summary)
-        say(f"wrote {out} ({', '.join(path.name for path in pictures)})")
+        say(f"wrote {folder} ({', '.join(path.name for path in pictures)})")
 
 
 def ensemble(

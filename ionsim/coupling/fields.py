@@ -89,9 +89,9 @@ class LatticeFields:
     ) -> None:
         self.network, self.heat_path, self.cell = network, heat, cell
         self.comm: MPI.Comm = cell.mesh.comm
-        # What multigrid gives hangs, in the last digits, on what it was used for before, which a restart does not know.
-        # Incomplete Cholesky is reproducible, and faster here (at 215,000 unknowns, s: heat 0.35, multigrid 0.43; a
-        # bridge 0.37 and 0.41), but not for bonds of all strengths without shorts.
+        # A multigrid preconditioner that is kept from solve to solve is not known to a restart. Incomplete Cholesky is
+        # made anew, and faster here (at 215,000 unknowns, s: heat 0.35, multigrid 0.43; a bridge 0.37 and 0.41), but
+        # not for bonds of all strengths without shorts; there multigrid is made anew, as bonds change.
         many = fem.SolverSettings().choose(3, int(cell.mesh.topology.index_map(0).size_global)) == "gamg"
         plain = "icc" if many else "auto"
         electric = fem.SolverSettings(method="auto" if short_S is None else plain, rtol=rtol, short_S=short_S)

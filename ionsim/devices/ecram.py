@@ -243,7 +243,7 @@ class Ecram:
             "previous": saved.u[:0] if saved.previous is None else saved.previous,
             "charges": saved.charges, "last_charges": saved.last_charges, "parts": dict(self._parts),
             "scalars": np.array(scalars, dtype=np.float64),
-            "temperature_K": np.empty(0) if self.cell.heat is None else self.cell.heat.temperature_K,
+            "rise_K": np.empty(0) if self.cell.heat is None else self.cell.heat.save(),
         }  # fmt: skip
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -262,10 +262,11 @@ class Ecram:
             setattr(self, name, type(getattr(self, name))(value))
         self._parts = {name: float(value) for name, value in saved["parts"].items()}
         if self.cell.heat is not None:
-            self.cell.heat.temperature_K = np.array(saved["temperature_K"])
+            self.cell.heat.restore(np.array(saved["rise_K"]))
             self.transport.temperature_K = self.cell.heat.temperature_K
         self._reading, self._state = None, None
         self._follow()
+        self.read()  # whose shares of source and drain the currents of the next step are split by
 
     def summary(self) -> dict[str, Any]:
         """Steps, and the largest voltage in the channel: of a channel with one potential, that which is left out."""

@@ -283,23 +283,24 @@ class Pcm:
         return {**self.view.cut(self.mesh_fields()), "melting_K": np.array(self.device.phase("melting_K"))}
 
     def checkpoint(self) -> dict[str, Any]:
-        """Fields, phases, ages and totals: what a restart needs."""
+        """Fields, phases, ages, totals and the matrix that the solver keeps: what a restart needs."""
         saved = self.problem.save()
         fields = {
             "values": saved.values, "previous": saved.values[:0] if saved.previous is None else saved.previous,
             "sigma": self.sigma, "latent_W": self._latent_W, "left_J": self._left_J,
             "birth_J": self._birth_J,
         }  # fmt: skip
-        levels = {str(index): front.distance_nm for index, front in enumerate(self._bare)}
+        fronts = {str(index): front.save() for index, front in enumerate(self._bare)}
         scalars = [
             np.nan if saved.previous_dt_s is None else saved.previous_dt_s, saved.cell_V, float(saved.limited),
             *(getattr(self, name) for name in _SCALARS), self._dt_s, self._slope,
         ]  # fmt: skip
         nuclei = [(n.time_s, *n.position_nm, n.radius_nm) for n in self.nuclei]
-        counts = [len(front.nuclei) for front in self.fronts if isinstance(front, fem.Nucleation)]
+        born = [(len(front.nuclei), front.time_s) for front in self.fronts if isinstance(front, fem.Nucleation)]
         return {
-            "fields": fields, "levels": levels, "scalars": np.array(scalars, dtype=np.float64),
-            "nuclei": np.array(nuclei, dtype=np.float64).reshape(-1, 5), "nuclei_of": np.array(counts, dtype=np.int64),
+            "fields": fields, "fronts": fronts, "scalars": np.array(scalars, dtype=np.float64),
+            "nuclei": np.array(nuclei, dtype=np.float64).reshape(-1, 5),
+            "nuclei_of": np.array(born, dtype=np.float64).reshape(-1, 2), "kept": self.problem.keep(),
         }  # fmt: skip
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -320,15 +321,16 @@ class Pcm:
             setattr(self, name, type(getattr(self, name))(value))
         self._dt_s, self._slope = rest[len(_SCALARS) :]
         rows, begin = np.array(saved["nuclei"]), 0
-        counts = iter(np.array(saved["nuclei_of"]))
+        born = iter(np.array(saved["nuclei_of"]).tolist())
         for index, (front, bare) in enumerate(zip(self.fronts, self._bare, strict=True)):
-            bare.set_distance(np.array(saved["levels"][str(index)]))
+            bare.restore(np.array(saved["fronts"][str(index)]))
             if isinstance(front, fem.Nucleation):
-                count = int(next(counts))
-                own = rows[begin : begin + count]
+                count, front.time_s = next(born)
+                own = rows[begin : begin + int(count)]
                 front.nuclei[:] = [fem.Nucleus(r[0], (r[1], r[2], r[3]), r[4]) for r in own.tolist()]
-                front.time_s, begin = self.time_s, begin + count
+                begin += int(count)
         self._hand_over()
+        self.problem.take_up(saved["kept"])
 
     def summary(self) -> dict[str, Any]:
         """Steps, nuclei, energies, the largest temperature."""

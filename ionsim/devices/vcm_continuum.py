@@ -183,7 +183,7 @@ class VcmContinuum:
     # -- checkpoints ------------------------------------------------------------------------------------------
 
     def checkpoint(self) -> dict[str, Any]:
-        """Fields, densities and totals: what a restart needs."""
+        """Fields, densities, totals and the matrix that the solver keeps: what a restart needs."""
         saved = self.cell.coupled.save()
         electrical, moved = saved.electrical, saved.vacancies
         none: Floats = np.empty(0)
@@ -198,7 +198,8 @@ class VcmContinuum:
             np.nan if electrical.previous_dt_s is None else electrical.previous_dt_s, electrical.cell_V,
             float(electrical.limited), moved.previous_dt_s, *(float(getattr(self, name)) for name in _SCALARS),
         ]  # fmt: skip
-        return {"fields": arrays, "scalars": np.array(scalars, dtype=np.float64)}
+        kept = self.problem.keep()
+        return {"fields": arrays, "scalars": np.array(scalars, dtype=np.float64), "kept": kept}
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a checkpoint of the same device."""
@@ -214,6 +215,7 @@ class VcmContinuum:
             moved_dt, arrays["potential_V"], arrays["temperature_K"], arrays["entered"], arrays["last_entered"],
         )  # fmt: skip
         self.cell.coupled.restore(fem.SavedVacancyCell(electrical, moved, arrays["rate"]))
+        self.problem.take_up(saved["kept"])
         for name, value in zip(_SCALARS, rest, strict=True):
             setattr(self, name, type(getattr(self, name))(value))
 

@@ -1,7 +1,7 @@
 """Runs on disk: one HDF5 file a run, and the tables that other programs read."""
 
 from ionsim.results.exports import export
-from ionsim.results.folder import claim
+from ionsim.results.folder import claim, clear
 from ionsim.results.model import RUN_FILE, Sites, Snapshot, versions
 from ionsim.results.recorder import Recorder
 from ionsim.results.run import Filament, Run
@@ -16,6 +16,7 @@ __all__ = [
     "Sites",
     "Snapshot",
     "claim",
+    "clear",
     "export",
     "plain",
     "versions",

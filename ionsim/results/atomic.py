@@ -1,7 +1,7 @@
 """Writing files so that a reader never sees half of one, whenever the writer is killed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,17 +9,19 @@ from ionsim.errors import ResultsError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, first: Callable[[], None] | None = None) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it takes the place of ``path`` in one step.
 
-    When the body fails, ``path`` keeps what it held and the temporary file goes. Raises ResultsError where the disk
-    refuses (full, read-only).
+    When the body fails, ``path`` keeps what it held and the temporary file goes. ``first`` is called between the two,
+    when the new file is safely on the disk. Raises ResultsError where the disk refuses (full, read-only).
     """
     temporary = _temporary(path, str(os.getpid()))
     try:
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
+        if first is not None:
+            first()
         os.replace(temporary, path)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written ({error})") from error
@@ -37,6 +39,13 @@ def remove_leftovers(path: Path) -> None:
     """Delete the temporary files of ``path`` that killed writers left behind."""
     for leftover in path.parent.glob(_temporary(path, "*").name):
         leftover.unlink(missing_ok=True)
+
+
+def try_out(path: Path) -> None:
+    """Raise OSError where no file can be made in the folder of ``path``."""
+    temporary = _temporary(path, str(os.getpid()))
+    temporary.touch()
+    temporary.unlink()
 
 
 def _temporary(path: Path, tag: str) -> Path:

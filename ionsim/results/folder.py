@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from ionsim.errors import ResultsError
-from ionsim.results.atomic import remove_leftovers
+from ionsim.results.atomic import remove_leftovers, try_out
 from ionsim.results.exports import IV_FILE, PULSES_FILE, SITES_FILE, STEPS_FILE, SUMMARY_FILE
 from ionsim.results.model import FIELDS_FOLDER, PICTURES, RUN_FILE
 from ionsim.results.run import Run
@@ -13,9 +13,9 @@ from ionsim.results.run import Run
 def claim(folder: str | Path, force: bool = False) -> Path:
     """Make ``folder`` ready for a new run and return the path of its run file.
 
-    A folder that holds a finished run, or a ``run.h5`` that cannot be read, is refused unless ``force``; nothing is
-    touched then. The old run file stays whole until the new run's first write takes its place; texts, tables,
-    pictures and mesh fields that were made of it go at once, since they would not match.
+    A folder that holds a finished or a stopped run, or a ``run.h5`` that cannot be read, is refused unless ``force``,
+    and so is one that cannot be written into; nothing is touched then. Nor is anything else until the new run's first
+    write takes the place of the old file (:func:`clear`).
     """
     folder = Path(folder)
     path = folder / RUN_FILE
@@ -23,13 +23,18 @@ def claim(folder: str | Path, force: bool = False) -> Path:
         _refuse_if_taken(folder, path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE, PULSES_FILE, *PICTURES):
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / FIELDS_FOLDER, ignore_errors=True)
         remove_leftovers(path)
+        try_out(path)
     except OSError as error:
         raise ResultsError(f"{folder}: cannot hold a run ({error})") from error
     return path
+
+
+def clear(folder: Path) -> None:
+    """Remove texts, tables, pictures and mesh fields that were made of an earlier run: they would not match."""
+    for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE, PULSES_FILE, *PICTURES):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / FIELDS_FOLDER, ignore_errors=True)
 
 
 def _refuse_if_taken(folder: Path, path: Path) -> None:
@@ -39,5 +44,10 @@ def _refuse_if_taken(folder: Path, path: Path) -> None:
         run = Run.open(path)
     except ResultsError as error:
         raise ResultsError(f"{folder}: holds a file {RUN_FILE} that is no whole run; --force replaces it") from error
+    if run.status == "stopped":
+        raise ResultsError(
+            f"{folder}: holds a stopped run of {run.name!r} (seed {run.seed}); ionsim resume goes on with it, --force "
+            "replaces it"
+        )
     if run.status == "complete":
         raise ResultsError(f"{folder}: holds a finished run of {run.name!r} (seed {run.seed}); --force replaces it")

@@ -1,7 +1,7 @@
 """Collecting a run in memory and writing it, whole, to one HDF5 file."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ionsim.results.atomic import replacing
 from ionsim.results.model import FORMAT, SCHEMA_VERSION, STATUSES, Sites, Snapshot, versions
+from ionsim.results.run import RECORD, Run
 from ionsim.results.summary import plain
 
 #: An array of a checkpoint, or a table of them.
@@ -30,6 +31,7 @@ class Recorder:
         self.snapshots: dict[str, Snapshot] = {}
         self.summary: dict[str, Any] = {}
         self.checkpoint: dict[str, Any] = {}
+        self._marked: tuple[int, dict[str, Snapshot]] = (0, {})
         self._rows: dict[str, list[float]] = {}
 
     def __len__(self) -> int:
@@ -53,9 +55,19 @@ class Recorder:
         """The time series so far, one array per column."""
         return {name: np.asarray(values) for name, values in self._rows.items()}
 
-    def restore_series(self, series: Mapping[str, np.ndarray]) -> None:
-        """Take the time series of an earlier part of the same run."""
-        self._rows = {name: np.asarray(values).tolist() for name, values in series.items()}
+    def mark(self, checkpoint: Blob) -> None:
+        """Take the state of this moment, arrays by name; what is recorded later is told from what belongs to it."""
+        self.checkpoint = dict(checkpoint)
+        self._marked = len(self), dict(self.snapshots)
+
+    def forget(self) -> None:
+        """Leave out the checkpoint from now on: the run is over."""
+        self.checkpoint, self._marked = {}, (0, {})
+
+    def go_on_from(self, run: Run) -> None:
+        """Take series and snapshots of an earlier part of the same run."""
+        self._rows = {name: np.asarray(values).tolist() for name, values in run.series.items()}
+        self.snapshots = dict(run.snapshots)
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Add a snapshot; a later one of the same label takes the earlier one's place."""
@@ -65,11 +77,19 @@ class Recorder:
                 raise ValueError(f"{name} has shape {np.shape(getattr(snapshot, name))}; must be ({count},)")
         self.snapshots[snapshot.label] = snapshot
 
-    def write(self, path: Path) -> None:
-        """Write the whole file, in one step for any reader. Raises ResultsError where the disk refuses."""
+    def write(self, path: Path, first: Callable[[], None] | None = None) -> None:
+        """Write the whole file, in one step for any reader; ``first`` is called just before that step.
+
+        Raises ResultsError where the disk refuses: then nothing has changed, and ``first`` was not called.
+        """
         if self.status not in STATUSES:
             raise ValueError(f"status = {self.status!r}; must be one of {', '.join(STATUSES)}")
-        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        with replacing(path, first) as temporary:
+            temporary.write_bytes(self._image())
+
+    def _image(self) -> bytes:
+        """The file, made in memory: on a full disk HDF5 cannot close what it has begun, and ends the process."""
+        with h5py.File("run", "w", driver="core", backing_store=False) as file:
             self._write_attributes(file)
             file.create_dataset("stages", data=list(self.stages), dtype=h5py.string_dtype())
             _write_arrays(file.create_group("series"), self.series())
@@ -78,7 +98,22 @@ class Recorder:
                 _write_snapshot(snapshots.create_group(label), snapshot)
             if self.sites is not None:
                 _write_sites(file.create_group("sites"), self.sites)
-            _write_arrays(file.create_group("checkpoint"), self.checkpoint)
+            group = file.create_group("checkpoint")
+            _write_arrays(group, self.checkpoint, packed=False)
+            if self._marked[0]:
+                self._write_marked(group.create_group(RECORD))
+            file.flush()
+            return bytes(file.id.get_file_image())
+
+    def _write_marked(self, group: h5py.Group) -> None:
+        """Which samples and snapshots there were at the checkpoint; those that others have replaced since, too."""
+        count, snapshots = self._marked
+        group.create_dataset("count", data=count)
+        group.create_dataset("labels", data=list(snapshots), dtype=h5py.string_dtype())
+        older = group.create_group("older")
+        for label, snapshot in snapshots.items():
+            if self.snapshots[label] is not snapshot:
+                _write_snapshot(older.create_group(label), snapshot)
 
     def _write_attributes(self, file: h5py.File) -> None:
         file.attrs["format"] = FORMAT
@@ -93,16 +128,16 @@ class Recorder:
         file.attrs["summary"] = json.dumps(plain(self.summary))
 
 
-def _write_arrays(group: h5py.Group, arrays: Blob) -> None:
-    """Write arrays, numbers and texts by name; a mapping becomes a group of its own."""
+def _write_arrays(group: h5py.Group, arrays: Blob, packed: bool = True) -> None:
+    """Write arrays, numbers and texts by name, large ones compressed; a mapping becomes a group of its own."""
     for name, value in arrays.items():
         if isinstance(value, Mapping):
-            _write_arrays(group.create_group(name), value)
+            _write_arrays(group.create_group(name), value, packed)
         elif isinstance(value, str | bytes):
             group.create_dataset(name, data=value, dtype=h5py.string_dtype())
         else:
             array = np.asarray(value)
-            large = array.size > 1024
+            large = packed and array.size > 1024
             group.create_dataset(name, data=array, compression="gzip" if large else None, shuffle=large)
 
 

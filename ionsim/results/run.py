@@ -1,7 +1,7 @@
 """Reading a run back."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +10,9 @@ import numpy as np
 
 from ionsim.errors import ResultsError, nearest
 from ionsim.results.model import FORMAT, RUN_FILE, SCHEMA_VERSION, Sites, Snapshot
+
+#: Within the group ``checkpoint``: which samples and snapshots belong to it.
+RECORD = "record"
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,27 @@ class Run:
     def checkpoint(self) -> dict[str, Any]:
         """The state from which the run can go on, as the recorder was given it (read when asked for)."""
         with h5py.File(self.path, "r") as file:
-            return _read_arrays(file["checkpoint"])
+            saved = _read_arrays(file["checkpoint"])
+        saved.pop(RECORD, None)
+        return saved
+
+    @property
+    def checkpoint_ranks(self) -> int:
+        """Number of MPI ranks that the checkpoint is of; 0 when there is none."""
+        with h5py.File(self.path, "r") as file:
+            return len(file["checkpoint"].get("ranks", ()))
+
+    def at_checkpoint(self) -> Self:
+        """The run as it was at its checkpoint, without what was recorded later."""
+        with h5py.File(self.path, "r") as file:
+            group = file["checkpoint"][RECORD]
+            count, older = int(group["count"][()]), group["older"]
+            snapshots = {
+                label: _snapshot(label, older[label]) if label in older else self.snapshots[label]
+                for label in _texts(group["labels"])
+            }
+        series = {name: values[:count] for name, values in self.series.items()}
+        return replace(self, series=series, snapshots=snapshots)
 
     def plot(self) -> list[Path]:
         """Draw the run's pictures into its folder and return their paths."""

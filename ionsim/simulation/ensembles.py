@@ -17,6 +17,7 @@ from ionsim.errors import IonsimError, ResultsError
 from ionsim.results import Run
 from ionsim.results.model import RUN_FILE
 from ionsim.simulation.loop import Simulation
+from ionsim.simulation.resuming import can_resume, resume
 
 Summary = dict[str, Any]
 
@@ -34,7 +35,8 @@ def ensemble(
     """Run a device with every seed; returns the summaries by seed.
 
     Each run is the one that ``Simulation(device, seed).run(out/"seed_<n>")`` makes alone, to the last bit. A folder
-    that holds a finished run of this device and seed is read, not run again, unless ``force`` is set.
+    that holds a finished run of this device and seed is read, not run again, and an unfinished one is gone on with from
+    its checkpoint, unless ``force`` is set.
 
     Args:
         device: what to simulate.
@@ -98,8 +100,11 @@ def _run(device_toml: str, out: str, force: bool, seed: int) -> Summary:
     device = Device.from_toml(device_toml)
     if not force and (folder / RUN_FILE).exists():
         run = Run.open(folder)
+        same = run.seed == seed and run.input_toml == device_toml
         if run.status == "complete":
-            if run.seed != seed or run.input_toml != device_toml:
+            if not same:
                 raise ResultsError(f"{folder} holds a finished run of another device file or seed")
             return dict(run.summary)
+        if same and can_resume(run, ranks=1):
+            return dict(resume(folder, comm=MPI.COMM_SELF).summary)
     return dict(Simulation(device, seed=seed, comm=MPI.COMM_SELF).run(folder, force=True).summary)

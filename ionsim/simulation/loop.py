@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -15,13 +16,13 @@ from numpy.typing import NDArray
 
 from ionsim.config import Device
 from ionsim.devices import Family, build
-from ionsim.drive import Drive
+from ionsim.drive import Drive, Turn
 from ionsim.errors import ResultsError
-from ionsim.results import Recorder, Run, Sites, Snapshot, claim, export
+from ionsim.results import Recorder, Run, Sites, Snapshot, claim, clear, export
 from ionsim.results.exports import PULSES_FILE, write_pulses
 from ionsim.results.model import FIELDS_FOLDER
-
-_T = TypeVar("_T")
+from ionsim.simulation.chief import on_chief
+from ionsim.simulation.stopping import Stop
 
 #: Names of the states that the stages of a forming / RESET / SET sweep leave behind.
 STATES = {"forming": "formed"}
@@ -78,16 +79,19 @@ class Simulation:
         sites = self.family.sites()
         self.recorder.sites = None if sites is None else Sites(**sites)
         self._mesh_fields: dict[str, tuple[float, dict[str, NDArray[np.float64]]]] = {}
-        self._written = -np.inf
+        self._now_s = self._peak_W = 0.0
+        self._begun_s, self._earlier_s, self._earlier_field_s = time.monotonic(), 0.0, 0.0
+        self._written_s: float | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        """Run from the start, one :class:`Frame` per recorded point."""
-        self.family.initialise()
-        self._snapshot(VIRGIN)
-        drive, now, peak_W = self.drive, 0.0, 0.0
+        """Run from the start, or from where :meth:`restore` has put it, one :class:`Frame` per recorded point."""
+        if not len(self.recorder):
+            self.family.initialise()
+            self._snapshot(VIRGIN)
+        drive = self.drive
         pulse_ends = drive.pulse_ends_s
-        while now < drive.duration_s:
-            until = drive.next_sample_s(now)
+        while self._now_s < drive.duration_s:
+            now, until = self._now_s, drive.next_sample_s(self._now_s)
             middle = 0.5 * (now + until)
             stage = drive.stage(middle)
             self.family.advance(until, drive.voltage_V(until), drive.circuit(middle, (now, until)))
@@ -95,88 +99,169 @@ class Simulation:
             self.recorder.sample(**row)
             if row["limited"]:
                 drive.on_compliance(until)
-            now, name = until, drive.stages[stage]
-            if row["power_W"] > _NEW_PEAK * peak_W:
-                peak_W = row["power_W"]
+            self._now_s, name = until, drive.stages[stage]
+            if row["power_W"] > _NEW_PEAK * self._peak_W:
+                self._peak_W = row["power_W"]
                 self._snapshot(f"{name}_peak")
-            if now in pulse_ends:
+            if until in pulse_ends:
                 self._snapshot(f"{name}_pulse")
-            if now in drive.stage_ends_s:
-                peak_W = 0.0
+            if until in drive.stage_ends_s:
+                self._peak_W = 0.0
                 self._snapshot(STATES.get(name, name))
             yield Frame(name, row)
 
-    def run(self, out: str | Path, *, force: bool = False, progress: bool = False) -> Run:
+    def run(
+        self, out: str | Path, *, force: bool = False, progress: bool = False, stop: Stop | None = None
+    ) -> Run:  # fmt: skip
         """Run the whole drive and write the folder ``out``; returns the run as it reads back.
 
-        Every rank gets it. Raises ResultsError when ``out`` holds a finished run and ``force`` is not set. The file is
-        there from the first recorded point on, and is replaced by a newer whole one every ``numerics.checkpoint_s``
-        seconds; it reads "failed" after an error, wherever that occurs.
+        Every rank gets it. Raises ResultsError when ``out`` holds a finished or a stopped run and ``force`` is not set.
+        The file is there from the first recorded point on, and is replaced by a newer whole one, with a checkpoint,
+        every ``numerics.checkpoint_s`` seconds; it reads "failed" after an error, wherever that occurs. When ``stop``
+        asks for it the run ends before its drive does, with the status "stopped"; :func:`ionsim.resume` goes on.
         """
-        from ionsim.analysis import summarise
+        path = on_chief(self.comm, lambda: claim(Path(out), force=force))
+        return self.carry_out(path, progress=progress, stop=stop)
+
+    def carry_out(self, path: Path, *, progress: bool = False, stop: Stop | None = None) -> Run:
+        """Run what is left of the drive and write the run file ``path`` and what goes with it, as :meth:`run`."""
         from ionsim.simulation.progress import Progress
 
-        path = self._on_chief(lambda: claim(Path(out), force=force))
-        begin = time.monotonic()
-        self._written = -np.inf
+        self._begun_s, self._written_s = time.monotonic(), None
+        self.recorder.status = "running"
         try:
             with Progress(self.device.name, self.drive, shown=progress and self.comm.rank == 0) as bar:
                 for frame in self:
                     bar.update(frame)
-                    self._on_chief(lambda: self._write_if_due(path))
-            wall_s = time.monotonic() - begin
-            self.recorder.summary = {
-                **summarise(self.device, self.recorder.series(), self.drive.stages),
-                **self.family.summary(),
-                "seed": self.seed,
-                "wall_time_s": wall_s,
-                "field_share": self.family.field_time_s / wall_s,
-            }
+                    if self._pause(path, stop):
+                        return on_chief(self.comm, lambda: Run.open(path))
+            self._summarise()
             self.family.write_fields(path.parent / FIELDS_FOLDER, list(self._mesh_fields.values()))
             self.recorder.status = "complete"
-            return self._on_chief(lambda: self._finish(path))
+            return on_chief(self.comm, lambda: self._finish(path))
         except BaseException:
             self.recorder.status = "failed"
             if self.comm.rank == 0:
                 with contextlib.suppress(ResultsError):  # the first error is the one to report
-                    self.recorder.write(path)
+                    self._write(path)
             raise
 
-    def _write_if_due(self, path: Path) -> None:
-        """Replace the file by a newer one when the last is old enough; after the first frame at once."""
-        if time.monotonic() - self._written > self.device.numerics.checkpoint_s:
-            self.recorder.write(path)
-            self._written = time.monotonic()
+    # -- stopping and going on --------------------------------------------------------------------------------
+
+    def _pause(self, path: Path, stop: Stop | None) -> bool:
+        """Write a checkpoint where the last is old enough, or the run is to stop: then it is True. Collective.
+
+        After the first frame it is written at once. Where the drive is over there is nothing left to stop.
+        """
+        due = self._written_s is None or time.monotonic() - self._written_s > self.device.numerics.checkpoint_s
+        asked = stop is not None and stop.asked and self._now_s < self.drive.duration_s
+        mine = np.array([due and self.comm.rank == 0, asked], dtype=np.int8)
+        agreed = np.empty_like(mine)
+        self.comm.Allreduce(mine, agreed, op=MPI.MAX)  # clocks differ, and a signal may reach one rank only
+        if not agreed.any():
+            return False
+        stopping = bool(agreed[1])
+        self.recorder.mark(self._checkpoint())
+        self.recorder.status = "stopped" if stopping else "running"
+        on_chief(self.comm, lambda: self._write(path))
+        return stopping
+
+    def _write(self, path: Path) -> None:
+        """Replace the file; what an earlier run left beside it goes with the first write that succeeds."""
+        self.recorder.write(path, functools.partial(clear, path.parent) if self._written_s is None else None)
+        self._written_s = time.monotonic()
+
+    def _checkpoint(self) -> dict[str, Any]:
+        """Everything that :meth:`restore` needs, by rank; on rank 0, empty on the others. Collective."""
+        fields = {
+            label: {"time_s": np.array(time_s), "fields": arrays}
+            for label, (time_s, arrays) in self._mesh_fields.items()
+        }
+        parts = self.comm.gather({"family": self.family.checkpoint(), "mesh_fields": fields})
+        if parts is None:
+            return {}
+        drive = self.drive
+        turns = [(stage, turn.time_s, turn.voltage_V) for stage, turn in drive.turns.items()]
+        return {
+            "loop": {
+                "now_s": np.array(self._now_s), "peak_W": np.array(self._peak_W), "wall_s": np.array(self._wall_s),
+                "field_s": np.array(self._field_s),
+            },
+            "drive": {
+                "turns": np.array(turns, dtype=np.float64).reshape(-1, 3), "corners_s": drive.corners_s,
+                "corners_V": np.array([drive.voltage_V(corner_s) for corner_s in drive.corners_s.tolist()]),
+            },
+            "ranks": {str(rank): part for rank, part in enumerate(parts)},
+        }  # fmt: skip
+
+    def restore(self, run: Run, saved: Mapping[str, Any], part: Mapping[str, Any]) -> None:
+        """Go to the checkpoint of a run of this device and seed, instead of starting; collective.
+
+        Args:
+            run: as it was at its checkpoint (:meth:`ionsim.results.Run.at_checkpoint`).
+            saved: "loop" and "drive" of the checkpoint.
+            part: what this rank saved.
+
+        Raises:
+            ResultsError: where sites or drive are no longer what they were.
+        """
+        sites = self.recorder.sites
+        if sites is not None and (run.sites is None or not np.array_equal(sites.positions_nm, run.sites.positions_nm)):
+            raise ResultsError(f"{run.path}: the sites are not those that the run began with; were its files changed?")
+        turns = saved["drive"]["turns"].tolist()
+        self.drive.restore({int(stage): Turn(time_s, voltage_V) for stage, time_s, voltage_V in turns})
+        corners_s = self.drive.corners_s
+        corners_V = [self.drive.voltage_V(corner_s) for corner_s in corners_s.tolist()]
+        if not (
+            np.array_equal(corners_s, saved["drive"]["corners_s"])
+            and np.array_equal(corners_V, saved["drive"]["corners_V"])
+        ):
+            raise ResultsError(f"{run.path}: the drive is not the one that the run began with; was its table changed?")
+        self.family.restore(part["family"])
+        self._mesh_fields = {
+            label: (float(part["mesh_fields"][label]["time_s"]), dict(part["mesh_fields"][label]["fields"]))
+            for label in run.snapshots
+        }
+        loop = saved["loop"]
+        self._now_s, self._peak_W = float(loop["now_s"]), float(loop["peak_W"])
+        self._earlier_s, self._earlier_field_s = float(loop["wall_s"]), float(loop["field_s"])
+        self.recorder.go_on_from(run)
+
+    @property
+    def _wall_s(self) -> float:
+        """Wall time of the run, its earlier parts included, s."""
+        return self._earlier_s + time.monotonic() - self._begun_s
+
+    @property
+    def _field_s(self) -> float:
+        """The part of it that went into fields, s."""
+        return self._earlier_field_s + self.family.field_time_s
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
+    def _summarise(self) -> None:
+        from ionsim.analysis import summarise
+
+        wall_s = self._wall_s
+        self.recorder.summary = {
+            **summarise(self.device, self.recorder.series(), self.drive.stages),
+            **self.family.summary(),
+            "seed": self.seed,
+            "wall_time_s": wall_s,
+            "field_share": self._field_s / wall_s,
+        }
 
     def _finish(self, path: Path) -> Run:
         from ionsim.analysis import pulse_table
 
-        self.recorder.write(path)
+        self.recorder.forget()
+        self._write(path)
         run = Run.open(path.parent)
         export(run)
         levels = pulse_table(self.device, run.series)
         if levels:
             write_pulses(run.folder / PULSES_FILE, levels)
         return run
-
-    def _on_chief(self, task: Callable[[], _T]) -> _T:
-        """Do something with files on rank 0; its result, or its error, reaches every rank.
-
-        An error that stayed on rank 0 would leave the other ranks waiting for it in their next collective call.
-        """
-        if self.comm.size == 1:
-            return task()
-        result: Any = None
-        error: Exception | None = None
-        if self.comm.rank == 0:
-            try:
-                result = task()
-            except Exception as raised:
-                error = raised
-        result, error = self.comm.bcast((result, error))
-        if error is not None:
-            raise error
-        return cast(_T, result)
 
     def _snapshot(self, label: str) -> None:
         state = self.family.state()
