@@ -84,7 +84,12 @@ class Recorder:
         """
         if self.status not in STATUSES:
             raise ValueError(f"status = {self.status!r}; must be one of {', '.join(STATUSES)}")
-        with replacing(path, first) as temporary, h5py.File(temporary, "w") as file:
+        with replacing(path, first) as temporary:
+            temporary.write_bytes(self._image())
+
+    def _image(self) -> bytes:
+        """The file, made in memory: on a full disk HDF5 cannot close what it has begun, and ends the process."""
+        with h5py.File("run", "w", driver="core", backing_store=False) as file:
             self._write_attributes(file)
             file.create_dataset("stages", data=list(self.stages), dtype=h5py.string_dtype())
             _write_arrays(file.create_group("series"), self.series())
@@ -97,6 +102,8 @@ class Recorder:
             _write_arrays(group, self.checkpoint, packed=False)
             if self._marked[0]:
                 self._write_marked(group.create_group(RECORD))
+            file.flush()
+            return bytes(file.id.get_file_image())
 
     def _write_marked(self, group: h5py.Group) -> None:
         """Which samples and snapshots there were at the checkpoint; those that others have replaced since, too."""
