@@ -130,6 +130,22 @@ def test_a_failed_run_goes_on_from_its_last_checkpoint(tmp_path, monkeypatch):
     assert differences(one, resume(tmp_path / "two")) == []
 
 
+def test_without_room_for_the_fields_a_run_fails_and_can_be_finished_later(tmp_path, monkeypatch):
+    device = small_device({**FROZEN, **SHORT})
+
+    def refusing(descriptor, offset, size):
+        assert size > 100_000
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", refusing)
+        with pytest.raises(ResultsError, match=r"fields.bp: cannot be written .*No space left on device; .* MB"):
+            Simulation(device, seed=1).run(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [RUN_FILE]
+    assert Run.open(tmp_path).status == "failed"
+    assert resume(tmp_path).status == "complete"
+
+
 def test_a_signal_or_the_time_asks_to_stop():
     before = signal.getsignal(signal.SIGUSR1)
     with ionsim.Stop() as stop:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ionsim.errors import ResultsError
@@ -26,7 +26,8 @@ def replacing(path: Path, first: Callable[[], None] | None = None) -> Iterator[P
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written ({error})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk also where there is none
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -41,11 +42,16 @@ def remove_leftovers(path: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def try_out(path: Path) -> None:
-    """Raise OSError where no file can be made in the folder of ``path``."""
+def try_out(path: Path, size: int = 0) -> None:
+    """Raise OSError where no file of ``size`` bytes can be made in the folder of ``path``."""
     temporary = _temporary(path, str(os.getpid()))
-    temporary.touch()
-    temporary.unlink()
+    try:
+        with open(temporary, "wb") as file:
+            if size:
+                os.posix_fallocate(file.fileno(), 0, size)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _temporary(path: Path, tag: str) -> Path:

@@ -19,6 +19,7 @@ from ionsim.devices import Family, build
 from ionsim.drive import Drive, Turn
 from ionsim.errors import ResultsError
 from ionsim.results import Recorder, Run, Sites, Snapshot, claim, clear, export
+from ionsim.results.atomic import try_out
 from ionsim.results.exports import PULSES_FILE, write_pulses
 from ionsim.results.model import FIELDS_FOLDER
 from ionsim.simulation.chief import on_chief
@@ -27,6 +28,9 @@ from ionsim.simulation.stopping import Stop
 #: Names of the states that the stages of a forming / RESET / SET sweep leave behind.
 STATES = {"forming": "formed"}
 VIRGIN = "virgin"
+
+#: Upper estimate of what a node of a mesh takes on the disk: coordinates, and six tetrahedra with four nodes each.
+_MESH_BYTES = 400
 
 #: A snapshot of a stage's hottest moment is replaced when the power has grown by this factor.
 _NEW_PEAK = 1.05
@@ -136,7 +140,7 @@ class Simulation:
                     if self._pause(path, stop):
                         return on_chief(self.comm, lambda: Run.open(path))
             self._summarise()
-            self.family.write_fields(path.parent / FIELDS_FOLDER, list(self._mesh_fields.values()))
+            self._write_fields(path.parent / FIELDS_FOLDER)
             self.recorder.status = "complete"
             return on_chief(self.comm, lambda: self._finish(path))
         except BaseException:
@@ -250,6 +254,22 @@ class Simulation:
             "wall_time_s": wall_s,
             "field_share": self._field_s / wall_s,
         }
+
+    def _write_fields(self, folder: Path) -> None:
+        """Write the mesh fields of the snapshots, if there is room: on a full disk ADIOS2 ends the process."""
+        frames = list(self._mesh_fields.values())
+        arrays = [array for _, fields in frames for array in fields.values()]
+        here = sum(array.nbytes for array in arrays) + _MESH_BYTES * max((array.size for array in arrays), default=0)
+        size = self.comm.allreduce(here)
+
+        def try_room() -> None:
+            try:
+                try_out(folder, size)
+            except OSError as error:
+                raise ResultsError(f"{folder}: cannot be written ({error}; {size / 1e6:.1f} MB are needed)") from error
+
+        on_chief(self.comm, try_room)
+        self.family.write_fields(folder, frames)
 
     def _finish(self, path: Path) -> Run:
         from ionsim.analysis import pulse_table

@@ -10,6 +10,7 @@ from mpi4py import MPI
 from ionsim.config import Device
 from ionsim.errors import ResultsError
 from ionsim.results import Run, versions
+from ionsim.results.atomic import remove_leftovers
 from ionsim.simulation.chief import on_chief
 from ionsim.simulation.loop import Simulation
 from ionsim.simulation.stopping import Stop
@@ -74,6 +75,7 @@ def _read(folder: Path, ranks: int, other_versions: bool, parts: list[dict[str, 
         raise ResultsError(
             f"{folder}: the run was made on {run.checkpoint_ranks} ranks; resume it on as many, not on {ranks}"
         )
+    remove_leftovers(run.path)
     run = run.at_checkpoint()
     saved = run.checkpoint()
     found = saved.pop("ranks")
