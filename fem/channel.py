@@ -103,7 +103,7 @@ class ChannelConduction:
             faces = surface_faces(cell, name, self.space)
         else:
             raise unknown_name(f"{kind}: region or surface", name, [*cell.regions, *cell.surfaces])
-        both = common_faces(faces, outer_faces(self._elements))
+        both = common_faces(faces, outer_faces(self._elements), self._halo)
         if not len(both):
             raise FemError(f"{kind}: {name!r} has no face in common with the channel")
         return _Contact(*face_areas(self._elements, both), metal)

@@ -87,7 +87,7 @@ class Conductors:
             for k, terminal in enumerate(layout.terminals.values()):
                 for metal in terminal.regions:
                     other = simplices(layout.cell, metal, layout.space, layout.halo)
-                    faces = common_faces(outer_faces(body), outer_faces(other))
+                    faces = common_faces(outer_faces(body), outer_faces(other), layout.halo)
                     if len(faces):
                         nodes, area = face_areas(body, faces)
                         found.append((k, nodes, area / conductor.contact_ohm_m2))
