@@ -55,9 +55,23 @@ class Halo:
         """The largest ``value`` of the ranks."""
         return float(self.comm.allreduce(value, op=MPI.MAX)) if self.comm.size > 1 else value
 
+    def agree(self, wrong: str | None) -> None:
+        """Raises FemError on all ranks if any has found something ``wrong``, with the first one's message."""
+        if self.comm.size > 1:
+            wrong = next(filter(None, self.comm.allgather(wrong)), None)
+        if wrong:
+            raise FemError(wrong)
+
     def every(self, flag: Any) -> bool:
         """Whether ``flag`` is true on every rank."""
         return bool(self.comm.allreduce(bool(flag), op=MPI.LAND)) if self.comm.size > 1 else bool(flag)
+
+    def maxima(self, values: ArrayLike) -> Array:
+        """The largest of the ranks of each of ``values`` (n,)."""
+        result = np.array(values, dtype=np.float64)
+        if self.comm.size > 1:
+            self.comm.Allreduce(MPI.IN_PLACE, result, op=MPI.MAX)
+        return result
 
     def minimum(self, value: float) -> float:
         """The smallest ``value`` of the ranks."""

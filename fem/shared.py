@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
 from mpi4py import MPI
 from numpy.typing import NDArray
 
@@ -67,20 +69,89 @@ class Shared:
             self._vector, self._local, addv=PETSc.InsertMode.INSERT_VALUES, mode=PETSc.ScatterMode.FORWARD
         )
 
+    def dots(self, a: Array, *others: Array) -> list[float]:
+        """Scalar products of one array (local,) with ``others``, every entry counted once."""
+        if self.alone:
+            return [float(a @ other) for other in others]
+        total = np.array([a[self.mine] @ other[self.mine] for other in others])
+        self.comm.Allreduce(MPI.IN_PLACE, total)
+        return [float(value) for value in total]
+
     def dot(self, a: Array, b: Array) -> float:
         """Scalar product of two arrays (local,), every entry counted once."""
         return float(a @ b) if self.alone else float(self.comm.allreduce(float(a[self.mine] @ b[self.mine])))
 
 
-def share_nodes(halo: Halo, nodes: Nodes) -> Shared:
-    """The unknowns of a problem with one at each of ``nodes`` (n,), local dofs, ascending; collective."""
-    if halo.comm.size == 1:
-        return Shared(halo.comm, np.arange(nodes.size), nodes.size)
-    owned = int(np.count_nonzero(nodes < halo.owned))
-    start = sum(halo.comm.allgather(owned)[: halo.comm.rank])
-    number = np.full(halo.local, -1.0)
+class Reach(Shared):
+    """Nodes (count,): the local dofs of ``halo``, then all that ``pairs`` join to these but that live elsewhere.
+
+    ``pairs``: lists (n, 2) of global dofs across split interfaces, the same on every rank. Both nodes of a pair are
+    here, or none. A pair belongs to the rank that owns its first node.
+    """
+
+    def __init__(self, halo: Halo, pairs: Sequence[Nodes]) -> None:
+        self.halo, index = halo, halo.global_dofs
+        every = np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs])
+        if halo.comm.size > 1 and every.size:
+            ends, group = _groups(every)
+            near = np.isin(group, group[np.isin(ends, index)])
+            index = np.concatenate([index, np.setdiff1d(ends[near], index)])
+        super().__init__(halo.comm, index, halo.owned)
+        self.count = index.size
+        self._order = np.argsort(index)
+
+    def find(self, dofs: Nodes) -> Nodes:
+        """Where global dofs (n,) are among the nodes, -1 for those that are not."""
+        place = np.searchsorted(self.index, dofs, sorter=self._order)
+        at = self._order[np.minimum(place, self.count - 1)] if self.count else np.zeros(dofs.size, dtype=np.int64)
+        return np.where(self.index[at] == dofs, at, -1) if self.count else at - 1
+
+    def here(self, pairs: Nodes, area: Array) -> tuple[Nodes, Array]:
+        """Those pairs (m, 2) of global dofs that are here, as nodes, and their areas (m,)."""
+        found = self.find(pairs.ravel()).reshape(-1, 2)
+        used = np.all(found >= 0, axis=1)
+        return found[used], area[used]
+
+    def extend(self, array: Array) -> Array:
+        """Values (count,) from a nodal array (local dofs,) whose ghosts are up to date."""
+        if self.count == self.halo.local and self.alone:
+            return array
+        return self.spread(array[: self.halo.owned])
+
+    def fold(self, array: Array) -> Array:
+        """Nodal array (local dofs,) of the sums over the ranks of what each has added up (count,)."""
+        return self.accumulate(array)[: self.halo.local]
+
+    def roots(self, ties: Nodes) -> Nodes:
+        """For each node (count,) the one with the lowest global dof of all that ``ties`` (n, 2), global, join it to."""
+        root = np.arange(self.count)
+        if ties.size:
+            ends, group = _groups(ties)
+            low = ends[np.unique(group, return_index=True)[1]]
+            at = self.find(ends)
+            root[at[at >= 0]] = self.find(low[group[at >= 0]])
+        return root
+
+
+def share_nodes(among: Halo | Reach, nodes: Nodes) -> Shared:
+    """The unknowns of a problem with one at each of ``nodes`` (n,), ascending; collective."""
+    comm = among.comm
+    if comm.size == 1:
+        return Shared(comm, np.arange(nodes.size), nodes.size)
+    owned = int(np.count_nonzero(nodes < among.owned))
+    start = sum(comm.allgather(owned)[: comm.rank])
+    number = np.full(among.count if isinstance(among, Reach) else among.local, -1.0)
     number[nodes[:owned]] = start + np.arange(owned)
-    return Shared(halo.comm, halo.update(number)[nodes].astype(np.int64), owned)
+    return Shared(comm, among.update(number)[nodes].astype(np.int64), owned)
+
+
+def _groups(pairs: Nodes) -> tuple[Nodes, Nodes]:
+    """The numbers (n,) that occur in ``pairs`` (m, 2), ascending, and which group (n,) of joined ones each is in."""
+    ends, position = np.unique(pairs, return_inverse=True)
+    row, column = position.reshape(pairs.shape).T
+    graph = scipy.sparse.coo_array((np.ones(row.size), (row, column)), shape=(ends.size, ends.size))
+    _, group = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    return ends, group.astype(np.int64)
 
 
 class Factors:

@@ -144,11 +144,9 @@ class VacancyTransport:
         array = nodal_array(np.full(self.halo.local, given) if given.ndim == 0 else given, self.halo, "initial_per_m3")
         n = np.empty(0) if array is None else array[self.nodes]
         sites = self._system.species.sites_per_m3
-        good = np.isfinite(n) & (n >= 0.0) & (n < sites if sites else True)
-        if not self.halo.every(np.all(good)):
-            wrong = n if np.all(good) else n[~good]
-            raise FemError(f"initial_per_m3 must be finite, not negative{' and below sites_per_m3' if sites else ''}, "
-                           f"got {float(wrong[0]) if wrong.size else 'one that is not'!r}")  # fmt: skip
+        wrong = n[~(np.isfinite(n) & (n >= 0.0) & (n < sites if sites else True))]
+        allowed = f"finite, not negative{' and below sites_per_m3' if sites else ''}"
+        self.halo.agree(f"initial_per_m3 must be {allowed}, got {float(wrong[0])!r}" if wrong.size else None)
         if temperature_K is not None:
             self._T = self._nodal(temperature_K, "temperature_K")
             self._system.set_conditions(self._phi, self._T)
@@ -308,8 +306,7 @@ class VacancyTransport:
         given = np.asarray(values, dtype=np.float64)
         array = np.full(self.halo.local, given) if given.ndim == 0 else nodal_array(given, self.halo, name)
         result = np.empty(0) if array is None else array[self.nodes]
-        wrong = ~np.isfinite(result) | ((name == "temperature_K") & (result <= 0.0))
-        if not self.halo.every(not np.any(wrong)):
-            got = f", got {float(result[wrong][0])!r}" if np.any(wrong) else ""
-            raise FemError(f"{name} must be finite{', and above 0 K' if name == 'temperature_K' else ''}{got}")
+        wrong = result[~np.isfinite(result) | ((name == "temperature_K") & (result <= 0.0))]
+        above = ", and above 0 K" if name == "temperature_K" else ""
+        self.halo.agree(f"{name} must be finite{above}, got {float(wrong[0])!r}" if wrong.size else None)
         return result
