@@ -59,24 +59,15 @@ def test_vacancies_on_two_ranks_equal_one(tmp_path: Path) -> None:
     assert np.all(one["3D entering"] != 0.0)
 
 
-def transport(problem: str, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", ["stack", "plane", "resistive", "solid"])
+def test_ions_on_two_ranks_equal_one(problem: str, tmp_path: Path) -> None:
     one = stored_of("transport.py", tmp_path, problem)
     assert np.all(np.abs(one["currents_A"][:, 0]) > 0.0)
     assert one["work"].max() > 4
     assert np.ptp(one["inserted"]) > 1e-4
 
 
-def test_ions_of_a_stack_on_two_ranks_equal_one(tmp_path: Path) -> None:
-    transport("stack", tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("problem", ["plane", "resistive", "solid"])
-def test_ions_on_two_ranks_equal_one(problem: str, tmp_path: Path) -> None:
-    transport(problem, tmp_path)
-
-
-@pytest.mark.slow
 def test_networks_on_two_ranks_equal_one(tmp_path: Path) -> None:
     one = stored_of("networks.py", tmp_path)
     assert one["heat, resistance"][-1, 0] > one["heat, none"][-1, 0] + 1.0
