@@ -16,6 +16,7 @@ from fem.errors import FemError, unknown_name
 from fem.faces import common_faces, face_areas, outer_faces, surface_faces
 from fem.halo import Halo, nodal_array
 from fem.scharfetter import region_network
+from fem.shared import Factors, share_nodes
 from fem.sheet import Sheet, edge_conductance
 from fem.simplices import simplices
 
@@ -58,8 +59,8 @@ class ChannelConduction:
     however much they differ, and the conductance of layers along it is the sum of sigma times volume. Where sigma is
     smooth the error falls with the square of the mesh size.
 
-    Needs a mesh of simplices without negative weights, on one rank; any dimension. Raises FemError for unknown names,
-    a contact that shares no face with the channel, and one that the other touches.
+    Needs a mesh of simplices without negative weights; any dimension; all calls are collective. Raises FemError for
+    unknown names, a contact that shares no face with the channel, and one that the other touches.
     """
 
     def __init__(
@@ -71,25 +72,22 @@ class ChannelConduction:
         interface: str | None = "electrolyte/channel",
         contact_ohm_m2: float | None = None,
     ) -> None:
-        if cell.mesh.comm.size > 1:
-            raise FemError(f"ChannelConduction runs on one rank, its mesh has {cell.mesh.comm.size}; give the mesh "
-                           "COMM_SELF")  # fmt: skip
         if contact_ohm_m2 is not None and not (math.isfinite(contact_ohm_m2) and contact_ohm_m2 > 0.0):
             raise FemError(f"contact_ohm_m2 must be positive and finite, or None for none, got {contact_ohm_m2!r}")
         self.space: Any = scalar_space(cell)
         self._halo = Halo(self.space)
         self.network = region_network(cell, channel, self.space, self._halo)
-        if np.any(self.network.weight < 0.0):
+        if not self._halo.every(np.all(self.network.weight >= 0.0)):
             raise FemError(f"region {channel!r}: an edge has a negative weight; make a Delaunay mesh")
         self.nodes = self.network.nodes
         self._elements = simplices(cell, channel, self.space, self._halo)
         self._contacts = [self._contact(cell, name, kind) for name, kind in ((source, "source"), (drain, "drain"))]
-        if np.any(np.isin(self._contacts[0].nodes, self._contacts[1].nodes)):
+        if not self._halo.every(not np.any(np.isin(self._contacts[0].nodes, self._contacts[1].nodes))):
             raise FemError(f"the contacts {source!r} and {drain!r} touch each other")
         self._contact_S_per_m2 = None if contact_ohm_m2 is None else 1.0 / contact_ohm_m2
         self._sheet = None if interface is None else self._on(cell, interface)
         self._pattern()
-        self._edge = np.empty(0)
+        self._edge: Any = None
         self._solver: Any = None
 
     def _contact(self, cell: Cell, name: str, kind: str) -> _Contact:
@@ -103,8 +101,8 @@ class ChannelConduction:
             faces = surface_faces(cell, name, self.space)
         else:
             raise unknown_name(f"{kind}: region or surface", name, [*cell.regions, *cell.surfaces])
-        both = common_faces(faces, outer_faces(self._elements))
-        if not len(both):
+        both = common_faces(faces, outer_faces(self._elements), self._halo)
+        if not self._halo.total(len(both)):
             raise FemError(f"{kind}: {name!r} has no face in common with the channel")
         return _Contact(*face_areas(self._elements, both), metal)
 
@@ -114,9 +112,8 @@ class ChannelConduction:
         if name not in known:
             raise unknown_name("interface", name, known)
         pairs = pair_dofs(self.space, self._halo, np.asarray(known[name].nodes, dtype=np.int64), name)
-        x_nm = np.asarray(self.space.tabulate_dof_coordinates())
         area = np.asarray(known[name].area_nm2) * metres_of_area(cell)
-        return Sheet(name, self.nodes, self.network.volume, x_nm, pairs, area)
+        return Sheet(name, self.space, self._halo, self.nodes, self.network.volume, pairs, area)
 
     def _pattern(self) -> None:
         """Rows of the unknowns and where each edge goes in the matrix: contacts without resistance are none."""
@@ -126,6 +123,7 @@ class ChannelConduction:
             for contact in self._contacts:
                 free[contact.nodes] = False
         self._free = np.flatnonzero(free)
+        self._shared = share_nodes(self._halo, self._free)
         number = np.full(self._halo.local, -1, dtype=np.int64)
         number[self._free] = np.arange(self._free.size)
         tail, head = number[self.network.tail], number[self.network.head]
@@ -135,11 +133,16 @@ class ChannelConduction:
         column = np.concatenate([head[both], tail[both], *(at for _, at in ends)])
         self._entry_edge = np.concatenate([both, both, *(edge for edge, _ in ends)])
         self._entry_sign = np.concatenate([-np.ones(2 * both.size), np.ones(row.size - 2 * both.size)])
+        self._at = [number[contact.nodes] for contact in self._contacts]
+        if not self._shared.alone:
+            self._own = [nodes.nodes < self._halo.owned for nodes in self._contacts]
+            ends_at = [at[own] for at, own in zip(self._at, self._own, strict=True)]
+            self._factors = Factors(self._shared, [row, *ends_at], [column, *ends_at])
+            return
         keys, self._slot = np.unique(column * self._free.size + row, return_inverse=True)
         self._rows = keys % max(self._free.size, 1)
         self._starts = np.searchsorted(keys, np.arange(self._free.size + 1) * self._free.size)
         self._diagonal = np.flatnonzero(self._rows == keys // max(self._free.size, 1))
-        self._at = [number[contact.nodes] for contact in self._contacts]
 
     def solve(self, sigma_S_per_m: Array, sheet_S: Array | None = None) -> ChannelState:
         """The channel at conductivities (local dofs,) in S/m, with sheet conductances (local dofs,) in S on the
@@ -153,8 +156,9 @@ class ChannelConduction:
         given = nodal_array(sigma_S_per_m, self._halo, "sigma_S_per_m")
         assert given is not None
         inside = given[self.nodes]
-        if not np.all(np.isfinite(inside) & (inside > 0.0)):
-            raise FemError(f"sigma_S_per_m must be positive and finite in the channel, got {np.min(inside)!r}")
+        wrong = inside[~(np.isfinite(inside) & (inside > 0.0))]
+        must = "sigma_S_per_m must be positive and finite in the channel"
+        self._halo.agree(f"{must}, got {float(wrong[0])!r}" if wrong.size else None)
         sigma = np.zeros(self._halo.local)
         sigma[self.nodes] = inside
         bare = sigma.copy()
@@ -162,10 +166,9 @@ class ChannelConduction:
         if sheet is not None:
             if self._sheet is None:
                 raise FemError("a sheet_S needs an interface to lie on")
-            on = sheet[self._sheet.surface]
-            if not np.all(np.isfinite(on)):
+            if not self._halo.every(np.all(np.isfinite(sheet[self._sheet.surface]))):
                 raise FemError("sheet_S must be finite on the interface")
-            self._sheet.add(sigma, on)
+            self._sheet.add(sigma, sheet)
         return self._solve(bare, sigma)
 
     def _solve(self, bare: Array, sigma: Array) -> ChannelState:
@@ -175,18 +178,8 @@ class ChannelConduction:
             self._edge = edge_conductance(sigma, *ends)
         else:
             self._edge = self._sheet.conductance(bare, sigma, *ends)
-        values = np.bincount(self._slot, self._entry_sign * self._edge[self._entry_edge], self._rows.size)
         contact = self._contact_S_per_m2
-        if contact is not None:
-            for at, end in zip(self._at, self._contacts, strict=True):
-                values[self._diagonal[at]] += contact * end.area
-        self._solver = None
-        if self._free.size:
-            shape = (self._free.size, self._free.size)
-            matrix = scipy.sparse.csc_array((values, self._rows, self._starts), shape=shape)
-            self._solver = scipy.sparse.linalg.splu(
-                matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-            )
+        self._factor(self._entry_sign * self._edge[self._entry_edge])
         source = self._contacts[0]
         share = np.zeros(self._halo.local)
         share[source.metal] = 1.0
@@ -197,8 +190,29 @@ class ChannelConduction:
         conductance = float(self._edge @ rise**2)
         if contact is not None:
             for end, volts in zip(self._contacts, (1.0, 0.0), strict=True):
-                conductance += contact * float(end.area @ (share[end.nodes] - volts) ** 2)
-        return ChannelState(conductance, share, sigma)
+                own = end.nodes < self._halo.owned
+                conductance += contact * float(end.area[own] @ (share[end.nodes[own]] - volts) ** 2)
+        return ChannelState(self._halo.total(conductance), share, sigma)
+
+    def _factor(self, entries: Array) -> None:
+        """Factor the matrix: SuperLU, on several ranks MUMPS."""
+        contact = self._contact_S_per_m2
+        size = self._free.size
+        if not self._shared.alone:
+            ends = [(contact or 0.0) * end.area[own] for end, own in zip(self._contacts, self._own, strict=True)]
+            self._factors.set(np.concatenate([entries, *ends]))
+            self._solver = (lambda loads: self._factors.solve(loads, "the channel")) if self._shared.size else None
+            return
+        values = np.bincount(self._slot, entries, self._rows.size)
+        if contact is not None:
+            for at, end in zip(self._at, self._contacts, strict=True):
+                values[self._diagonal[at]] += contact * end.area
+        self._solver = None
+        if size:
+            matrix = scipy.sparse.csc_array((values, self._rows, self._starts), shape=(size, size))
+            self._solver = scipy.sparse.linalg.splu(
+                matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+            ).solve
 
     def _potential(self, held: Array, currents_A: Array) -> Array:
         """Potential (local dofs,) with contacts at the values ``held`` (local dofs,) has there, and currents added."""
@@ -211,15 +225,17 @@ class ChannelConduction:
             for end in self._contacts:
                 loads[end.nodes] += contact * end.area * held[end.nodes]
         else:
+            loads[self._halo.owned :] = 0.0  # their owners bring them in; edges do where they are
             for here, there in ((self.network.tail, self.network.head), (self.network.head, self.network.tail)):
                 loads += np.bincount(here, self._edge * held[there], self._halo.local)
-        result[self._free] = self._solver.solve(loads[self._free])
+            loads = self._halo.accumulate(loads)
+        result[self._free] = self._solver(loads[self._free])
         return result
 
     def potential_V(self, currents_A: Array) -> Array:
         """Potential (local dofs,) in V where currents (local dofs,) in A enter at nodes of the channel, both contacts
         at 0 V; with the conductivities of the latest ``solve``. Raises FemError before the first."""
-        if not self._edge.size:
+        if self._edge is None:
             raise FemError("call solve first: the channel has no conductivity yet")
         currents = nodal_array(currents_A, self._halo, "currents_A")
         assert currents is not None
@@ -230,7 +246,7 @@ class ChannelConduction:
 
         Current that enters all along a uniform channel of resistance R makes I R / 8.
         """
-        return float(np.abs(self.potential_V(currents_A)[self.nodes]).max())
+        return self._halo.maximum(float(np.abs(self.potential_V(currents_A)[self.nodes]).max(initial=0.0)))
 
     def current_density(self, state: ChannelState, bias_V: float = 1.0) -> Array:
         """Current density (local dofs, dim) in A/m^2 with bias_V at the source, for pictures; 0 outside the channel.
@@ -241,7 +257,8 @@ class ChannelConduction:
         gradient = np.einsum("cai,ca->ci", parts.gradient * 1e9, bias_V * state.source_share[parts.dofs])
         result = np.zeros((self._halo.local, parts.dim))
         for axis in range(parts.dim):
-            total = np.bincount(parts.dofs.ravel(), (parts.share * gradient[:, axis : axis + 1]).ravel(),
-                                self._halo.local)  # fmt: skip
+            total = self._halo.accumulate(np.bincount(
+                parts.dofs.ravel(), (parts.share * gradient[:, axis : axis + 1]).ravel(), self._halo.local
+            ).astype(np.float64))  # fmt: skip
             result[self.nodes, axis] = -(state.sigma_S_per_m * total)[self.nodes] / parts.volume[self.nodes]
         return result

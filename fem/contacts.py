@@ -79,15 +79,20 @@ def exchanges(
     return electrical, thermal
 
 
+def input_nodes(space: Any) -> Nodes:
+    """Number (local dofs,) that each node had when the mesh was made."""
+    mesh = space.mesh
+    numbers = np.empty(mesh.geometry.x.shape[0], dtype=np.int64)
+    dofs = np.asarray(space.dofmap.list).ravel()
+    numbers[dofs] = np.asarray(mesh.geometry.input_global_indices)[np.asarray(mesh.geometry.dofmaps[0]).ravel()]
+    return numbers
+
+
 def pair_dofs(space: Any, halo: Halo, nodes: Nodes, name: str) -> Nodes:
     """Global dofs (n, 2) of input nodes (n, 2), on every rank."""
-    mesh = space.mesh
-    local = np.empty(mesh.geometry.x.shape[0], dtype=np.int64)
-    local[np.asarray(mesh.geometry.dofmaps[0]).ravel()] = np.asarray(space.dofmap.list).ravel()
-    inputs = np.asarray(mesh.geometry.input_global_indices, dtype=np.int64)
-    owned = local < halo.owned
-    order = np.argsort(inputs[owned])
-    sorted_inputs, dofs = inputs[owned][order], halo.global_dofs[local[owned]][order]
+    inputs = input_nodes(space)[: halo.owned]
+    order = np.argsort(inputs)
+    sorted_inputs, dofs = inputs[order], halo.global_dofs[: halo.owned][order]
     flat = nodes.ravel()
     found = np.full(flat.size, -1, dtype=np.int64)
     if sorted_inputs.size:

@@ -1,5 +1,7 @@
 """Nodal arrays on a distributed mesh: owned entries first, then copies of the neighbours' (ghosts)."""
 
+from typing import Any
+
 import dolfinx.fem
 import dolfinx.la
 import numpy as np
@@ -52,6 +54,32 @@ class Halo:
     def maximum(self, value: float) -> float:
         """The largest ``value`` of the ranks."""
         return float(self.comm.allreduce(value, op=MPI.MAX)) if self.comm.size > 1 else value
+
+    def agree(self, wrong: str | None) -> None:
+        """Raises FemError on all ranks if any has found something ``wrong``, with the first one's message."""
+        if self.comm.size > 1:
+            wrong = next(filter(None, self.comm.allgather(wrong)), None)
+        if wrong:
+            raise FemError(wrong)
+
+    def every(self, flag: Any) -> bool:
+        """Whether ``flag`` is true on every rank."""
+        return bool(self.comm.allreduce(bool(flag), op=MPI.LAND)) if self.comm.size > 1 else bool(flag)
+
+    def maxima(self, values: ArrayLike) -> Array:
+        """The largest of the ranks of each of ``values`` (n,)."""
+        result = np.array(values, dtype=np.float64)
+        if self.comm.size > 1:
+            self.comm.Allreduce(MPI.IN_PLACE, result, op=MPI.MAX)
+        return result
+
+    def minimum(self, value: float) -> float:
+        """The smallest ``value`` of the ranks."""
+        return float(self.comm.allreduce(value, op=MPI.MIN)) if self.comm.size > 1 else value
+
+    def holders(self) -> Array:
+        """How many ranks hold each node (local dofs,)."""
+        return self.accumulate(np.ones(self.local))
 
     def gather(self, array: Array, dofs: NDArray[np.int64]) -> Array:
         """Values (n,) at the global ``dofs`` (n,), the same list on every rank; known to every rank afterwards."""

@@ -16,6 +16,7 @@ from fem.errors import FemError, unknown_name
 from fem.faces import surface_areas
 from fem.halo import Halo, nodal_array
 from fem.scharfetter import region_network
+from fem.shared import Factors, Reach, share_nodes
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
@@ -31,8 +32,9 @@ class HeatNetwork:
 
     ``temperature_K`` (local dofs,) is the state; it starts at the ambient, and may be assigned. Volumes and
     conductances are those of fem.Transport, so that its ``dissipation_W`` is a source without interpolation. For meshes
-    of intervals, triangles or tetrahedra without negative weights, on one rank; each step factors one sparse matrix,
-    unless dt_s is that of the step before. Raises FemError for names and values that are not allowed.
+    of intervals, triangles or tetrahedra without negative weights, distributed over their ranks; all calls are
+    collective. Each step factors one sparse matrix, unless dt_s is that of the step before. Raises FemError for names
+    and values that are not allowed.
     """
 
     def __init__(
@@ -44,8 +46,6 @@ class HeatNetwork:
         ambient_K: float = 300.0,
         interfaces: Mapping[str, Contact] | None = None,
     ) -> None:
-        if cell.mesh.comm.size > 1:
-            raise FemError(f"HeatNetwork runs on one rank, its mesh has {cell.mesh.comm.size}; give the mesh COMM_SELF")
         if not (math.isfinite(ambient_K) and ambient_K > 0.0):
             raise FemError(f"ambient_K must be a positive temperature in K, got {ambient_K!r}")
         if not sinks_W_per_m2K:
@@ -67,11 +67,16 @@ class HeatNetwork:
             edges.append((network.tail, network.head, thermal_W_per_mK[name] * network.weight))
             capacity += capacity_J_per_m3K[name] * network.volume
         _, between = exchanges(cell, self._halo, self.space, interfaces or {}, metres_of_area(cell))
-        edges.append((between.first, between.second, between.conductance))
+        pairs = np.stack([between.first, between.second], axis=1)
+        self._reach = Reach(self._halo, [between.ties, pairs])
+        here, conductance = self._reach.here(pairs, between.conductance)
+        own = here[:, 0] < self._halo.owned
+        edges.append((here[own, 0], here[own, 1], conductance[own]))
         self._sinks = {}
         for name, value in sinks_W_per_m2K.items():
             nodes, area = surface_areas(cell, name, self.space)
-            self._sinks[name] = (nodes, value * area)
+            own = nodes < self._halo.owned
+            self._sinks[name] = (nodes[own], value * area[own])
         self._assemble(edges, capacity, between.ties)
         self._rise = np.zeros(self._capacity.size)
         self._dt_s = -1.0
@@ -79,20 +84,31 @@ class HeatNetwork:
 
     def _assemble(self, edges: list[tuple[Nodes, Nodes, Array]], capacity: Array, ties: Nodes) -> None:
         """One unknown for each node, or for all that are tied; the conductances between them and out of them."""
-        count = self._halo.local
-        graph = scipy.sparse.coo_array((np.ones(len(ties)), (ties[:, 0], ties[:, 1])), shape=(count, count))
-        size, self._unknown = scipy.sparse.csgraph.connected_components(graph, directed=False)
-        self._capacity = np.bincount(self._unknown, capacity, size)
+        own = slice(0, self._halo.owned)
+        used, at = np.unique(self._reach.roots(ties), return_inverse=True)
+        size, self._shared = used.size, share_nodes(self._reach, used)
+        self._unknown = at.ravel()[: self._halo.local]
+        self._capacity = self._shared.accumulate(np.bincount(at[own], capacity[own], size).astype(np.float64))
         tail, head, value = (np.concatenate(part) for part in zip(*edges, strict=True))
-        tail, head = self._unknown[tail], self._unknown[head]
+        tail, head = at[tail], at[head]
         out = [(self._unknown[nodes], conductance) for nodes, conductance in self._sinks.values()]
-        diagonal = sum(np.bincount(at, conductance, size) for at, conductance in out)
-        row = np.concatenate([tail, head, tail, head, np.arange(size)])
-        column = np.concatenate([tail, head, head, tail, np.arange(size)])
-        values = np.concatenate([value, value, -value, -value, diagonal])
+        diagonal = self._shared.accumulate(sum(np.bincount(here, part, size) for here, part in out) + np.zeros(size))
+        every = np.arange(size) if self._shared.alone else self._shared.mine
+        row = np.concatenate([tail, head, tail, head, every])
+        column = np.concatenate([tail, head, head, tail, every])
+        values = np.concatenate([value, value, -value, -value, diagonal[every]])
         self._matrix = scipy.sparse.csc_array(scipy.sparse.coo_array((values, (row, column)), shape=(size, size)))
+        if not self._shared.alone:
+            self._factors, self._values = Factors(self._shared, row, column), values
         _, body = scipy.sparse.csgraph.connected_components(self._matrix, directed=False)
-        if np.any(np.bincount(body, diagonal) == 0.0):
+        cooled = diagonal > 0.0
+        while True:  # bodies that go on on other ranks
+            more = np.bincount(body, cooled)[body] > 0.0
+            more = self._shared.accumulate(more.astype(np.float64)) > 0.0
+            if self._halo.every(np.all(more == cooled)):
+                break
+            cooled = more
+        if not self._halo.every(np.all(cooled)):
             raise FemError("a part of the mesh touches no sink, so that its heat cannot leave")
 
     @property
@@ -104,9 +120,11 @@ class HeatNetwork:
     def temperature_K(self, value: float | ArrayLike) -> None:
         given = np.asarray(value, dtype=np.float64)
         full = nodal_array(np.full(self._halo.local, given) if given.ndim == 0 else given, self._halo, "temperature_K")
-        if full is None or not np.all(np.isfinite(full) & (full > 0.0)):
+        assert full is not None
+        if not self._halo.every(np.all(np.isfinite(full) & (full > 0.0))):
             raise FemError("temperature_K must be positive and finite")
         self._rise[self._unknown] = full - self.ambient_K
+        self._rise = self._shared.update(self._rise)
 
     def save(self) -> Array:
         """The state, whose digits ``temperature_K`` does not all show: for ``restore``."""
@@ -127,6 +145,14 @@ class HeatNetwork:
         return self._solve(np.zeros(self._capacity.size), self._source(source_W), math.inf)
 
     def _solve(self, storage: Array, source: Array, dt_s: float) -> Array:
+        if not self._shared.alone:
+            if dt_s != self._dt_s:
+                values = self._values.copy()
+                values[values.size - self._shared.owned :] += storage[self._shared.mine]
+                self._factors.set(values)
+                self._dt_s = dt_s
+            self._rise = self._factors.solve(storage * self._rise + source, "heat")
+            return self.temperature_K
         if self._solver is None or dt_s != self._dt_s:
             matrix = scipy.sparse.csc_array(self._matrix + scipy.sparse.diags_array(storage))
             self._solver = scipy.sparse.linalg.splu(
@@ -140,23 +166,27 @@ class HeatNetwork:
         source = nodal_array(source_W, self._halo, "source_W")
         if source is None:
             return np.zeros(self._capacity.size)
-        if not np.all(np.isfinite(source)):
+        if not self._halo.every(np.all(np.isfinite(source))):
             raise FemError("source_W must be finite")
-        return np.bincount(self._unknown, source, self._capacity.size)
+        own = slice(0, self._halo.owned)
+        total = np.bincount(self._unknown[own], source[own], self._capacity.size)
+        return self._shared.accumulate(total.astype(np.float64))
 
     def out_W(self) -> dict[str, float]:
         """Heat that leaves through each sink now, in W (W per metre of depth in a plane, W/m^2 in 1D)."""
-        return {name: float(conductance @ self._rise[self._unknown[nodes]])
+        return {name: self._halo.total(float(conductance @ self._rise[self._unknown[nodes]]))
                 for name, (nodes, conductance) in self._sinks.items()}  # fmt: skip
 
     def stored_J(self) -> float:
         """Heat above the ambient's, in J."""
-        return float(self._capacity @ self._rise)
+        return self._shared.dot(self._capacity, self._rise)
 
     @property
     def slowest_s(self) -> float:
         """A measure of how long heat stays: all capacity over the conductance of all sinks."""
-        return float(self._capacity.sum() / sum(conductance.sum() for _, conductance in self._sinks.values()))
+        total, mine = self._halo.total, self._shared.mine
+        out = sum(total(float(conductance.sum())) for _, conductance in self._sinks.values())
+        return total(float(self._capacity[mine].sum())) / out
 
 
 def _check(what: str, values: Mapping[str, float]) -> None:

@@ -22,8 +22,9 @@ _STRAIGHT = 50.0  # beyond it sinh(w)/w goes on as a straight line: no solid sta
 class Network:
     """The dual of one region: edges (n,) between dofs ``tail`` and ``head``, area over length ``weight`` in m.
 
-    ``length`` (n,) of the edges in m, ``volume`` (local dofs,) in m^3. Lower dimensions are per metre of depth or
-    square metre; (r, z) is the whole turn. The weights are those of the P1 stiffness matrix. Where none is negative
+    ``length`` (n,) of the edges in m, ``volume`` (local dofs,) in m^3. Each edge is on one rank, with all of its
+    weight; volumes are whole on every rank. Lower dimensions are per metre of depth or square metre; (r, z) is the
+    whole turn. The weights are those of the P1 stiffness matrix. Where none is negative
     densities stay positive: in 2D inside a Delaunay mesh, and on its boundary where no angle opposite is obtuse (Xu and
     Zikatanov, Math. Comp. 68, 1429 (1999), who give the condition in 3D as well).
 
@@ -45,7 +46,10 @@ class Network:
 
 
 def region_network(cell: Cell, region: str, space: dolfinx.fem.FunctionSpace, halo: Halo) -> Network:
-    """The dual of ``region``. Raises FemError for an unknown region, other cells than simplices, or a flat cell."""
+    """The dual of ``region``; collective.
+
+    Raises FemError for an unknown region, other cells than simplices, or a flat cell.
+    """
     parts = simplices(cell, region, space, halo)
     a, b = np.triu_indices(parts.dofs.shape[1], 1)
     product = np.einsum("cai,cai->ca", parts.gradient[:, a], parts.gradient[:, b])
@@ -55,14 +59,41 @@ def region_network(cell: Cell, region: str, space: dolfinx.fem.FunctionSpace, ha
         np.minimum(first, second) * halo.local + np.maximum(first, second), return_inverse=True
     )
     weight = np.bincount(index.ravel(), value.ravel(), keys.size).astype(np.float64)
-    used = np.abs(weight) > 1e-13 * np.abs(weight).max(initial=0.0)  # the diagonals of rectangles
-    tail, head = keys[used] // halo.local, keys[used] % halo.local
+    tail, head, weight = gather_edges(halo, keys // halo.local, keys % halo.local, weight)
+    used = np.abs(weight) > 1e-13 * halo.maximum(float(np.abs(weight).max(initial=0.0)))  # diagonals of rectangles
+    tail, head = tail[used], head[used]
     length = np.sqrt(((parts.x_nm[tail] - parts.x_nm[head]) ** 2).sum(axis=1)) * 1e-9
     weight, volume = weight[used], parts.volume * parts.metres
-    if not parts.axisymmetric and np.all(weight > 0.0):
+    if not parts.axisymmetric and halo.every(np.all(weight > 0.0)):
         share = weight * length**2 / (2 * parts.dim)
         volume = np.bincount(tail, share, halo.local) + np.bincount(head, share, halo.local)
+        volume = halo.accumulate(volume.astype(np.float64))
     return Network(tail, head, weight, length, volume)
+
+
+def gather_edges(halo: Halo, tail: Nodes, head: Nodes, weight: Array) -> tuple[Nodes, Nodes, Array]:
+    """Edges (n,) whose weights several ranks may hold a part of, each with all of it on one rank; collective.
+
+    That is the lowest rank that holds a part, so that both ends are among its local dofs.
+    """
+    if halo.comm.size == 1:
+        return tail, head, weight
+    common = halo.holders() > 1.5
+    here = np.flatnonzero(common[tail] & common[head])
+    ends = np.sort(np.stack([halo.global_dofs[tail[here]], halo.global_dofs[head[here]]], axis=1), axis=1)
+    mine = ends[:, 0] * halo.size + ends[:, 1]
+    found = halo.comm.allgather((mine, weight[here]))
+    keys, first, index = np.unique(
+        np.concatenate([part[0] for part in found]), return_index=True, return_inverse=True
+    )  # fmt: skip
+    total = np.bincount(index.ravel(), np.concatenate([part[1] for part in found]), keys.size)
+    begin = sum(part[0].size for part in found[: halo.comm.rank])
+    at = index.ravel()[begin : begin + mine.size]
+    weight = weight.copy()
+    weight[here] = total[at]
+    kept = np.ones(tail.size, dtype=bool)
+    kept[here] = first[at] >= begin  # no rank before this one holds it
+    return tail[kept], head[kept], weight[kept]
 
 
 def bernoulli(u: Array) -> tuple[Array, Array, Array]:

@@ -32,6 +32,7 @@ class Simplices:
     volume: Array
     stiffest: Array
     x_nm: Array
+    halo: Halo
 
     @property
     def metres(self) -> float:
@@ -72,7 +73,7 @@ def simplices(cell: Cell, region: str, space: dolfinx.fem.FunctionSpace, halo: H
     diagonal = halo.accumulate(_total(dofs, measure[:, None] * (gradient**2).sum(axis=2), halo.local))
     stiffest = np.divide(diagonal, volume, out=np.zeros_like(volume), where=volume > 0.0)
     x_nm = np.asarray(space.tabulate_dof_coordinates())[: halo.local]
-    return Simplices(dim, axisymmetric, dofs, gradient, measure, share, volume, stiffest, x_nm)
+    return Simplices(dim, axisymmetric, dofs, gradient, measure, share, volume, stiffest, x_nm, halo)
 
 
 def _total(dofs: NDArray[np.int32], values: Array, count: int) -> Array:

@@ -76,18 +76,18 @@ class Transport:
     - field: -div(eps0 eps_r grad phi) = e (sum of z n + fixed charge)
     - at a junction and at an electrode: the reactions of fem.ChargeTransfer; no ions pass where there is none
 
-    In 1D (per m^2), a plane (per metre of depth), (r, z) with ``cell.axisymmetric``, or 3D, on one rank.
-    ``permittivity``: eps_r by region, of all that are no metal; 0 makes a region electroneutral, so that its mesh need
-    not resolve the Debye length: double layers are then the compact ones of terminals and junctions. Every region of a
-    terminal is a metal: one potential, and electrons that make up for the ions in it. A region of ``conductors``
-    (fem.Conductor by name) is one with a resistance: at every node div(sigma grad phi) is the rate at which its surface
-    (Gauss's law) and the ions that reactions bring ask for electrons. Ions in metals move with their electrons, as
-    neutral pairs, down the chemical potential of the pair. In a conductor that takes the pull of the field on the ions
-    and that of the electrons' wind to be equal and opposite (an effective charge of 0): a current along it moves no
-    ions by itself. Reactions go by the potential of their own node. Ions of a species in regions that
-    share nodes are one body; those on two sides of a split interface meet only by the reactions of its ``junctions``
-    (fem.Junction by name). Surfaces without terminal, and interfaces not named, stop all ions; the potential is
-    continuous across the latter.
+    In 1D (per m^2), a plane (per metre of depth), (r, z) with ``cell.axisymmetric``, or 3D; on all ranks of the mesh,
+    every call collective. ``permittivity``: eps_r by region, of all that are no metal; 0 makes a region electroneutral,
+    so that its mesh need not resolve the Debye length: double layers are then the compact ones of terminals and
+    junctions. Every region of a terminal is a metal: one potential, and electrons that make up for the ions in it. A
+    region of ``conductors`` (fem.Conductor by name) is one with a resistance: at every node div(sigma grad phi) is the
+    rate at which its surface (Gauss's law) and the ions that reactions bring ask for electrons. Ions in metals move
+    with their electrons, as neutral pairs, down the chemical potential of the pair. In a conductor that takes the pull
+    of the field on the ions and that of the electrons' wind to be equal and opposite (an effective charge of 0): a
+    current along it moves no ions by itself. Reactions go by the potential of their own node. Ions of a species in
+    regions that share nodes are one body; those on two sides of a split interface meet only by the reactions of its
+    ``junctions`` (fem.Junction by name). Surfaces without terminal, and interfaces not named, stop all ions; the
+    potential is continuous across the latter.
 
     Along each edge of the mesh the flux is that of Scharfetter and Gummel with the whole excess in the exponent, so
     that densities stay positive at any cell Peclet number (backward Euler, a mesh without negative weights) and
@@ -135,10 +135,10 @@ class Transport:
         self.order, self.rtol, self.max_iterations = order, rtol, max_iterations
         self._layout = Layout(cell, permittivity, phases, species, terminals, junctions or {}, conductors)
         self._system = System(
-            self._layout, permittivity, Temperature(temperature_K, reference_K, self._layout.halo)
+            self._layout, permittivity, Temperature(temperature_K, reference_K, self._layout.reach)
         )
         self._newton = Newton(self._system, rtol, max_iterations)
-        self.space = self._layout.space
+        self.space, self.halo = self._layout.space, self._layout.halo
         self.names = tuple(self._layout.names)
         self.terminals = tuple(terminals)
         self.conductors = tuple(self._layout.conductors)
@@ -166,12 +166,12 @@ class Transport:
     @temperature_K.setter
     def temperature_K(self, value: float | ArrayLike) -> None:
         reference_K = self._system.temperature.reference_K
-        self._system.set_temperature(Temperature(value, reference_K, self._layout.halo))
+        self._system.set_temperature(Temperature(value, reference_K, self._layout.reach))
 
     @property
     def potential_V(self) -> Array:
         """Potential (local dofs,) in V of ``space``; inside a metal, that of its terminal, in a conductor its own."""
-        return self._u[self._layout.potential]
+        return self._u[self._layout.potential[: self._layout.halo.local]]
 
     @property
     def charge_C(self) -> dict[str, float]:
@@ -207,9 +207,9 @@ class Transport:
     def fraction(self, name: str) -> Array:
         """Density over sites (local dofs,) of a species, nan where it does not live. Raises FemError if unknown."""
         one = self._layout.populations[self._number(name)]
-        result = np.full(self._layout.halo.local, np.nan)
+        result = np.full(self._layout.count, np.nan)
         result[one.nodes] = self._u[one.unknown[one.nodes]]
-        return result
+        return result[: self._layout.halo.local]
 
     def density_per_m3(self, name: str) -> Array:
         """Density (local dofs,) of a species in 1/m^3, nan where it does not live."""
@@ -222,14 +222,16 @@ class Transport:
         given = np.asarray(per_m3, dtype=np.float64)
         full = np.full(self._layout.halo.local, given) if given.ndim == 0 else given
         array = nodal_array(full, self._layout.halo, f"density of {name!r}")
-        values = np.empty(0) if array is None else array[one.nodes]
-        if not np.all(np.isfinite(values) & (values > 0.0)):
-            raise FemError(f"density of {name!r} must be above 0 and finite, got {np.min(values)!r}")
+        assert array is not None
+        values = self._layout.reach.extend(array)[one.nodes]
+        wrong = values[~(np.isfinite(values) & (values > 0.0))]
+        must = f"density of {name!r} must be above 0 and finite"
+        self.halo.agree(f"{must}, got {float(wrong[0])!r}" if wrong.size else None)
         moves = one.fixed < 0
         u = self._u.copy()
         u[one.unknown[one.nodes[moves]]] = values[moves] / self._system.sites[number]
         filled = self._system.fractions(u)
-        most = float(filled[one.phase].max())
+        most = self._layout.halo.maximum(float(filled[one.phase].max(initial=0.0)))
         if self._layout.phases[one.phase].excess is not None and most >= 1.0:
             raise FemError(f"density of {name!r}: phase {one.phase!r} would be filled by {most:.4g}, which must be "
                            "below 1")  # fmt: skip
@@ -241,12 +243,13 @@ class Transport:
         """Number of ions of a species (per m^2 in 1D, per metre in a plane)."""
         number = self._number(name)
         one = self._layout.populations[number]
-        return float(one.volume @ self._u[one.unknown[one.nodes]]) * self._system.sites[number]
+        own = one.unknown[one.nodes[: one.owned]]
+        return self._layout.halo.total(float(one.volume[: one.owned] @ self._u[own])) * self._system.sites[number]
 
     def volume_m3(self, name: str) -> Array:
         """Volume (local dofs,) that belongs to each node of a species, 0 elsewhere (in m in 1D, m^2 in a plane)."""
         one = self._layout.populations[self._number(name)]
-        return np.bincount(one.nodes, one.volume, self._layout.halo.local)
+        return np.bincount(one.nodes, one.volume, self._layout.count)[: self._layout.halo.local]
 
     def region_nodes(self, region: str) -> NDArray[np.int64]:
         """The dofs of a region, ascending. Raises FemError if unknown."""
@@ -256,11 +259,16 @@ class Transport:
         return networks[region].nodes
 
     def interface(self, name: str) -> tuple[NDArray[np.int64], Array]:
-        """Pairs of dofs (n, 2) across a split interface, and the area (n,) of each. Raises FemError if unknown."""
-        pairs = self._layout.pairs
-        if name not in pairs:
-            raise unknown_name("interface", name, pairs)
-        return pairs[name]
+        """Pairs of local dofs (n, 2) across a split interface, and the area (n,) of each. Raises FemError if unknown.
+
+        On several ranks those of which at least one is here; the other may be -1.
+        """
+        if name not in self._layout.pairs:
+            raise unknown_name("interface", name, self._layout.pairs)
+        pairs, area = self._layout.pairs[name]
+        local = np.where(pairs < self._layout.halo.local, pairs, -1)
+        some = np.any(local >= 0, axis=1)
+        return local[some], area[some]
 
     def dissipation_W(self) -> Array:
         """Heat (local dofs,) in W (W/m^2 in 1D, W/m in a plane) at the present state, that of the end of a step.
@@ -338,12 +346,14 @@ class Transport:
         except FemError as error:
             return Attempt(False, reason=str(error))
         moved = np.abs(self._u - saved.u)
-        changes = {"potential_V": float(moved[: self._layout.potentials].max())}
-        for one in self._layout.populations:
-            changes[one.name] = float(moved[one.unknown[one.nodes]].max())
+        names, parts = ["potential_V", *self.names], [moved[: self._layout.potentials]]
+        parts += [moved[one.unknown[one.nodes]] for one in self._layout.populations]
         if self._layout.reactors:
             now = self._system.affinities_eV(self._u, self._free)
-            changes["affinity_eV"] = float(np.abs(now - self._system.affinities_eV(saved.u, saved.free)).max())
+            names.append("affinity_eV")
+            parts.append(np.abs(now - self._system.affinities_eV(saved.u, saved.free)))
+        most = self._layout.halo.maxima([float(part.max(initial=0.0)) for part in parts])
+        changes = dict(zip(names, most.tolist(), strict=True))
         return Attempt(True, state.matrices, changes, lambda: self.restore(saved), result=state)
 
     def steady(
@@ -404,7 +414,8 @@ class Transport:
         currents = np.stack([balance.total_A, balance.displacement_A, balance.faradaic_A])
         passed = (currents - memory * self._last_charges) / leading
         self._charges += passed
-        self._last_charges, self._owed = passed, balance.owed
+        self._last_charges = passed
+        self._owed = self._owed + self._layout.shared.accumulate(balance.moved_C)
         self._previous, self._previous_dt = moved, dt_s
         total, conduction = self._named(balance.total_A), self._named(balance.conduction_A)
         displacement, faradaic = (self._by_metal(part) for part in currents[1:])
@@ -416,20 +427,23 @@ class Transport:
 
     def _times(self) -> tuple[float, float]:
         """Shortest time across an edge, and longest through the whole mesh, by diffusion, in s."""
-        x = self.cell.mesh.geometry.x * 1e-9
-        extent = float(np.ptp(x, axis=0).max())
+        x, halo = self.cell.mesh.geometry.x * 1e-9, self.halo
+        high, low = (halo.maxima(side.max(axis=0, initial=-np.inf)) for side in (x, -x))
+        extent = float((high + low).max())
         position = np.asarray(self.space.tabulate_dof_coordinates()) * 1e-9
         shortest, longest = math.inf, 0.0
         filled, warm = self._system.fractions(self._u), self._system.temperature
         for one in self._layout.populations:
             for part, law in one.parts:
                 tail, head = one.tail[part], one.head[part]
+                if not tail.size:
+                    continue
                 D = np.asarray(law(filled[one.phase][tail])[0] if callable(law) else law)
                 D = D * warm.arrhenius(one.activation_eV, warm.between(tail, head))
                 length = ((position[tail] - position[head]) ** 2).sum(axis=1)
                 shortest = min(shortest, float((length / D).min()))
                 longest = max(longest, extent**2 / float(D.min()))
-        return (shortest, longest) if self.names else (1.0, 1.0)
+        return (halo.minimum(shortest), halo.maximum(longest)) if self.names else (1.0, 1.0)
 
     def _conditions(
         self, voltages: Mapping[str, float], currents: Mapping[str, float], resistances: Mapping[str, float]

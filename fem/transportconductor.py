@@ -37,15 +37,14 @@ class Conductors:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        count, terminals = layout.halo.local, len(layout.terminals)
-        self.x_nm = np.asarray(layout.space.tabulate_dof_coordinates())[:count]
+        count, terminals = layout.count, len(layout.terminals)
         at = np.concatenate([layout.potential, layout.first_terminal + np.arange(terminals)])
         self.parts: dict[str, _Part] = {}
         tails, heads, values = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], [np.empty(0)]
         begin = 0
         for name, conductor in layout.conductors.items():
             networks = [layout.networks[region] for region in conductor.regions]
-            if any(np.any(network.weight < 0.0) for network in networks):
+            if not layout.halo.every(not any(np.any(network.weight < 0.0) for network in networks)):
                 raise FemError(f"conductor {name!r}: an edge has a negative weight; make a Delaunay mesh")
             volume = np.sum([network.volume for network in networks], axis=0)
             nodes = np.flatnonzero(volume > 0.0)
@@ -53,7 +52,10 @@ class Conductors:
             if conductor.interface is not None:
                 if conductor.interface not in layout.pairs:
                     raise unknown_name(f"conductor {name!r}: interface", conductor.interface, layout.pairs)
-                sheet = Sheet(conductor.interface, nodes, volume, self.x_nm, *layout.pairs[conductor.interface])
+                sheet = Sheet(
+                    conductor.interface, layout.space, layout.halo, nodes, volume,
+                    *layout.all_pairs[conductor.interface],
+                )  # fmt: skip
             edges = sum(network.tail.size for network in networks)
             self.parts[name] = _Part(networks, nodes, sheet, slice(begin, begin + edges))
             tails += [network.tail for network in networks]
@@ -69,7 +71,7 @@ class Conductors:
         self.first, self.second, self.conductance = at[tail], at[head], np.concatenate(values)
         self.ends = tail, np.where(head < count, head, tail)
         for name, conductor in layout.conductors.items():
-            self.set(name, np.full(count, conductor.sigma_S_per_m), None)
+            self.set(name, np.full(layout.halo.local, conductor.sigma_S_per_m), None)
         edge = np.flatnonzero(self.first != self.second)
         a, b = self.first[edge], self.second[edge]
         self.rows, self.columns = np.concatenate([a, a, b, b]), np.concatenate([a, b, b, a])
@@ -87,10 +89,11 @@ class Conductors:
             for k, terminal in enumerate(layout.terminals.values()):
                 for metal in terminal.regions:
                     other = simplices(layout.cell, metal, layout.space, layout.halo)
-                    faces = common_faces(outer_faces(body), outer_faces(other))
-                    if len(faces):
+                    faces = common_faces(outer_faces(body), outer_faces(other), layout.halo)
+                    if layout.halo.total(len(faces)):
                         nodes, area = face_areas(body, faces)
-                        found.append((k, nodes, area / conductor.contact_ohm_m2))
+                        own = nodes < layout.halo.owned
+                        found.append((k, nodes[own], area[own] / conductor.contact_ohm_m2))
         return found
 
     def set(self, name: str, sigma_S_per_m: ArrayLike, sheet_S: ArrayLike | None) -> None:
@@ -101,8 +104,9 @@ class Conductors:
         given = nodal_array(np.asarray(sigma_S_per_m, dtype=np.float64), halo, f"conductor {name!r}: sigma_S_per_m")
         assert given is not None
         inside = given[part.nodes]
-        if not np.all(np.isfinite(inside) & (inside > 0.0)):
-            raise FemError(f"conductor {name!r}: sigma_S_per_m must be positive and finite, got {np.min(inside)!r}")
+        wrong = inside[~(np.isfinite(inside) & (inside > 0.0))]
+        must = f"conductor {name!r}: sigma_S_per_m must be positive and finite"
+        halo.agree(f"{must}, got {float(wrong[0])!r}" if wrong.size else None)
         sigma = np.ones(halo.local)
         sigma[part.nodes] = inside
         bare = sigma
@@ -112,9 +116,9 @@ class Conductors:
                 raise FemError(f"conductor {name!r}: a sheet_S needs an interface to lie on")
             sheet = nodal_array(np.asarray(sheet_S, dtype=np.float64), halo, f"conductor {name!r}: sheet_S")
             assert sheet is not None
-            if not np.all(np.isfinite(sheet[part.sheet.surface])):
+            if not halo.every(np.all(np.isfinite(sheet[part.sheet.surface]))):
                 raise FemError(f"conductor {name!r}: sheet_S must be finite on the interface")
-            part.sheet.add(sigma, sheet[part.sheet.surface])
+            part.sheet.add(sigma, sheet)
         ends = [(network.tail, network.head, network.weight) for network in part.networks]
         if part.sheet is None:
             values = [edge_conductance(sigma, *end) for end in ends]
@@ -127,7 +131,7 @@ class Conductors:
         return np.asarray(self.conductance * (u[self.first] - u[self.second]))
 
     def leaving(self, u: Array) -> Array:
-        """Current (potentials,) in A that leaves each potential's nodes through conductors."""
+        """Current (potentials,) in A that leaves each potential's nodes through conductors; this rank's part of it."""
         flow, count = self.current(u), self.layout.potentials
         return np.bincount(self.first, flow, count) - np.bincount(self.second, flow, count)
 
@@ -137,8 +141,8 @@ class Conductors:
         return np.asarray(self._entry_sign * self.conductance[self._entry_edge] * scale)
 
     def dissipation_W(self, u: Array) -> Array:
-        """Joule heat (dofs,) in W, half of each edge's at either end."""
-        power, heat = self.current(u) * (u[self.first] - u[self.second]), np.zeros(self.layout.halo.local)
+        """Joule heat (nodes,) in W, half of each edge's at either end; this rank's part of it."""
+        power, heat = self.current(u) * (u[self.first] - u[self.second]), np.zeros(self.layout.count)
         for nodes in self.ends:
             heat += np.bincount(nodes, 0.5 * power, heat.size)
         return heat

@@ -71,7 +71,7 @@ class EdgeFlux:
         tail, head = self.one.tail, self.one.head
         value, by_tail, by_head = np.ones(tail.size), np.zeros(tail.size), np.zeros(tail.size)
         for part, law in self.one.parts:
-            if callable(law):
+            if callable(law) and tail[part].size:
                 (a, da), (b, db) = law(x[tail[part]]), law(x[head[part]])
                 value[part] = 0.5 * (a + b)
                 by_tail[part], by_head[part] = 0.5 * da, 0.5 * db

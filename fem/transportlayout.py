@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
 from fem.cell import Cell, metres_of_area, scalar_space
@@ -17,6 +15,8 @@ from fem.faces import surface_areas
 from fem.halo import Halo, nodal_array
 from fem.ionphases import Diffusivity, Phase, Species
 from fem.scharfetter import Network, region_network
+from fem.shared import Reach, Shared
+from fem.transportpotentials import number_potentials
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
@@ -24,7 +24,8 @@ Nodes = NDArray[np.int64]
 
 @dataclass
 class Population:
-    """A species on the mesh: its ``nodes``, the ``unknown`` of every dof (-1: none), and its edges.
+    """A species on the mesh: its ``nodes``, of which the first ``owned`` are this rank's, the ``unknown`` of every node
+    of the Layout (-1: none), and its edges.
 
     ``volume`` (nodes,) in m^3. ``metal`` is the terminal whose metal the species lives in, -1 outside; conductors are
     counted on after the terminals. ``fixed``
@@ -48,6 +49,7 @@ class Population:
     fixed: Nodes
     hop_nm: float
     activation_eV: float
+    owned: int
 
 
 @dataclass
@@ -70,10 +72,15 @@ class Layout:
     """The mesh, the names and the numbering. Potentials come first, of them the nodes of conductors and then the
     terminals last, then the species.
 
-    ``potential`` (dofs,): unknown of each dof's potential. ``layers``: (dof, dof, capacitance in F) of compact layers;
-    a terminal counts as the dof of its number after the last. ``owner`` (dofs,): where the charge of a metal that
-    touches a dof lies: there, or at its partner in the metal across a split interface without a layer. ``metal``
-    (dofs,) and ``metals`` by region: number of the terminal, or of the conductor counted on from them, -1 if none.
+    Nodes (``count``,) are those of ``reach``: the local dofs and, on several ranks, their partners across split
+    interfaces. Unknowns (``size``,) are those of all these nodes, shared by ``shared``; every edge, layer and reaction
+    is on one rank.
+
+    ``potential`` (nodes,): unknown of each node's potential. ``layers``: (node, node, capacitance in F) of compact
+    layers; a terminal counts as the node of its number after the last. ``owner`` (nodes,): where the charge of a metal
+    that touches a node lies: there, or at its partner in the metal across a split interface without a layer. ``pairs``
+    and ``all_pairs``: nodes, and global dofs, across each interface, and areas in m^2. ``metal``
+    (nodes,) and ``metals`` by region: number of the terminal, or of the conductor counted on from them, -1 if none.
     ``conductor`` of each unknown from ``first_conductor`` to ``first_terminal``. Raises FemError for names and values
     that do not fit together.
     """
@@ -88,8 +95,6 @@ class Layout:
         junctions: Mapping[str, Junction],
         conductors: Mapping[str, Conductor] | None = None,
     ) -> None:
-        if cell.mesh.comm.size > 1:
-            raise FemError(f"Transport runs on one rank, its mesh has {cell.mesh.comm.size}; give the mesh COMM_SELF")
         self.cell, self.phases, self.terminals = cell, dict(phases), dict(terminals)
         self.conductors = dict(conductors or {})
         self.space: Any = scalar_space(cell)
@@ -105,28 +110,43 @@ class Layout:
         for name in junctions:
             if name not in interfaces:
                 raise unknown_name("junction", name, interfaces)
-        self.pairs = {
+        self.all_pairs = {
             name: (pair_dofs(self.space, self.halo, np.asarray(part.nodes, dtype=np.int64), name),
                    np.asarray(part.area_nm2) * metres_of_area(cell))
             for name, part in interfaces.items()
         }  # fmt: skip
+        self.reach = Reach(self.halo, [pairs for pairs, _ in self.all_pairs.values()])
+        self.count = self.reach.count
+        self.pairs = {name: self.reach.here(*both) for name, both in self.all_pairs.items()}
         self.faces = {
             name: [surface_areas(cell, surface, self.space) for surface in terminal.surfaces]
             for name, terminal in terminals.items()
         }
-        self.metal = self._metal()
-        self._potentials(junctions)
+        self.metal = self._extended(self._metal())
+        found = number_potentials(
+            self.reach, self.metal, self.terminals, junctions, self.networks, self.faces, self.all_pairs
+        )
+        self.potential, self.root, self.conductor = found.number, found.root, found.conductor
+        self.owner, self.layers = found.owner, found.layers
+        self.first_conductor, self.first_terminal = found.first_conductor, found.first_terminal
+        self.potentials = self.first_terminal + len(self.terminals)
         self._populations(species)
         self.reactors = self._reactors(junctions)
+        self.shared = self._share()
+
+    def _extended(self, values: Nodes) -> Nodes:
+        """Whole numbers (nodes,) from those of local dofs."""
+        return self.reach.extend(values.astype(np.float64)).astype(np.int64)
 
     def _metal(self) -> Nodes:
+        """The metal (local dofs,) of each node."""
         metal = np.full(self.halo.local, -1, dtype=np.int64)
         self.metals: dict[str, int] = {}
         for k, terminal in enumerate(self.terminals.values()):
             for region in terminal.regions:
                 nodes = self.networks[region].nodes
                 self.metals[region] = k
-                if np.any((metal[nodes] >= 0) & (metal[nodes] != k)):
+                if not self.halo.every(np.all((metal[nodes] < 0) | (metal[nodes] == k))):
                     raise FemError(f"region {region!r} touches or belongs to the metal of two terminals")
                 metal[nodes] = k
         for k, (name, conductor) in enumerate(self.conductors.items(), len(self.terminals)):
@@ -137,59 +157,32 @@ class Layout:
                     raise FemError(f"conductor {name!r}: region {region!r} is metal of something else already")
                 self.metals[region] = k
                 nodes = self.networks[region].nodes
-                if np.any((metal[nodes] >= len(self.terminals)) & (metal[nodes] != k)):
+                if not self.halo.every(np.all((metal[nodes] < len(self.terminals)) | (metal[nodes] == k))):
                     raise FemError(f"conductor {name!r}: region {region!r} touches another conductor")
                 metal[nodes[metal[nodes] < 0] if conductor.contact_ohm_m2 is None else nodes] = k
         return metal
 
-    def _potentials(self, junctions: Mapping[str, Junction]) -> None:
-        """Number the potentials: nodes that are one metal or have no layer between them share theirs."""
-        count = self.halo.local
-        inside = np.flatnonzero((self.metal >= 0) & (self.metal < len(self.terminals)))
-        first, second = [inside], [count + self.metal[inside]]
-        self.owner: Nodes = np.arange(count)
-        layers: list[tuple[Nodes, Nodes, Array]] = []
-        for k, (name, terminal) in enumerate(self.terminals.items()):
-            body = [np.empty(0, dtype=np.int64), *(self.networks[region].nodes for region in terminal.regions)]
-            for nodes, area in self.faces[name]:
-                outside = ~np.isin(nodes, np.concatenate(body))
-                nodes, area = nodes[outside], area[outside]
-                ends = np.full(nodes.size, count + k)
-                if terminal.capacitance_F_per_m2 is None:
-                    first.append(nodes)
-                    second.append(ends)
-                else:
-                    layers.append((nodes, ends, terminal.capacitance_F_per_m2 * area))
-        for name, (pairs, area) in self.pairs.items():
-            capacitance = junctions.get(name, Junction()).capacitance_F_per_m2
-            if capacitance is None:
-                first.append(pairs[:, 0])
-                second.append(pairs[:, 1])
-                for one, other in (pairs.T, pairs.T[::-1]):
-                    bare = (self.metal[one] < 0) & (self.metal[other] >= 0)
-                    self.owner[one[bare]] = other[bare]
-            else:
-                layers.append((pairs[:, 0], pairs[:, 1], capacitance * area))
-        row, column = np.concatenate(first), np.concatenate(second)
-        total = count + len(self.terminals)
-        graph = scipy.sparse.coo_array((np.ones(row.size), (row, column)), shape=(total, total))
-        groups, group = scipy.sparse.csgraph.connected_components(graph, directed=False)
-        own = group[count:]
-        nodes = np.flatnonzero(self.metal >= len(self.terminals))
-        nodes = nodes[~np.isin(group[nodes], own)]
-        conducting, index = np.unique(group[nodes], return_index=True)
-        self.conductor = self.metal[nodes[index]] - len(self.terminals)
-        if np.unique(own).size < own.size:
-            names = list(self.terminals)
-            clash = np.flatnonzero([np.sum(own == g) > 1 for g in own])
-            raise FemError(f"terminals {names[clash[0]]!r} and {names[clash[1]]!r} touch each other")
-        number = np.full(groups, -1, dtype=np.int64)
-        rest = np.setdiff1d(np.arange(groups), np.concatenate([own, conducting]))
-        for begin, part in ((0, rest), (rest.size, conducting), (groups - own.size, own)):
-            number[part] = np.arange(begin, begin + part.size)
-        self.potential: Nodes = number[group[:count]]
-        self.first_conductor, self.first_terminal, self.potentials = rest.size, groups - own.size, groups
-        self.layers = layers
+    def _share(self) -> Shared:
+        """Numbers of the unknowns in all, and which belong to this rank: those of its nodes, terminals on the first."""
+        reach, comm, owned = self.reach, self.halo.comm, self.halo.owned
+        if comm.size == 1:
+            return Shared(comm, np.arange(self.size), self.size)
+        mine = [np.flatnonzero(self.root < owned)]
+        if comm.rank == 0:
+            mine.append(self.first_terminal + np.arange(len(self.terminals)))
+        mine += [one.unknown[one.nodes[: one.owned]] for one in self.populations]
+        own = np.concatenate(mine)
+        start = sum(comm.allgather(own.size)[: comm.rank])
+        index = np.full(self.size, -1, dtype=np.int64)
+        index[own] = start + np.arange(own.size)
+        wires = slice(self.first_terminal, self.potentials)
+        index[wires] = comm.bcast(index[wires])
+        potentials = np.arange(self.first_terminal), self.root
+        for unknowns, nodes in [potentials, *((one.unknown[one.nodes], one.nodes) for one in self.populations)]:
+            at_nodes = np.full(reach.count, -1.0)
+            at_nodes[nodes] = index[unknowns]
+            index[unknowns] = reach.update(at_nodes)[nodes].astype(np.int64)
+        return Shared(comm, index, own.size)
 
     def _populations(self, species: Mapping[str, Species]) -> None:
         self.populations: list[Population] = []
@@ -204,9 +197,9 @@ class Layout:
                 if region not in phase.regions:
                     raise unknown_name(f"species {name!r}: region", region, phase.regions)
             networks = [self.networks[region] for region in regions]
-            volume = np.sum([network.volume for network in networks], axis=0)
+            volume = self.reach.extend(np.sum([network.volume for network in networks], axis=0))
             nodes = np.flatnonzero(volume > 0.0)
-            unknown = np.full(self.halo.local, -1, dtype=np.int64)
+            unknown = np.full(self.count, -1, dtype=np.int64)
             unknown[nodes] = begin + np.arange(nodes.size)
             begin += nodes.size
             parts, at = [], 0
@@ -217,30 +210,32 @@ class Layout:
                 name, one.phase, one.charge, one.standard_eV, nodes, unknown, volume[nodes],
                 _join(networks, "tail"), _join(networks, "head"), _join(networks, "weight"), _join(networks, "length"),
                 parts, self._metal_of(name, regions), np.full(nodes.size, -1, dtype=np.int64), one.hop_nm or 0.0,
-                one.activation_eV,
+                one.activation_eV, int(np.count_nonzero(nodes < self.halo.owned)),
             ))  # fmt: skip
-            self.initial.append(self._initial(name, one, phase)[nodes])
+            self.initial.append(self.reach.extend(self._initial(name, one, phase))[nodes])
         self.size = begin
         self.names = [population.name for population in self.populations]
         for k, (name, terminal) in enumerate(self.terminals.items()):
             for held, value in terminal.densities_per_m3.items():
                 population = self.populations[self._number(held, f"terminal {name!r}: species")]
                 nodes = np.concatenate([face[0] for face in self.faces[name]] or [np.empty(0, dtype=np.int64)])
-                there = np.flatnonzero(np.isin(population.nodes, nodes))
-                if not there.size:
+                bath = np.zeros(self.halo.local, dtype=np.int64)
+                bath[nodes] = 1
+                there = np.flatnonzero(self._extended(bath)[population.nodes])
+                if self.halo.every(not there.size):
                     raise FemError(f"terminal {name!r}: no surface of it touches species {held!r}")
                 if population.metal >= len(self.terminals):
                     raise FemError(f"terminal {name!r}: species {held!r} lives in a conductor, which has no bath")
                 population.fixed[there] = k
                 self.initial[self.names.index(held)][there] = value / self.phases[population.phase].sites_per_m3
         for name, phase in self.phases.items():
-            filled = np.zeros(self.halo.local)
+            filled = np.zeros(self.count)
             for population, initial in zip(self.populations, self.initial, strict=True):
                 if population.phase == name:
                     filled[population.nodes] += initial
-            if phase.excess is not None and filled.max() >= 1.0:
-                raise FemError(f"phase {name!r}: the densities fill {filled.max():.4g} of its sites, which must be "
-                               "below 1")  # fmt: skip
+            most = self.halo.maximum(float(filled.max(initial=0.0)))
+            if phase.excess is not None and most >= 1.0:
+                raise FemError(f"phase {name!r}: the densities fill {most:.4g} of its sites, which must be below 1")
 
     def _metal_of(self, name: str, regions: Sequence[str]) -> int:
         found = {self.metals.get(region, -1) for region in regions}
@@ -253,8 +248,10 @@ class Layout:
         given = np.asarray(species.initial_per_m3, dtype=np.float64)
         array = nodal_array(np.full(self.halo.local, given) if given.ndim == 0 else given, self.halo,
                             f"species {name!r}: initial_per_m3")  # fmt: skip
-        if array is None or not np.all(np.isfinite(array) & (array > 0.0)):
-            raise FemError(f"species {name!r}: initial_per_m3 must be above 0 and finite, got {np.min(given)!r}")
+        assert array is not None
+        good = bool(np.all(np.isfinite(array) & (array > 0.0)))
+        must = f"species {name!r}: initial_per_m3 must be above 0 and finite"
+        self.halo.agree(None if good else f"{must}, got {np.min(given)!r}")
         return array / phase.sites_per_m3
 
     def _number(self, name: str, kind: str) -> int:
@@ -268,12 +265,14 @@ class Layout:
             for law in terminal.reactions:
                 ion = self._number(law.ion, f"terminal {name!r}: species")
                 for nodes, area in self.faces[name]:
-                    used = self.populations[ion].unknown[nodes] >= 0
+                    used = (self.populations[ion].unknown[nodes] >= 0) & (nodes < self.halo.owned)
                     found.append(Reactor(law, ion, None, nodes[used], nodes[used], area[used], k))
-                if not sum(part.area.size for part in found if part.law is law):
+                if not self.halo.total(sum(part.area.size for part in found if part.law is law)):
                     raise FemError(f"terminal {name!r}: no surface of it touches species {law.ion!r}")
         for name, junction in junctions.items():
             pairs, area = self.pairs[name]
+            own = pairs[:, 0] < self.halo.owned
+            pairs, area = pairs[own], area[own]
             for law in junction.reactions:
                 ion, into = (self._number(str(one), f"junction {name!r}: species") for one in (law.ion, law.into))
                 a, b = self.populations[ion], self.populations[into]
@@ -282,8 +281,9 @@ class Layout:
                                    f"and {b.charge}")  # fmt: skip
                 sides = [pairs, pairs[:, ::-1]]
                 here = [(a.unknown[side[:, 0]] >= 0) & (b.unknown[side[:, 1]] >= 0) for side in sides]
-                which = int(np.count_nonzero(here[1]) > np.count_nonzero(here[0]))
-                if not np.any(here[which]):
+                counts = [self.halo.total(float(side.sum())) for side in here]
+                which = int(counts[1] > counts[0])
+                if not counts[which]:
                     raise FemError(f"junction {name!r}: {a.name!r} and {b.name!r} are not on its two sides")
                 used, side = here[which], sides[which]
                 found.append(Reactor(law, ion, into, side[used, 0], side[used, 1], area[used], -1))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fem.errors import FemError
 from fem.scarcesites import KEPT, SCARCE, logarithmic_step
+from fem.shared import Shared
 from fem.transportsystem import Balance, Conditions, Rates, System
 
 Array = NDArray[np.float64]
@@ -56,21 +57,20 @@ class Newton:
         size, since, fresh = math.inf, 0.0, True
         while True:
             balance = system.evaluate(u, free, moved, rates, conditions, owed, jacobian=fresh)
-            if not np.all(np.isfinite(balance.residual)):
+            if not balance.finite:
                 raise FemError("Newton's method did not converge: a residual is not finite")
+            largest = self._largest(u)
             if fresh:
                 change = system.direction(balance.residual)
                 taken: list[Array] = []
-                scale = self._scale(u)
+                scale = self._scale(u, largest)
             else:
-                change = _broyden(system.correction(balance.residual), taken, scale)
-            if not np.all(np.isfinite(change)):
-                raise FemError("Newton's method did not converge: its step is not finite")
+                change = _broyden(system.correction(balance.residual), taken, scale, system.shared)
             iterations += 1
             matrices += fresh
-            last, size = size, self.size(change, u, free)
+            last = size
+            size, free, limited = self._taken(change, u, free, largest)
             since = size if fresh else since + size
-            free, limited = self._limit(change, u, free)
             moved += change
             u = start + moved
             taken.append(change)
@@ -89,15 +89,31 @@ class Newton:
         balance = system.evaluate(u, free, moved, rates, conditions, owed, jacobian=False)
         return Found(u, free, moved, balance, iterations, matrices)
 
-    def _scale(self, u: Array) -> Array:
+    def _taken(
+        self, change: Array, u: Array, free: dict[str, Array], largest: Array
+    ) -> tuple[float, dict[str, Array], bool]:
+        """``size`` of a step, and its ``_limit``; all ranks agree on them. Raises FemError if it is not finite."""
+        good = bool(np.all(np.isfinite(change)))
+        own = self._size(change, u, free, largest) if good else 0.0
+        found, limited = self._limit(change, u, free) if good else (free, False)
+        size, wild, much = self.system.layout.halo.maxima([own, not good, limited])
+        if wild:
+            raise FemError("Newton's method did not converge: its step is not finite")
+        return float(size), found, bool(much)
+
+    def _scale(self, u: Array, largest: Array) -> Array:
         """What a change of each unknown is measured by (size,), squared, as in ``size``."""
         layout = self.system.layout
         scale = np.empty_like(u)
         scale[: layout.potentials] = self.system.temperature.mean_kT_eV + np.abs(u[: layout.potentials])
-        for one in layout.populations:
-            x = u[one.unknown[one.nodes]]
-            scale[one.unknown[one.nodes]] = x + _NEGLIGIBLE * x.max(initial=0.0)
+        for one, most in zip(layout.populations, largest, strict=True):
+            scale[one.unknown[one.nodes]] = u[one.unknown[one.nodes]] + _NEGLIGIBLE * most
         return np.asarray(scale**-2)
+
+    def _largest(self, u: Array) -> Array:
+        """Largest fraction (species,) of each species."""
+        layout = self.system.layout
+        return layout.halo.maxima([u[one.unknown[one.nodes]].max(initial=0.0) for one in layout.populations])
 
     def _synchronised(self, u: Array, free: Mapping[str, Array]) -> dict[str, Array]:
         """Free fractions (dofs,): one minus the filled ones where that has enough digits."""
@@ -105,15 +121,18 @@ class Newton:
         return {name: np.where(filled[name] < 1.0 - SCARCE, 1.0 - filled[name], old) for name, old in free.items()}
 
     def size(self, change: Array, u: Array, free: Mapping[str, Array]) -> float:
-        """Largest change of a potential, in kT/e, and of a density or of what is free, relative."""
+        """Largest change of a potential, in kT/e, and of a density or of what is free, relative; of all ranks."""
+        return self.system.layout.halo.maximum(self._size(change, u, free, self._largest(u)))
+
+    def _size(self, change: Array, u: Array, free: Mapping[str, Array], largest: Array) -> float:
+        """``size`` of this rank's unknowns, with the largest fraction (species,) of each species."""
         layout = self.system.layout
         count = layout.potentials
         reach = self.system.temperature.mean_kT_eV + np.abs(u[:count])
         size = float((np.abs(change[:count]) / reach).max(initial=0.0))
-        for one in layout.populations:
+        for one, most in zip(layout.populations, largest, strict=True):
             at = one.unknown[one.nodes]
-            x = u[at]
-            size = max(size, float((np.abs(change[at]) / (x + _NEGLIGIBLE * x.max(initial=0.0))).max(initial=0.0)))
+            size = max(size, float((np.abs(change[at]) / (u[at] + _NEGLIGIBLE * most)).max(initial=0.0)))
         for name, growth in self.system.fractions(change).items():
             if layout.phases[name].excess is not None:
                 size = max(size, float((np.abs(growth) / free[name]).max(initial=0.0)))
@@ -156,13 +175,15 @@ class Newton:
         return result, limited
 
 
-def _broyden(step: Array, taken: Sequence[Array], scale: Array) -> Array:
+def _broyden(step: Array, taken: Sequence[Array], scale: Array, shared: Shared) -> Array:
     """The step (size,) of an old matrix, improved by what the steps ``taken`` with it have shown (Broyden's method).
 
     C. T. Kelley, Solving Nonlinear Equations with Newton's Method, SIAM (2003), chapter 4.
     """
     for before, after in itertools.pairwise(taken):
-        step = step + after * (float(before @ (scale * step)) / float(before @ (scale * before)))
+        along, itself = shared.dots(before, scale * step, scale * before)
+        step = step + after * (along / itself)
     last = taken[-1]
-    share = float(last @ (scale * step)) / float(last @ (scale * last))
+    along, itself = shared.dots(last, scale * step, scale * last)
+    share = along / itself
     return step / (1.0 - share) if share < 0.5 else step

@@ -15,7 +15,7 @@ Nodes = NDArray[np.int64]
 
 
 class Poisson:
-    """Rows of the potentials, in C, which are linear in all unknowns.
+    """Rows of the potentials, in C, which are linear in all unknowns; of several ranks each has a part of the sums.
 
     ``plates``: (unknown, unknown, capacitance in F) of edges and of compact layers. ``free`` and ``bound``
     (potentials, size): ions out of metals and in those of terminals; in conductors reactions ask for the electrons.
@@ -55,7 +55,9 @@ class Poisson:
             if one.metal >= len(layout.terminals):
                 continue
             target = free if one.metal < 0 else bound
-            target.add(layout.potential[one.nodes], one.unknown[one.nodes], -E_C * one.charge * sites * one.volume)
+            nodes = one.nodes[: one.owned]
+            charge = -E_C * one.charge * sites * one.volume[: one.owned]
+            target.add(layout.potential[nodes], one.unknown[nodes], charge)
         shape = (layout.potentials, layout.size)
         self.free, self.bound = free.csr(shape), bound.csr(shape)
         self._all = self.free + self.bound
@@ -65,7 +67,9 @@ class Poisson:
             for region in phase.regions:
                 if region not in layout.metals:
                     self.nodal_background -= E_C * phase.fixed_charge_per_m3 * layout.networks[region].volume
-        self.background = np.bincount(layout.potential, self.nodal_background, layout.potentials)
+        own = slice(0, layout.halo.owned)
+        background = np.bincount(layout.potential[own], self.nodal_background[own], layout.potentials)
+        self._background = background.astype(np.float64)
         for rows, columns, values in zip(bound.rows, bound.columns, bound.values, strict=True):
             free.add(rows, columns, values)
         free.add_capacitor(*plates)
@@ -78,7 +82,7 @@ class Poisson:
         for dofs, unknowns, sign in ((a, self.plates[0], 1.0), (b, self.plates[1], -1.0)):
             on = np.flatnonzero(unknowns >= layout.first_conductor)
             other = (b if sign > 0.0 else a)[on]
-            here = np.where(dofs[on] < layout.halo.local, dofs[on], other)  # a layer's electrode is where the layer is
+            here = np.where(dofs[on] < layout.count, dofs[on], other)  # a layer's electrode is where the layer is
             self._at.append((on, layout.owner[here], sign))
         self._ions: list[tuple[Nodes, Nodes, Array]] = []
         self._electrons: list[tuple[Nodes, Nodes, Array]] = []
@@ -86,7 +90,7 @@ class Poisson:
             if one.metal >= len(layout.terminals):
                 continue
             charge = -E_C * one.charge * layout.phases[one.phase].sites_per_m3 * one.volume
-            on = np.flatnonzero(layout.potential[one.nodes] >= layout.first_conductor)
+            on = np.flatnonzero(layout.potential[one.nodes[: one.owned]] >= layout.first_conductor)
             nodes = one.nodes[on]
             target = self._ions if one.metal < 0 else self._electrons
             target.append((one.unknown[nodes], layout.owner[nodes], charge[on]))
@@ -96,22 +100,27 @@ class Poisson:
         layout = self.layout
         nodes = layout.networks[region].nodes
         ions = [one for one in layout.populations if one.charge and one.metal < 0]
-        if not np.all(np.any([one.unknown[nodes] >= 0 for one in ions], axis=0)):
+        if not layout.halo.every(np.all(np.any([one.unknown[nodes] >= 0 for one in ions], axis=0))):
             raise FemError(f"permittivity: region {region!r} is 0, electroneutral, but not all of it has ions")
         for one in ions:
             bare = one.nodes[(one.fixed < 0) & (layout.potential[one.nodes] >= layout.first_conductor)]
+            wrong = None
             if np.any(np.isin(bare, nodes)):
                 wire = layout.potential[bare[np.isin(bare, nodes)][0]] - layout.first_terminal
                 name = f"terminal {list(layout.terminals)[wire]!r}" if wire >= 0 else "a conductor"
-                raise FemError(f"permittivity: region {region!r} is 0, electroneutral: between it and {name} "
-                               f"there must be a capacitance_F_per_m2, or a bath of {one.name!r}")
+                wrong = (f"permittivity: region {region!r} is 0, electroneutral: between it and {name} "
+                         f"there must be a capacitance_F_per_m2, or a bath of {one.name!r}")  # fmt: skip
+            layout.halo.agree(wrong)
 
     def gauss(self, u: Array) -> Array:
-        """Charge (potentials,) in C that is missing from Gauss's law at ``u``; on terminals the charge they hold."""
-        return self.moved(u) + self.background
+        """Charge (potentials,) in C that is missing from Gauss's law at ``u``; on terminals the charge they hold.
+
+        The whole of it, on every rank.
+        """
+        return self.layout.shared.accumulate(self.moved(u) + self._background)
 
     def moved(self, u: Array) -> Array:
-        """What ``gauss`` (potentials,) changes by when the unknowns change by ``u``.
+        """What ``gauss`` (potentials,) changes by when the unknowns change by ``u``; this rank's part of it.
 
         From differences along edges: the sum of a row of the matrix would lose their digits.
         """
@@ -122,7 +131,7 @@ class Poisson:
 
     def wires(self, u: Array) -> tuple[Array, Array]:
         """The part of ``moved`` on nodes of conductors and on terminals (metals,): without the electrons for ions in
-        metals, and these."""
+        metals, and these; this rank's part of both."""
         a, b, capacitance = self.plates
         first = self.layout.first_conductor
         count = self.layout.potentials - first
@@ -136,29 +145,30 @@ class Poisson:
         """The first of ``wires`` by node (dofs,); nodes that two terminals share hold the sum of both."""
         a, b, capacitance = self.plates
         flow = capacitance * (u[a] - u[b])
-        count = self.layout.halo.local
+        count = self.layout.count
         result = np.zeros(count)
         for on, dofs, sign in self._at:
             result += sign * np.bincount(dofs, flow[on], count)
         for unknowns, dofs, charge in self._ions:
             result += np.bincount(dofs, charge * u[unknowns], count)
-        return result
+        return self.layout.reach.fold(result)
 
     def surface_background(self) -> Array:
         """The part of ``background`` that lies on nodes (dofs,) of terminals and conductors."""
         layout = self.layout
-        on = layout.potential >= layout.first_conductor
-        return np.bincount(layout.owner[on], self.nodal_background[on], layout.halo.local)
+        on = np.flatnonzero(layout.potential[: layout.halo.owned] >= layout.first_conductor)
+        charge = np.bincount(layout.owner[on], self.nodal_background[on], layout.count)
+        return layout.reach.fold(charge.astype(np.float64))
 
     def electrons(self, u: Array, electrodes: Sequence[tuple[Nodes, Array]]) -> Array:
         """Electrons (dofs,) in C that make up for the ions in metals, and what ``electrodes`` (dofs, C) took up."""
-        count = self.layout.halo.local
+        count = self.layout.count
         result = np.zeros(count)
         for unknowns, dofs, charge in self._electrons:
             result += np.bincount(dofs, charge * u[unknowns], count)
         for dofs, taken in electrodes:
             result += np.bincount(self.layout.owner[dofs], taken, count)
-        return result
+        return self.layout.reach.fold(result)
 
 
 class _Entries:

@@ -82,11 +82,15 @@ class Reaction:
 
     def affinity_eV(self, u: Array, filled: Mapping[str, Filling]) -> Array:
         """Affinity (n,) in eV."""
+        if not self.first.size:
+            return np.empty(0)
         return np.asarray(self._kT * self.affinity(u, filled)[0])
 
     def rate(self, u: Array, filled: Mapping[str, Filling], enter: Enter | None) -> Array:
         """Ions per s (n,) that leave the first side; the derivatives go to ``enter``."""
         kT, law, z = self._kT, self.reactor.law, self.charge
+        if not self.first.size:  # all of the interface is on other ranks
+            return np.empty(0)
         affinity, fractions, slopes = self.affinity(u, filled)
         j0, *by_x = law.exchange(*fractions)
         drive, steepness = law.drive(affinity, kT)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fem.constants import K_EV_PER_K
-from fem.errors import FemError
-from fem.halo import Halo, nodal_array
+from fem.halo import nodal_array
+from fem.shared import Reach
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int64]
@@ -19,22 +19,23 @@ class Temperature:
     Raises FemError for values that are not positive and finite, or another shape.
     """
 
-    def __init__(self, temperature_K: float | ArrayLike, reference_K: float, halo: Halo) -> None:
-        given = np.asarray(temperature_K, dtype=np.float64)
+    def __init__(self, temperature_K: float | ArrayLike, reference_K: float, reach: Reach) -> None:
+        given, halo = np.asarray(temperature_K, dtype=np.float64), reach.halo
         if given.ndim:
             nodal_array(given, halo, "temperature_K")
         for name, value in (("temperature_K", given), ("reference_K", np.asarray(reference_K))):
-            if not np.all(np.isfinite(value) & (value > 0.0)):
-                wrong = np.ravel(value)[np.argmin(np.ravel(np.isfinite(value) & (value > 0.0)))]
-                raise FemError(f"{name} must be positive and finite, got {float(wrong)!r}")
+            wrong = np.ravel(value)[~np.ravel(np.isfinite(value) & (value > 0.0))]
+            halo.agree(f"{name} must be positive and finite, got {float(wrong[0])!r}" if wrong.size else None)
         self.uniform = given.ndim == 0
         self.kelvin: Any = float(given) if self.uniform else given.copy()
+        self._nodes: Any = self.kelvin if self.uniform else reach.extend(given.copy())
         self.reference_K = float(reference_K)
-        self.mean_kT_eV = K_EV_PER_K * float(np.mean(given))
+        alone = self.uniform or halo.comm.size == 1
+        self.mean_kT_eV = K_EV_PER_K * (float(np.mean(given)) if alone else halo.sum(given) / halo.size)
 
     def between(self, first: Nodes, second: Nodes) -> Any:
         """Temperature in K between pairs of nodes (n,): the mean; one number if it is the same everywhere."""
-        return self.kelvin if self.uniform else 0.5 * (self.kelvin[first] + self.kelvin[second])
+        return self.kelvin if self.uniform else 0.5 * (self._nodes[first] + self._nodes[second])
 
     def arrhenius(self, activation_eV: float, kelvin: Any) -> Any:
         """exp(-Ea/k (1/T - 1/reference)) at ``kelvin``."""

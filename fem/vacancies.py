@@ -43,7 +43,7 @@ class SavedVacancies:
 
 
 class VacancyTransport:
-    """One mobile species on simplices of first order, in a given potential and temperature; on one rank.
+    """One mobile species on simplices of first order, in a given potential and temperature.
 
     dn/dt = div(D n (grad ln(n gamma) + z e grad phi / kT + Q / (k T^2) grad T)), all of it faster by sinh(w)/w with
     w = z e a E / (2kT) for a field E along an edge where ``hop_nm`` a is given: the drift of Mott and Gurney,
@@ -85,8 +85,6 @@ class VacancyTransport:
         temperature_K: float = 300.0,
         polarisation_nm: float = 0.0,
     ) -> None:
-        if cell.mesh.comm.size > 1:
-            raise FemError(f"VacancyTransport runs on one rank, its mesh has {cell.mesh.comm.size}; use COMM_SELF")
         for name, value in (("sites_per_m3", sites_per_m3), ("hop_nm", hop_nm)):
             if value is not None and not (math.isfinite(value) and value > 0.0):
                 raise FemError(f"{name} must be positive and finite, or None, got {value!r}")
@@ -106,7 +104,7 @@ class VacancyTransport:
         self.parts = Parts(cell, self.space, self.halo, regions, layers or {}, self.electrodes)
         species = Species(float(charge), sites_per_m3 or 0.0, 1e-9 * (hop_nm or 0.0), blocked_hops,
                           1e-9 * polarisation_nm)  # fmt: skip
-        self._system = System(self.parts, species, electrodes or {}, self.halo.local)
+        self._system = System(self.parts, species, electrodes or {}, self.halo)
         self._phi, self._T = np.zeros(self._system.size), np.full(self._system.size, float(temperature_K))
         self._system.set_conditions(self._phi, self._T)
         self._entered = np.zeros(len(self.electrodes))
@@ -146,9 +144,9 @@ class VacancyTransport:
         array = nodal_array(np.full(self.halo.local, given) if given.ndim == 0 else given, self.halo, "initial_per_m3")
         n = np.empty(0) if array is None else array[self.nodes]
         sites = self._system.species.sites_per_m3
-        if not np.all(np.isfinite(n) & (n >= 0.0)) or (sites and n.max() >= sites):
-            raise FemError(f"initial_per_m3 must be finite, not negative{' and below sites_per_m3' if sites else ''}, "
-                           f"got {n.min()!r} to {n.max()!r}")  # fmt: skip
+        wrong = n[~(np.isfinite(n) & (n >= 0.0) & (n < sites if sites else True))]
+        allowed = f"finite, not negative{' and below sites_per_m3' if sites else ''}"
+        self.halo.agree(f"initial_per_m3 must be {allowed}, got {float(wrong[0])!r}" if wrong.size else None)
         if temperature_K is not None:
             self._T = self._nodal(temperature_K, "temperature_K")
             self._system.set_conditions(self._phi, self._T)
@@ -168,7 +166,7 @@ class VacancyTransport:
     @property
     def total(self) -> float:
         """All vacancies (per m^2 in 1D, per metre in a plane)."""
-        return math.fsum(self._amounts)
+        return self._sum(self._amounts)
 
     @property
     def entered(self) -> dict[str, float]:
@@ -247,12 +245,14 @@ class VacancyTransport:
         n, free, iterations, held = found
         amounts = system.amounts(n, free)
         entering, busiest = system.rates_in(n, free, held)
-        change = float(np.abs(n - self._n).max(initial=0.0)) / max(float(n.max(initial=0.0)), 1e-300)
+        change = self._largest(n - self._n) / max(self._largest(n), 1e-300)
         rate = np.array([entering[name] for name in self.electrodes])
         gained = (rate + back * self._last_entered) / leading
         if busiest:  # the rounding of flows to and fro, which adds up over a long rest
-            shift = float(source.sum()) - float(rates.history.sum()) - back * float(self._last_entered.sum())
-            missing = float((amounts - before).sum()) - shift / leading - float(gained.sum())
+            sums = (float(part[system.owned].sum()) for part in (source, rates.history, amounts - before))
+            brought, history, more = map(self.halo.total, sums)
+            shift = brought - history - back * float(self._last_entered.sum())
+            missing = more - shift / leading - float(gained.sum())
             gained[self.electrodes.index(busiest)] += missing
         self._entered, self._last_entered = self._entered + gained, gained
         self._previous, self._previous_dt = before, dt_s
@@ -266,7 +266,8 @@ class VacancyTransport:
         conditions = self._nodal(potential_V, "potential_V"), self._nodal(temperature_K, "temperature_K")
         saved, old = self.save(), self._n
         system.set_conditions(*conditions)
-        if not np.any(system.held) and not any(np.any(one > 0.0) for one in system.going.values()):
+        closed = not np.any(system.held) and not any(np.any(one > 0.0) for one in system.going.values())
+        if self.halo.every(closed):
             self.restore(saved)
             raise FemError("no electrode lets vacancies out: the steady state has any number of them")
         try:
@@ -280,7 +281,7 @@ class VacancyTransport:
         self._n, self._free, self._amounts = n, free, system.amounts(n, free)
         self._phi, self._T = conditions
         self.restart()
-        return VacancyState(entering, float(np.abs(n - old).max()) / float(n.max()), iterations)
+        return VacancyState(entering, self._largest(n - old) / self._largest(n), iterations)
 
     def attempt(self, dt_s: float, potential_V: float | ArrayLike, temperature_K: float | ArrayLike) -> Attempt:
         """``step`` for fem.TimeControl; ``changes["density"]`` is the largest change over the largest density."""
@@ -292,12 +293,20 @@ class VacancyTransport:
         changes = {"density": state.largest_change}
         return Attempt(True, state.newton_iterations, changes, lambda: self.restore(saved), result=state)
 
+    def _largest(self, values: Array) -> float:
+        """Largest size of nodal values (nodes,)."""
+        return self.halo.maximum(float(np.abs(values).max(initial=0.0)))
+
+    def _sum(self, values: Array) -> float:
+        """Sum of nodal values (nodes,), every node counted once."""
+        own, comm = values[self._system.owned], self.halo.comm
+        return math.fsum(own if comm.size == 1 else np.concatenate(comm.allgather(own)))
+
     def _nodal(self, values: float | ArrayLike, name: str) -> Array:
         given = np.asarray(values, dtype=np.float64)
         array = np.full(self.halo.local, given) if given.ndim == 0 else nodal_array(given, self.halo, name)
         result = np.empty(0) if array is None else array[self.nodes]
-        wrong = ~np.isfinite(result) | ((name == "temperature_K") & (result <= 0.0))
-        if np.any(wrong):
-            raise FemError(f"{name} must be finite{', and above 0 K' if name == 'temperature_K' else ''}, got "
-                           f"{float(result[wrong][0])!r}")  # fmt: skip
+        wrong = result[~np.isfinite(result) | ((name == "temperature_K") & (result <= 0.0))]
+        above = ", and above 0 K" if name == "temperature_K" else ""
+        self.halo.agree(f"{name} must be finite{above}, got {float(wrong[0])!r}" if wrong.size else None)
         return result

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fem.errors import FemError
+from fem.halo import Halo
 from fem.timecontrol import Attempt
 from fem.transient import Saved, Transient, TransientState
 from fem.vacancies import SavedVacancies, VacancyState, VacancyTransport
@@ -70,6 +71,7 @@ class VacancyCell:
         self._rate = np.zeros(vacancies.halo.local)
         within = {name: np.flatnonzero(~np.isnan(vacancies.density_in(part))) for name, part in self.sides.items()}
         self._nodes = {state: vacancies.nodes} | within
+        self._own = np.concatenate([at < vacancies.halo.owned for at in self._nodes.values()])
         self._set(self._densities())
 
     def restart(self) -> None:
@@ -115,7 +117,8 @@ class VacancyCell:
         begin_V = self.electrical.potential_V
         expected = np.clip(begin + dt_s * self._rate, 0.5 * begin, 2.0 * begin)
         growth = np.divide(expected, begin, out=np.ones_like(begin), where=begin > 0.0)
-        mixing = _Anderson(self._logarithm({name: old * growth for name, old in self._densities().items()}))
+        guess = self._logarithm({name: old * growth for name, old in self._densities().items()})
+        mixing = _Anderson(guess, self._own, self.vacancies.halo)
         for _ in range(self.max_rounds):
             self._set(self._of_logarithm(mixing.guess))
             electrical = self.electrical.step(dt_s, applied_V, series_ohm, compliance_A)
@@ -135,9 +138,9 @@ class VacancyCell:
         self._rate = (density - begin) / dt_s
         inside = self.vacancies.nodes
         changes = {
-            "temperature_K": float(np.abs(kelvin - begin_K).max(initial=0.0)),
-            "potential_V": float(np.abs(volt - begin_V)[inside].max(initial=0.0)),
-            "density": self._relative(density - begin, density),
+            "temperature_K": self._largest(kelvin - begin_K),
+            "potential_V": self._largest((volt - begin_V)[inside]),
+            "density": self._largest((density - begin) / (density + self.floor_per_m3)),
         }
         return VacancyCellState(electrical, moved, mixing.rounds), changes
 
@@ -162,19 +165,21 @@ class VacancyCell:
             begin += at.size
         return result
 
-    def _relative(self, change: Array, density: Array) -> float:
-        return float((np.abs(change) / (density + self.floor_per_m3)).max(initial=0.0))
+    def _largest(self, values: Array) -> float:
+        """Largest size of nodal values (n,) of all ranks."""
+        return self.vacancies.halo.maximum(float(np.abs(values).max(initial=0.0)))
 
 
 class _Anderson:
     """Fixed point of x -> g(x) by Anderson's mixing of the last results (D. G. Anderson, J. ACM 12, 547 (1965)).
 
-    ``guess`` (n,) is where to evaluate next, ``rounds`` the number of results. Where things settle
-    faster than a step lasts, the plain iteration does not converge: each round overshoots.
+    ``guess`` (n,) is where to evaluate next, ``rounds`` the number of results, ``own`` (n,) which entries belong to
+    this rank. Where things settle faster than a step lasts, the plain iteration does not converge: each round
+    overshoots.
     """
 
-    def __init__(self, guess: Array) -> None:
-        self.guess, self.rounds = guess, 0
+    def __init__(self, guess: Array, own: NDArray[np.bool_], halo: Halo) -> None:
+        self.guess, self.rounds, self._own, self._halo = guess, 0, own, halo
         self._results: list[Array] = []
         self._errors: list[Array] = []
 
@@ -188,6 +193,18 @@ class _Anderson:
             self.guess = result
         else:
             steps = np.diff(np.stack(self._errors, axis=1), axis=1)
-            share, *_ = np.linalg.lstsq(steps, error, rcond=1e-8)
+            share, *_ = np.linalg.lstsq(*self._condensed(steps, error), rcond=1e-8)
             self.guess = result - np.diff(np.stack(self._results, axis=1), axis=1) @ share
-        return float(np.abs(error).max(initial=0.0))
+        return self._halo.maximum(float(np.abs(error).max(initial=0.0)))
+
+    def _condensed(self, steps: Array, error: Array) -> tuple[Array, Array]:
+        """Matrix and right-hand side of a least-squares problem with the same solution, the same on all ranks.
+
+        Those of all ranks one below the other, each replaced by the triangle of its QR factors.
+        """
+        comm = self._halo.comm
+        if comm.size == 1:
+            return steps, error
+        both = np.column_stack([steps, error])[self._own]
+        whole = np.concatenate(comm.allgather(np.linalg.qr(both, mode="r")))
+        return whole[:, :-1], whole[:, -1]

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from fem.constants import K_EV_PER_K
 from fem.errors import FemError
-from fem.petsc import PETSc
+from fem.halo import Halo
 from fem.scarcesites import KEPT, SCARCE, logarithmic_step
 from fem.scharfetter import hopping, scharfetter_gummel
+from fem.shared import Factors, share_nodes
 from fem.vacanciesparts import Parts, VacancyElectrode
 
 Array = NDArray[np.float64]
@@ -45,16 +46,20 @@ class System:
 
     Where parts of different energy meet, a node has a density for each: they are in equilibrium, x / (1 - x) goes with
     exp(-energy / kT). The unknown is that of the part with the highest energy, which is the lowest density. Arrays
-    (nodes,) are those of ``parts.nodes``; ``free`` fractions (nodes,) go along with densities, since 1 - n / sites has
-    no digits left where sites are full (1 without crowding).
+    (nodes,) are those of ``parts.nodes``, on several ranks owned ones and copies: flows along edges are added up across
+    ranks, what belongs to a node is known to all ranks that hold it. ``free`` fractions (nodes,) go along with
+    densities, since 1 - n / sites has no digits left where sites are full (1 without crowding).
     """
 
-    def __init__(self, parts: Parts, species: Species, electrodes: Mapping[str, VacancyElectrode], local: int) -> None:
+    def __init__(self, parts: Parts, species: Species, electrodes: Mapping[str, VacancyElectrode], halo: Halo) -> None:
+        self.halo = halo
         self.parts, self.species, self.electrodes = parts, species, dict(electrodes)
         self.size = parts.nodes.size
-        number = np.full(local, -1, dtype=np.int64)
+        number = np.full(halo.local, -1, dtype=np.int64)
         number[parts.nodes] = np.arange(self.size)
         self.number = number
+        self.shared = share_nodes(halo, parts.nodes)
+        self.owned = slice(0, self.shared.owned)
         every = parts.all
         self.tail = np.concatenate([number[part.tail] for part in every])
         self.head = np.concatenate([number[part.head] for part in every])
@@ -116,6 +121,7 @@ class System:
         inner = self._of_regions
         flow = self.weight[inner] * (potential_V[self.tail[inner]] - potential_V[self.head[inner]])
         out = np.bincount(self.tail[inner], flow, self.size) - np.bincount(self.head[inner], flow, self.size)
+        out = self.shared.accumulate(out)
         for name, one in self.electrodes.items():
             nodes, area = self.faces[name]
             work = 0.5 * self.species.charge * one.field_nm * 1e-9 * out[nodes] / area
@@ -169,7 +175,8 @@ class System:
             open_ = 0.5 * (np.exp(-log[:count]) + np.exp(-log[count:]))
             conductance = conductance * open_
         flux = scharfetter_gummel(conductance, density[:count], density[count:], exponent)
-        row = np.bincount(tail, flux.flow, self.size) - np.bincount(head, flux.flow, self.size) - source
+        row = np.bincount(tail, flux.flow, self.size) - np.bincount(head, flux.flow, self.size)
+        row = self.shared.accumulate(row) - source
         by_n = np.zeros(self.size)
         if rates is not None:
             held, held_slope, _, _ = self.sides(n[self.holder], free[self.holder], self.more)
@@ -186,7 +193,7 @@ class System:
             if blocked:
                 per = -0.5 / self.species.sites_per_m3 * flux.flow / open_
                 by_tail, by_head = by_tail + per * slope[:count], by_head + per * slope[count:]
-            self._values = np.concatenate([by_tail, by_head, -by_tail, -by_head, by_n])
+            self._values = np.concatenate([by_tail, by_head, -by_tail, -by_head, by_n[self.owned]])
         return np.asarray(row)
 
     def entering(self, n: Array, free: Array) -> list[tuple[str, Array, Array]]:
@@ -213,11 +220,13 @@ class System:
         for iteration in range(1, most + 1):
             row = self.residual(n, free, rates, source, jacobian=True)
             change = self._direction(row)
-            if not np.all(np.isfinite(change)):
-                raise FemError("Newton's method for the vacancies did not converge: its step is not finite")
-            size = float((np.abs(change) / (n + _NEGLIGIBLE * n.max(initial=1e-300))).max(initial=0.0))
+            most_n = self.halo.maximum(float(n.max(initial=1e-300)))
+            size = float((np.abs(change) / (n + _NEGLIGIBLE * most_n)).max(initial=0.0))
             if self.species.sites_per_m3:
                 size = max(size, float((np.abs(change) / free).max(initial=0.0)) / self.species.sites_per_m3)
+            size = self.halo.maximum(size if np.all(np.isfinite(change)) else np.inf)
+            if not np.isfinite(size):
+                raise FemError("Newton's method for the vacancies did not converge: its step is not finite")
             n, free = self._moved(n, free, change)
             if size <= rtol or (size <= 1e3 * rtol and size > 0.5 * last):
                 row = self.residual(n, free, rates, source, jacobian=False)
@@ -243,50 +252,36 @@ class System:
 
         ``held`` (nodes,): what enters at nodes that hold a density; one of two such electrodes counts for the first.
         """
+        total, count = self.halo.total, self.shared.owned
         found, largest = {}, {"": 0.0}
         for name, entered, _ in self.entering(n, free):
-            found[name] = float(entered.sum())
-            largest[name] = float((self.going[name] * n[self.faces[name][0]]).sum())
+            nodes = self.faces[name][0]
+            own = nodes < count
+            found[name] = total(float(entered[own].sum()))
+            largest[name] = total(float((self.going[name] * n[nodes])[own].sum()))
         taken = np.zeros(self.size, dtype=bool)
         for name, one in self.electrodes.items():
             if one.density_per_m3 is not None:
                 own = np.zeros(self.size, dtype=bool)
                 own[self.faces[name][0]] = True
-                found[name] = float(held[own & ~taken].sum())
+                found[name] = total(float(held[self.owned][(own & ~taken)[self.owned]].sum()))
                 largest[name] = np.inf
                 taken |= own
         return found, max(largest, key=lambda name: largest[name])
 
     def _direction(self, row: Array) -> Array:
         data = np.where(self._dropped, 0.0, self._values)
-        self._matrix.setValuesCOO(np.concatenate([data, np.ones(self._ones)]))
-        self._solver.setOperators(self._matrix)
-        self._right.array[:] = np.where(self.held, 0.0, -row)
-        self._solver.solve(self._right, self._result)
-        if int(self._solver.getConvergedReason()) < 0:
-            self._solver.getPC().reset()
-            raise FemError("the matrix of the vacancies is singular or not finite")
-        return np.asarray(self._result.array.copy())
+        self._factors.set(np.concatenate([data, np.ones(self._ones)]))
+        return self._factors.solve(np.where(self.held, 0.0, -row), "the vacancies")
 
     def _make_pattern(self) -> None:
-        tail, head, every = self.tail, self.head, np.arange(self.size)
+        tail, head, every = self.tail, self.head, np.arange(self.shared.owned)
         row = np.concatenate([tail, tail, head, head, every])
         column = np.concatenate([tail, head, tail, head, every])
         self._dropped = self.held[row]
-        held = np.flatnonzero(self.held)
+        held = np.flatnonzero(self.held[self.owned])
         self._ones = held.size
-        self._matrix = PETSc.Mat().create(PETSc.COMM_SELF)
-        self._matrix.setSizes((self.size, self.size))
-        self._matrix.setType(PETSc.Mat.Type.AIJ)
-        self._matrix.setPreallocationCOO(
-            np.concatenate([row, held]).astype(np.int32), np.concatenate([column, held]).astype(np.int32)
-        )
-        self._right = PETSc.Vec().createSeq(self.size)
-        self._result = self._right.duplicate()
-        self._solver = PETSc.KSP().create(PETSc.COMM_SELF)
-        self._solver.setType("preonly")
-        self._solver.getPC().setType("lu")
-        self._solver.getPC().setFactorSolverType("mumps")
+        self._factors = Factors(self.shared, [row, held], [column, held])
 
 
 def _between(a: Array, b: Array) -> Array:

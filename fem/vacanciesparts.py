@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fem.cell import Cell
 from fem.errors import FemError, unknown_name
-from fem.faces import common_faces, face_areas, outer_faces, surface_areas
+from fem.faces import all_faces, common_faces, face_areas, outer_faces, own_faces, surface_areas
 from fem.halo import Halo
 from fem.ionphases import check_activation
-from fem.scharfetter import region_network
+from fem.scharfetter import gather_edges, region_network
 from fem.simplices import Simplices, simplices
 
 Array = NDArray[np.float64]
@@ -110,7 +110,8 @@ class VacancyElectrode:
 
 @dataclass(frozen=True)
 class Part:
-    """A region or a layer: edges (n,) between dofs, ``weight`` area over length in m, ``volume`` (dofs,) in m^3."""
+    """A region or a layer: edges (n,) between dofs, each on one rank, ``weight`` area over length in m, ``volume``
+    (dofs,) in m^3, whole on every rank."""
 
     name: str
     law: VacancyRegion
@@ -124,7 +125,8 @@ class Part:
 class Parts:
     """All parts of a body, and its surfaces: ``faces`` by name, dofs (n,) and areas (n,) in m^2.
 
-    Units of fewer dimensions: per metre of depth, or per m^2. Raises FemError for names and facets that do not exist.
+    Units of fewer dimensions: per metre of depth, or per m^2. Facets given as local dofs must be given on
+    all ranks that hold a cell at them. Raises FemError for names and facets that do not exist.
     """
 
     def __init__(
@@ -167,8 +169,8 @@ class Parts:
             if region not in self._cell.regions:
                 raise unknown_name(f"facets {name!r}: region", region, self._cell.regions)
         one, other = self._simplices(first), self._simplices(second)
-        faces = common_faces(outer_faces(one), outer_faces(other))
-        if not len(faces):
+        faces = common_faces(outer_faces(one), outer_faces(other), self._halo)
+        if not self._halo.total(len(faces)):
             raise FemError(f"regions {first!r} and {second!r} have no facet in common")
         return faces, one
 
@@ -176,24 +178,25 @@ class Parts:
         if isinstance(given, str):
             return self._between(given)
         elements = [self._simplices(part.name) for part in self.regions]
-        every = np.unique(np.concatenate([_faces(part) for part in elements]), axis=0)
+        every = np.unique(np.concatenate([all_faces(part) for part in elements]), axis=0)
         if callable(given):
             x_nm = elements[0].x_nm[:, : elements[0].dim]
             on = np.asarray(given(x_nm), dtype=bool)
             chosen = every[np.all(on[every], axis=1)]
         else:
             wanted = np.unique(np.sort(np.asarray(given, dtype=np.int64).reshape(-1, elements[0].dim), axis=1), axis=0)
-            chosen = common_faces(every, wanted)
-            if len(chosen) < len(wanted):
-                raise FemError(f"layer {name!r}: {len(wanted) - len(chosen)} of its facets are none of the regions'")
-        if not len(chosen):
+            chosen = common_faces(every, wanted, self._halo)
+            lost = round(self._halo.maximum(len(wanted) - len(common_faces(wanted, every, self._halo))))
+            if lost:
+                raise FemError(f"layer {name!r}: {lost} of its facets are none of the regions'")
+        if not self._halo.total(len(chosen)):
             raise FemError(f"layer {name!r}: no facet of the regions is on it")
-        return chosen, elements[0]
+        return own_faces(chosen, self._halo), elements[0]
 
     def _layer(self, name: str, layer: FastLayer, inside: NDArray[np.bool_]) -> Part:
         """Linear elements on the facets, times the width."""
         faces, element = self._facets(name, layer.facets)
-        if not np.all(inside[faces]):
+        if not self._halo.every(np.all(inside[faces])):
             raise FemError(f"layer {name!r} leaves the regions")
         width = layer.width_nm * 1e-9
         nodes, area = face_areas(element, faces)
@@ -210,15 +213,9 @@ class Parts:
         else:
             nodes, area = surface_areas(self._cell, name, self._space)
         used = inside[nodes]
-        if not np.any(used):
+        if self._halo.every(not np.any(used)):
             raise FemError(f"electrode {name!r} touches no region with vacancies")
         return nodes[used], area[used]
-
-
-def _faces(part: Simplices) -> Nodes:
-    """Dofs (n, dim), ascending, of all faces of a region."""
-    faces = np.concatenate([np.delete(part.dofs, corner, axis=1) for corner in range(part.dim + 1)])
-    return np.unique(np.sort(faces, axis=1), axis=0).astype(np.int64)
 
 
 def _along(element: Simplices, faces: Nodes) -> tuple[Nodes, Nodes, Array]:
@@ -245,5 +242,6 @@ def _along(element: Simplices, faces: Nodes) -> tuple[Nodes, Nodes, Array]:
     pairs = np.sort(np.stack([tail, head], axis=1), axis=1)
     edges, index = np.unique(pairs, axis=0, return_inverse=True)
     total = np.bincount(index.ravel(), weight, len(edges)).astype(np.float64)
-    used = np.abs(total) > 1e-13 * np.abs(total).max()  # the diagonals of rectangles
-    return edges[used, 0], edges[used, 1], total[used]
+    tail, head, total = gather_edges(element.halo, edges[:, 0], edges[:, 1], total)
+    used = np.abs(total) > 1e-13 * element.halo.maximum(float(np.abs(total).max(initial=0.0)))  # rectangles' diagonals
+    return tail[used], head[used], total[used]

@@ -390,7 +390,7 @@ def test_a_restored_cell_goes_on_bit_by_bit():
         ({"layers.bottom.material": "Ag"}, "must be inert, none of Ag, Cu"),
         ({"ion.charge_e": 0.0}, "ion.charge_e"),
         ({"soft_spots": [{"centre_nm": [9.0, 0.5], "radius_nm": 0.5}]}, "must lie in the lattice box"),
-        ({"numerics.distributed_lattice": True}, "not with the family ecm yet"),
+        ({"numerics.distributed_lattice": True, "ion.space_charge": True}, "not with ion.space_charge"),
     ],
 )
 def test_what_makes_no_cell_is_refused_by_key_and_value(changes, message):

@@ -81,7 +81,7 @@ def test_newton_direction_is_exact(current, ohms, reorganisation_eV, hop_nm, war
     layout = Layout(blocks(5.0, 5.0, (5, 4)), permittivity, *rest)
     rng = np.random.default_rng(1)
     kelvin = 300.0 + rng.uniform(0.0, 60.0, layout.halo.local) if warmer else 300.0
-    system = System(layout, permittivity, Temperature(kelvin, 300.0, layout.halo))
+    system = System(layout, permittivity, Temperature(kelvin, 300.0, layout.reach))
     u = rng.normal(0.0, 0.05, layout.size)
     for one, initial in zip(layout.populations, layout.initial, strict=True):
         u[one.unknown[one.nodes]] = initial * rng.uniform(0.7, 1.2, initial.size)

@@ -204,6 +204,42 @@ def decay(planes: int, width: int, step_s: float, until_s: float) -> float:
     return float(shape @ wave / (wave @ wave))
 
 
+def test_rates_with_factors_electrons_and_shifts_by_edge_are_those_of_one_engine():
+    sites, rng = lattice.simple_cubic((6, 4, 4), 0.4), np.random.default_rng(5)
+    count = len(sites)
+    shift = sites.symmetric(rng.normal(0.0, 0.1, sites.n_edges // 2))
+    model = kmc.Model(
+        species=("empty", "ion", "atom"),
+        processes=[
+            kmc.hop("ion", "empty", 0.3, name="hop", charge_e=1.0),
+            kmc.electrode("injection", "empty", "ion", "metal", 0.4, reverse_name="absorption"),
+            kmc.reaction("reduction", ("ion", "atom"), ("atom", "atom"), 0.4, reverse_name="oxidation",
+                         electrons="partner"),
+        ],
+        reservoirs=[kmc.Reservoir("metal", 1)],
+    )  # fmt: skip
+    given: dict[str, Any] = {
+        "barrier_shifts_eV": {"hop": shift}, "rate_factors": {"injection": rng.random(count)},
+        "contacts": {"metal": (np.arange(count), 0.2)},
+    }  # fmt: skip
+    species = rng.choice(3, count, p=[0.5, 0.3, 0.2]).astype(np.int8)
+    one = kmc.Engine(sites, model, species, **given)
+    other = ParallelEngine(sites, model, species, comm=SELF, split=(True, False, False), **given)
+    fields = [rng.normal(0.0, 0.1, count), 320.0 + rng.random(count), {"metal": 0.2}, rng.normal(0.0, 0.1, count)]
+    totals = []
+    for factors in (None, {"injection": rng.random(count)}):
+        if factors is not None:
+            kmc.change_factors(one.table, model, factors)
+            other.change_factors(factors)
+        one.set_fields(*fields)
+        other.set_fields(*fields)
+        assert other.total_rate_Hz == pytest.approx(one.total_rate_Hz, rel=1e-12)
+        totals.append(one.total_rate_Hz)
+    assert abs(totals[1] / totals[0] - 1.0) > 1e-4
+    one.set_fields(electron_V=0.0)
+    assert abs(one.total_rate_Hz / totals[1] - 1.0) > 1e-6
+
+
 def test_nothing_can_happen():
     setup = textbook.free_hops(4, 0.0)
     engine = ParallelEngine(setup.sites, setup.model, setup.occupation, comm=SELF)

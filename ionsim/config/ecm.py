@@ -220,8 +220,6 @@ class EcmDevice(Device):
             yield from self._set_checks()
         if bottom in LATTICE_CONSTANTS_NM:
             yield Problem("layers.bottom.material", f"must be inert, none of {known}", bottom)
-        if self.numerics.distributed_lattice:
-            yield Problem("numerics.distributed_lattice", "not with the family ecm yet; must be false", True)
         if self.ion.space_charge:
             yield from self._charge_checks()
         width_nm, depth_nm = self.lattice.width_nm, self.lattice.depth_nm
@@ -271,6 +269,8 @@ class EcmDevice(Device):
         if self.has_material(name) and "relative_permittivity" not in self.material(name).quantities:
             message = f"ion.space_charge needs its relative_permittivity; give it in [materials.{name}]"
             yield Problem("layers.electrolyte.material", message, name)
-        if self.numerics.superbasin_states is not None:
-            message = "not with ion.space_charge: the potential follows every event of an ion"
-            yield Problem("numerics.superbasin_states", message, self.numerics.superbasin_states)
+        message = "not with ion.space_charge: the potential follows every event of an ion"
+        for key in ("superbasin_states", "distributed_lattice"):
+            value = getattr(self.numerics, key)
+            if value:
+                yield Problem(f"numerics.{key}", message, value)

@@ -59,12 +59,15 @@ class Ecm(FilamentDevice):
 
     def _set_fields(self) -> None:
         """Metal that has joined the active electrode is electrode: ions leave it, electrons of the film go into it."""
-        if "injection_joined" in self.engine.counts and isinstance(self.engine, kmc.Engine):
+        if "injection_joined" in self.engine.counts:
             beside = self.network.beside_joined(self.lattice.conducting(self._solved))
             factors = {"injection_joined": beside.astype(float)}
             if "film_reduction" in self.engine.counts:
                 factors["film_reduction"] = self._film_electrons * ~beside
-            kmc.change_factors(self.engine.table, self.engine.model, factors)
+            if isinstance(self.engine, kmc.ParallelEngine):
+                self.engine.change_factors(factors)
+            else:
+                kmc.change_factors(self.engine.table, self.engine.model, factors)
         super()._set_fields()
 
     # -- space charge: None leaves all as it is for other families --------------------------------------------

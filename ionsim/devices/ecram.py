@@ -46,7 +46,6 @@ class Ecram:
 
     def __init__(self, device: EcramDevice, seed: np.random.SeedSequence, comm: MPI.Comm | None = None) -> None:
         self.device = device
-        self._rank = 0 if comm is None else comm.rank
         self.cell = build_cell(device, comm)
         self.transport = self.cell.transport
         self.view = View(device, self.cell)
@@ -72,7 +71,7 @@ class Ecram:
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
         """Go on to ``until_s``; voltage, or the current that the circuit forces, changes linearly to its new value."""
         begun = time.monotonic()
-        self._hottest_K = float(np.max(self.temperature_K))
+        self._hottest_K = self._hottest_now_K()
         steps = self.device.steps
         begin_s, length_s = self.time_s, until_s - self.time_s
         forced = circuit.forced_A is not None
@@ -100,9 +99,11 @@ class Ecram:
             self._accept(step.attempt.result, step.dt_s)
             short = short + 1 if step.dt_s < _SHORT * steps.first_s else 0
             if short > _MOST_SHORT:
+                inside = self.filled[self.cell.channel.nodes]
+                most = self.transport.halo.maximum(float(inside.max(initial=0.0)))
                 raise fem.FemError(
                     f"at {self.time_s!r} s the steps stay at {step.dt_s:.2g} s: the channel's surface is filled to "
-                    f"{float(np.nanmax(self.filled)):.6g}; a lower amplitude or a shorter pulse leaves room in it"
+                    f"{most:.6g}; a lower amplitude or a shorter pulse leaves room in it"
                 )
             self.n_steps, self.n_rejected = self.n_steps + 1, self.n_rejected + step.rejected
             self._dt_s = control.dt_s if not control.finished else max(grown, step.dt_s)
@@ -138,13 +139,16 @@ class Ecram:
         if self.cell.heat is not None:
             temperature_K = self.cell.heat.step(dt_s, self.transport.dissipation_W())
             self.transport.temperature_K = temperature_K
-            self._hottest_K = max(self._hottest_K, float(temperature_K.max()))
+            self._hottest_K = max(self._hottest_K, self._hottest_now_K())
         self._follow()
 
     @property
     def temperature_K(self) -> float | Floats:
         """That of the device, or (local dofs,) where heat is coupled."""
         return self.device.ambient_K if self.cell.heat is None else self.cell.heat.temperature_K
+
+    def _hottest_now_K(self) -> float:
+        return self.transport.halo.maximum(float(np.max(self.temperature_K)))
 
     def _follow(self) -> None:
         """The channel conducts in the next step as it does now."""
@@ -193,9 +197,9 @@ class Ecram:
         state, charge = self._state, self.transport
         gate = (state.currents_A[GATE], state.displacement_A[GATE], state.faradaic_A[GATE]) if state else (0.0,) * 3
         current, displacement, faradaic = (scale * value for value in gate)
-        volume = charge.volume_m3(INSERTED)[self.cell.channel.nodes]
         x = self.filled
         channel = self.cell.channel
+        volume = charge.volume_m3(INSERTED)[channel.nodes]
         read_A = reading.conductance_S * self.device.channel.read_V
         return {
             "time_s": self.time_s,
@@ -217,8 +221,8 @@ class Ecram:
             "drain_A": self._parts["drain_A"] + read_A,
             "read_A": read_A,
             "sheet_C_per_m2": reading.sheet_C_per_m2,
-            "x_mean": float(x[channel.nodes] @ volume / volume.sum()),
-            "x_surface": float(x[channel.surface] @ channel.area / channel.area.sum()),
+            "x_mean": channel.mean(x[channel.nodes], volume, channel.nodes),
+            "x_surface": channel.mean(x[channel.surface], channel.area, channel.surface),
             "energy_J": self.energy_J,
             "n_steps": float(self.n_steps),
         }
@@ -288,8 +292,7 @@ class Ecram:
 
     def write_fields(self, path: Path, frames: Sequence[tuple[float, dict[str, NDArray[np.float64]]]]) -> None:
         """Write mesh fields of several times for ParaView."""
-        if self._rank == 0:  # every rank holds the whole mesh
-            fem.write_frames(path, self.transport.space, frames)
+        fem.write_frames(path, self.transport.space, frames)
 
 
 #: Numbers of a checkpoint, in this order.

@@ -53,9 +53,12 @@ class EcramCell:
 
 
 def build_cell(device: EcramDevice, comm: MPI.Comm | None = None) -> EcramCell:
-    """Mesh a device and set up its equations; every rank holds all of it. Raises MeshError, FemError."""
+    """Mesh a device and set up its equations, distributed over ``comm`` (default: this rank alone).
+
+    Raises MeshError, FemError.
+    """
     geometry = device.geometry
-    mesh = meshes.build(geometry.kind, geometry.arguments(), MPI.COMM_SELF)
+    mesh = meshes.build(geometry.kind, geometry.arguments(), MPI.COMM_SELF if comm is None else comm)
     line = isinstance(geometry, EcramStack)
     width_m = geometry.width_nm * _NM
     scale = width_m * geometry.channel_length_nm * _NM if isinstance(geometry, EcramStack) else width_m

@@ -49,13 +49,25 @@ class _Channel:
     ) -> None:
         self.conductor = conductor
         self._effect = device.channel.field_effect
+        self._halo = transport.halo
         self.nodes: Nodes = np.flatnonzero(np.isfinite(transport.fraction("inserted")))
         pairs, area = transport.interface("electrolyte/channel")
         inside = np.isin(pairs, self.nodes)
-        self.surface: Nodes = np.where(inside[:, 0], pairs[:, 0], pairs[:, 1])
-        self.area: Floats = area
+        here = np.any(inside, axis=1)
+        self.surface: Nodes = np.where(inside[:, 0], pairs[:, 0], pairs[:, 1])[here]
+        self.area: Floats = area[here]
         self.size = transport.fraction("inserted").size
         self._whole = _whole_area(mesh, transport, self.size)[self.surface]
+
+    def sum(self, values: Floats, nodes: Nodes) -> float:
+        """Sum over all ranks of values (n,) at ``nodes`` (n,), local dofs, each counted once."""
+        return self._halo.total(float(values[nodes < self._halo.owned].sum()))
+
+    def mean(self, values: Floats, weight: Floats, nodes: Nodes) -> float:
+        """Mean over all ranks of values (n,) with weights (n,) at ``nodes`` (n,), local dofs, each counted once."""
+        own = nodes < self._halo.owned
+        total, weights = float(values[own] @ weight[own]), float(weight[own].sum())
+        return self._halo.total(total) / self._halo.total(weights)
 
     def sigma(self, x: Floats, temperature_K: float | Floats) -> Floats:
         """Conductivity (local dofs,) in S/m, 0 outside the channel."""
@@ -77,7 +89,7 @@ class _Channel:
         mobility = self._effect * self.conductor.mobility(x[self.surface], at)
         result = np.zeros(self.size)
         result[self.surface] = (density if self.conductor.holes else -density) * mobility
-        return result, float(density @ self.area / self.area.sum())
+        return result, self.mean(density, self.area, self.surface)
 
 
 def _whole_area(mesh: meshes.LabelledMesh, transport: fem.Transport, size: int) -> Floats:
@@ -86,7 +98,7 @@ def _whole_area(mesh: meshes.LabelledMesh, transport: fem.Transport, size: int) 
     for name in mesh.interfaces:
         pairs, area = transport.interface(name)
         for side in pairs.T:
-            total += np.bincount(side, area, size)
+            total += np.bincount(side[side >= 0], area[side >= 0], size)
     return total
 
 
@@ -107,10 +119,11 @@ class StackChannel(_Channel):
 
     def read(self, x: Floats, charge_C: Floats, temperature_K: float | Floats) -> Reading:
         """Conductance per m^2 of the gate at filled share ``x`` and surface charge (local dofs,)."""
-        bulk = float(self.sigma(x, temperature_K) @ self._thickness)
+        own = slice(0, self._halo.owned)
+        bulk = self._halo.total(float(self.sigma(x, temperature_K)[own] @ self._thickness[own]))
         sheet, mean = self.sheet(x, charge_C, temperature_K)
         self._last_S = bulk * self._squares
-        return Reading(self._behind(max(bulk + float(sheet.sum()), 0.0)), self._behind(bulk), mean)
+        return Reading(self._behind(max(bulk + self._halo.sum(sheet), 0.0)), self._behind(bulk), mean)
 
     def _behind(self, sheet_S: float) -> float:
         """Conductance per m^2 with the contacts in series."""
@@ -160,12 +173,17 @@ class PlaneChannel(_Channel):
         result: dict[str, float] = {}
         for end, share in zip(ENDS, (self._share, 1.0 - self._share), strict=True):
             values = {
-                "displacement": float(state.metal_displacement_A[self._ends[end]].sum()),
-                "field_effect": float(state.metal_displacement_A[self.own] @ share[self.own]),
-                "faradaic": float(state.metal_ions_A[self.nodes] @ share[self.nodes]),
+                "displacement": self.sum(state.metal_displacement_A[self._ends[end]], self._ends[end]),
+                "field_effect": self._shared(state.metal_displacement_A, share, self.own),
+                "faradaic": self._shared(state.metal_ions_A, share, self.nodes),
             }  # fmt: skip
             result |= {f"{end}_{part}_A": values[part] for part in PARTS} | {f"{end}_A": sum(values.values())}
         return result
+
+    def _shared(self, current_A: Floats, share: Floats, nodes: Nodes) -> float:
+        """What of nodal currents (local dofs,) at ``nodes`` belongs to an end with this ``share`` (local dofs,)."""
+        own = nodes[nodes < self._halo.owned]
+        return self._halo.total(float(current_A[own] @ share[own]))
 
     def drop_V(self, state: fem.TransportState) -> float:
         """Largest voltage in the channel that the gate's current makes on its way, in V."""
@@ -192,17 +210,17 @@ class ConductingChannel(PlaneChannel):
 
     def split(self, state: fem.TransportState) -> dict[str, float]:
         """Currents of source and drain in A, which the equations give, and their parts, by the shares of all nodes."""
-        share = self._conduction.solve(*self._used).source_share[self.own]
+        share = self._conduction.solve(*self._used).source_share
         result: dict[str, float] = {}
         for end, here in zip(ENDS, (share, 1.0 - share), strict=True):
             values = {
                 "displacement": state.displacement_A[end],
-                "field_effect": float(state.metal_displacement_A[self.own] @ here),
-                "faradaic": state.faradaic_A[end] + float(state.metal_ions_A[self.own] @ here),
+                "field_effect": self._shared(state.metal_displacement_A, here, self.own),
+                "faradaic": state.faradaic_A[end] + self._shared(state.metal_ions_A, here, self.own),
             }
             result |= {f"{end}_{part}_A": values[part] for part in PARTS} | {f"{end}_A": state.currents_A[end]}
         return result
 
     def drop_V(self, state: fem.TransportState) -> float:
         """Largest voltage between the channel and its contacts, in V."""
-        return float(np.abs(self._transport.potential_V[self.nodes]).max())
+        return self._halo.maximum(float(np.abs(self._transport.potential_V[self.nodes]).max(initial=0.0)))

@@ -30,10 +30,10 @@ class View:
         x = np.asarray(transport.space.tabulate_dof_coordinates())
         dim = cell.mesh.mesh.geometry.dim
         parts = {name: transport.region_nodes(name) for name in ("channel", "electrolyte")}
-        ends = [
-            (min(x[at, axis].min() for at in parts.values()), max(x[at, axis].max() for at in parts.values()))
-            for axis in ((0,) if dim == 1 else (0, dim - 1))
-        ]
+        inside, halo = x[np.concatenate([*parts.values()])], transport.halo
+        axes = [0] if dim == 1 else [0, dim - 1]
+        low, high = -halo.maxima(-inside.min(axis=0, initial=np.inf)), halo.maxima(inside.max(axis=0, initial=-np.inf))
+        ends = [(float(low[axis]), float(high[axis])) for axis in axes]
         self.z_nm = _middles(*ends[-1], _ACROSS)
         self.x_nm = _middles(*ends[0], _ALONG) if dim > 1 else np.zeros(1)
         grid = np.zeros((len(self.z_nm), len(self.x_nm), dim))

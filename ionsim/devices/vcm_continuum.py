@@ -20,7 +20,6 @@ from ionsim.config.vcm import VcmDevice
 from ionsim.devices.corners import is_corner
 from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell, height_axis, set_amounts
 from ionsim.drive import Circuit
-from ionsim.errors import DeviceFileError
 
 Floats = NDArray[np.float64]
 
@@ -38,11 +37,8 @@ class VcmContinuum:
     """A filament of vacancies as a continuum; see :class:`ionsim.devices.protocol.Family` for the methods."""
 
     def __init__(self, device: VcmDevice, comm: MPI.Comm | None = None) -> None:
-        comm = MPI.COMM_WORLD if comm is None else comm
-        if comm.size > 1:
-            raise DeviceFileError('model = "continuum" runs on one rank; start it without mpiexec')
         self.device, keys = device, device.continuum
-        self.cell = build_cell(device)
+        self.cell = build_cell(device, MPI.COMM_WORLD if comm is None else comm)
         self.problem = self.cell.electrical
         self.time_s = self.applied_V = self.device_V = self.current_A = self.conductance_S = 0.0
         self.limited = False
@@ -109,7 +105,7 @@ class VcmContinuum:
         )
         if abs(self.device_V) > _SMALL_V:
             self.conductance_S = self.current_A / self.device_V
-        self._hottest_K = max(self._hottest_K, float(self.problem.temperature_K.max()))
+        self._hottest_K = max(self._hottest_K, self.problem.halo.maximum(float(self.problem.temperature_K.max())))
         self.peak_K = max(self.peak_K, self._hottest_K)
         self.n_rounds += state.rounds
         self.balance = balance
@@ -135,9 +131,14 @@ class VcmContinuum:
             "balance_error": self._balance_error,
             "limited": float(self.limited),
             "vacancy_share": self.cell.vacancies.total / self._at_start,
-            "gap_per_m3": float(self.cell.vacancies.density_per_m3[self._axis].min()),
+            "gap_per_m3": self._least_on_axis(),
             "n_steps": float(self.n_steps),
         }
+
+    def _least_on_axis(self) -> float:
+        """Least density of vacancies on the axis of the oxide, 1/m^3."""
+        on_axis = self.cell.vacancies.density_per_m3[self._axis]
+        return self.problem.halo.minimum(float(on_axis.min(initial=np.inf)))
 
     def sites(self) -> None:
         """There is no lattice."""
@@ -229,10 +230,12 @@ class VcmContinuum:
         height = height_axis(keys)
         heights, off_axis = x[:, height], np.abs(x[:, :height]).max(axis=1)
         self._axis = np.flatnonzero(inside & (off_axis < 1e-9) & (heights < oxide_nm + 1e-6))
-        low, high = max(-_MARGIN_NM, heights.min()), min(oxide_nm + keys.reservoir_nm + _MARGIN_NM, heights.max())
+        halo = self.problem.halo
+        low = max(-_MARGIN_NM, halo.minimum(float(heights.min())))
+        high = min(oxide_nm + keys.reservoir_nm + _MARGIN_NM, halo.maximum(float(heights.max())))
         width = min(keys.radius_nm + _MARGIN_NM, keys.outer_radius_nm)
         spacing = max(width, high - low) / _POINTS
-        r, z = (begin + (np.arange(round(length / spacing)) + 0.5) * spacing for begin, length in
+        r, z = (np.asarray(begin + (np.arange(round(length / spacing)) + 0.5) * spacing) for begin, length in
                 ((0.0, width), (low, high - low)))  # fmt: skip
         points = np.zeros((len(z) * len(r), height + 1))
         points[:, [0, height]] = np.stack(np.meshgrid(r, z), axis=-1).reshape(-1, 2)

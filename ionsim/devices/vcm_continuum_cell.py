@@ -56,9 +56,9 @@ class ContinuumCell:
     sites_per_m3: float
 
 
-def build_cell(device: VcmDevice) -> ContinuumCell:
-    """Mesh a device and set up its equations, on this rank alone."""
-    keys, mesh = device.continuum, mesh_of(device)
+def build_cell(device: VcmDevice, comm: MPI.Comm | None = None) -> ContinuumCell:
+    """Mesh a device and set up its equations, distributed over ``comm`` (default: this rank alone)."""
+    keys, mesh = device.continuum, mesh_of(device, comm)
     living = [name for name in OXIDE if name in mesh.regions]
     materials = {name: device.material(material) for name, material in _surroundings(device).items()}
     interfaces = {name: h * INTERFACE_NM * 1e-9 for name, h in _interfaces(keys).items()}
@@ -141,7 +141,7 @@ def _surroundings(device: VcmDevice) -> Mapping[str, str]:
             "dielectric": device.continuum.dielectric}  # fmt: skip
 
 
-def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
+def mesh_of(device: VcmDevice, comm: MPI.Comm | None = None) -> meshes.LabelledMesh:
     """Right-angled simplices in (r, z), in (x, z) of one half, or in (x, y, z) of one quarter of a box.
 
     z = 0 is the top of the bottom electrode. A box is as deep as its oxide: a row of them, mirrored at their ends.
@@ -186,7 +186,7 @@ def mesh_of(device: VcmDevice) -> meshes.LabelledMesh:
         painted = [(name, [across, (0.0, deep), along]) for name, (across, along) in painted]
     height = len(lines) - 1
     surfaces = {"bottom": plane(height, base), "top": plane(height, top)}
-    cell = mesh_grid(lines, painted, surfaces, comm=MPI.COMM_SELF)
+    cell = mesh_grid(lines, painted, surfaces, comm=MPI.COMM_SELF if comm is None else comm)
     return replace(cell, axisymmetric=keys.geometry == "axisymmetric")
 
 

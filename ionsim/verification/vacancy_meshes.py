@@ -16,13 +16,17 @@ Box = Sequence[tuple[float, float]]
 
 
 def grid(
-    lines_nm: Sequence[Array], regions: Mapping[str, Box] | Sequence[tuple[str, Box]], axisymmetric: bool = False
-) -> meshes.LabelledMesh:
-    """Boxes of ``regions`` on grid lines along each axis; surfaces "bottom" and "top" (last axis), "left" (first)."""
+    lines_nm: Sequence[Array], regions: Mapping[str, Box] | Sequence[tuple[str, Box]], axisymmetric: bool = False,
+    comm: MPI.Comm | None = None,
+) -> meshes.LabelledMesh:  # fmt: skip
+    """Boxes of ``regions`` on grid lines along each axis; surfaces "bottom" and "top" (last axis), "left" (first).
+
+    Distributed over ``comm`` (default: this rank alone).
+    """
     boxes = list(regions.items()) if isinstance(regions, Mapping) else list(regions)
     last = len(lines_nm) - 1
     surfaces = {"bottom": plane(last, lines_nm[-1][0]), "top": plane(last, lines_nm[-1][-1])}
     if last:
         surfaces["left"] = plane(0, lines_nm[0][0])
-    named = mesh_grid(lines_nm, boxes, surfaces, comm=MPI.COMM_SELF)
+    named = mesh_grid(lines_nm, boxes, surfaces, comm=MPI.COMM_SELF if comm is None else comm)
     return replace(named, axisymmetric=axisymmetric)

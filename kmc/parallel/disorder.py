@@ -24,7 +24,7 @@ def spread_barriers(
 ) -> None:
     """Replace what the engine drew for ``spread_eV`` by numbers that do not hang on the ranks.
 
-    ``shifts`` are the shifts at the local sites that the engine was given.
+    ``shifts`` are the shifts at the local sites, or edges, that the engine was given.
     """
     table, sites, drawn = engine.table, local.sites, False
     for number, process in enumerate(engine.model.processes):
@@ -33,13 +33,14 @@ def spread_barriers(
         drawn = True
         key = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number)).generate_state(1, np.uint64)[0]
         row = [name for name, _, _ in engine.model.directions()].index(process.name)
-        shift = np.broadcast_to(np.asarray(shifts.get(process.name, 0.0), dtype=float), len(sites))
+        shift = np.asarray(shifts.get(process.name, np.zeros(len(sites))), dtype=float)
         if process.kind == PAIR:
             a, b = local.index[sites.origin], local.index[sites.target]
             steps = np.rint(sites.vectors_nm / _SAME_NM).astype(np.int64)[sites.vector]
             steps *= np.where(a < b, 1, -1)[:, None]
             values = normal(key, np.minimum(a, b), np.maximum(a, b), *steps.T)
-            mean = 0.5 * (shift[sites.origin] + shift[sites.target])
+            by_edge = len(shift) == sites.n_edges
+            mean = shift if by_edge else 0.5 * (shift[sites.origin] + shift[sites.target])
             table.edge_barrier[table.edge_row[row]] = mean + process.spread_eV * values
         else:
             table.site_barrier[table.site_row[row]] = shift + process.spread_eV * normal(key, local.index)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import lists, tree, watching
+from kmc.compile import change_factors
 from kmc.engine import Engine, Selector
 from kmc.errors import KmcError
 from kmc.keeping import BARRED, OPEN, Selection
@@ -25,7 +26,7 @@ from kmc.occupation import Filler
 from kmc.parallel import checkpoint, kernels
 from kmc.parallel.disorder import spread_barriers
 from kmc.parallel.halo import Halo, Post, together, wait
-from kmc.parallel.inputs import checked, localised, species_at, touching
+from kmc.parallel.inputs import checked, child, localised, places, shifts_at, species_at, touching
 from kmc.parallel.part import Part, part_of_graph
 from kmc.parallel.reservoirs import Reservoirs
 from kmc.parallel.sectors import CLOSED, Reach, localise, sectors
@@ -51,8 +52,8 @@ class ParallelEngine:
         occupation: (N,) species of all sites, (owned,) of this rank's, or a filler, which fills each rank's sites.
         comm: an mpi4py communicator.
         seed: an integer or a SeedSequence; the same seed on the same number of ranks gives the same trajectory.
-        site_energies_eV, barrier_shifts_eV: as :class:`kmc.Engine` takes them; numbers, arrays of all sites or of this
-            rank's.
+        site_energies_eV, barrier_shifts_eV, rate_factors: as :class:`kmc.Engine` takes them; numbers, arrays of all
+            sites or of this rank's. Shifts may be given by edge of the graph.
         contacts: reservoir -> (numbers of sites in the whole graph (M,), distances (M,) nm); those of other ranks may
             be left out.
         reservoir_counts: reservoir -> particles in it at the start.
@@ -79,6 +80,7 @@ class ParallelEngine:
         seed: int | np.random.SeedSequence = 0,
         site_energies_eV: Mapping[str, ArrayLike] | None = None,
         barrier_shifts_eV: Mapping[str, ArrayLike] | None = None,
+        rate_factors: Mapping[str, ArrayLike] | None = None,
         contacts: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
         reservoir_counts: Mapping[str, int] | None = None,
         share: float = 1.0,
@@ -102,20 +104,22 @@ class ParallelEngine:
         self._sectors, changeable = sectors(comm, local, reach, self._halo)
         self._post = Post(comm, self._halo, changeable)
         root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-        self._key = _child(root, _COMMON).generate_state(2, np.uint64)
-        own = _child(root, _RANK, comm.rank)
+        self._key = child(root, _COMMON).generate_state(2, np.uint64)
+        own = child(root, _RANK, comm.rank)
         filled = species_at(self.comm, local, self._count, self._halo, model, occupation, own)
-        shifts = {name: self._localised(v, f"shift of {name!r}") for name, v in (barrier_shifts_eV or {}).items()}
+        shifts = shifts_at(comm, local, part, self._halo, barrier_shifts_eV)
+        factors = {name: self._localised(v, f"factor of {name!r}") for name, v in (rate_factors or {}).items()}
         energies = {name: self._localised(v, f"energy of {name!r}") for name, v in (site_energies_eV or {}).items()}
         near = touching(self._local, contacts or {})
         engine = self._engine = together(
             comm,
             lambda: Engine(
                 local.sites, model, filled, seed=own, site_energies_eV=energies, barrier_shifts_eV=shifts,
-                contacts=near, reservoir_counts=reservoir_counts, selector=selector, null_events=null_events,
+                rate_factors=factors, contacts=near, reservoir_counts=reservoir_counts, selector=selector,
+                null_events=null_events,
             ),
         )  # fmt: skip
-        spread_barriers(engine, local, shifts, _child(root, _BARRIERS))
+        spread_barriers(engine, local, shifts, child(root, _BARRIERS))
         self._reservoirs = together(comm, lambda: Reservoirs(comm, engine, local.bounds))
         self._known = engine.state.occupation.copy()
         self._open = CLOSED
@@ -229,36 +233,28 @@ class ParallelEngine:
         potential_V: ArrayLike | None = None,
         temperature_K: ArrayLike | None = None,
         reservoir_V: Mapping[str, float] | None = None,
+        electron_V: ArrayLike | None = None,
     ) -> None:
         """Give new fields at the sites, as :meth:`kmc.Engine.set_fields` does.
 
         Args:
-            potential_V, temperature_K: a number, (N,) for all sites, or (owned,) for this rank's.
+            potential_V, temperature_K, electron_V: a number, (N,) for all sites, or (owned,) for this rank's.
             reservoir_V: potential of each reservoir, V.
         """
-        given = [
-            None if values is None else self._localised(values, name)
-            for name, values in (("potential_V", potential_V), ("temperature_K", temperature_K))
-        ]
-        together(self.comm, lambda: self._engine.set_fields(given[0], given[1], reservoir_V))
+        names = {"potential_V": potential_V, "temperature_K": temperature_K, "electron_V": electron_V}
+        given = {name: self._localised(values, name) for name, values in names.items() if values is not None}
+        together(self.comm, lambda: self._engine.set_fields(**given, reservoir_V=reservoir_V))
         self._measure()
+
+    def change_factors(self, factors: Mapping[str, ArrayLike]) -> None:
+        """Give processes other ``rate_factors``, as :func:`kmc.change_factors`; ``set_fields`` renews the rates."""
+        given = {name: self._localised(values, f"factor of {name!r}") for name, values in factors.items()}
+        together(self.comm, lambda: change_factors(self._engine.table, self.model, given))
 
     def assign(self, sites: ArrayLike, species: ArrayLike) -> None:
         """Put species (M,) (their numbers) on sites (M,) of the whole graph; every rank gives the same lists."""
         where, what = np.asarray(sites, dtype=np.int64), np.asarray(species)
-        local = self._local
-
-        def put() -> None:
-            if where.shape != what.shape or where.ndim != 1:
-                raise KmcError(f"assign: sites have shape {where.shape}, species {what.shape}; equal lists are needed")
-            if len(where) and (where.min() < 0 or where.max() >= self._count):
-                raise KmcError(f"assign: sites are numbered 0..{self._count - 1}")
-            by_number = np.argsort(local.index)
-            place = np.minimum(np.searchsorted(local.index, where, sorter=by_number), len(by_number) - 1)
-            here = local.index[by_number[place]] == where
-            self._engine.assign(by_number[place[here]], what[here])
-
-        together(self.comm, put)
+        together(self.comm, lambda: self._engine.assign(*places(self._local, self._count, where, what)))
         self._known[:] = self._engine.state.occupation
         self._measure()
 
@@ -493,7 +489,3 @@ class ParallelEngine:
 
     def _localised(self, values: ArrayLike, what: str) -> Floats:
         return localised(self.comm, self._local, self._count, self._halo, values, what)
-
-
-def _child(root: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
-    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, 0x70617261, *key), pool_size=root.pool_size)

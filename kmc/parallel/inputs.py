@@ -12,6 +12,7 @@ from kmc.errors import KmcError
 from kmc.model import Model
 from kmc.occupation import Filler
 from kmc.parallel.halo import Halo, together
+from kmc.parallel.part import Part
 from kmc.parallel.sectors import Local
 from kmc.start import streams
 
@@ -44,6 +45,38 @@ def localised(comm: MPI.Comm, local: Local, count: int, halo: Halo, values: Arra
     out = together(comm, spread)
     halo.fill(out)
     return out
+
+
+def shifts_at(
+    comm: MPI.Comm, local: Local, part: Part, halo: Halo, shifts: Mapping[str, ArrayLike] | None
+) -> dict[str, Floats]:
+    """Barrier shifts by process: of this rank's sites, or of its edges where they are given by edge of the part."""
+    found = {}
+    for name, values in (shifts or {}).items():
+        array = np.asarray(values, dtype=float)
+        by_edge = array.shape == (part.sites.n_edges,) and array.shape not in ((part.count,), (local.owned,))
+        if all(comm.allgather(by_edge)):
+            found[name] = np.where(local.edges >= 0, array[local.edges], 0.0)
+        else:
+            found[name] = localised(comm, local, part.count, halo, values, f"shift of {name!r}")
+    return found
+
+
+def places(local: Local, count: int, where: Ints, what: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:
+    """Local numbers of those of the sites ``where`` (M,) of the whole graph that are here, and their species."""
+    if where.shape != what.shape or where.ndim != 1:
+        raise KmcError(f"assign: sites have shape {where.shape}, species {what.shape}; equal lists are needed")
+    if len(where) and (where.min() < 0 or where.max() >= count):
+        raise KmcError(f"assign: sites are numbered 0..{count - 1}")
+    by_number = np.argsort(local.index)
+    place = np.minimum(np.searchsorted(local.index, where, sorter=by_number), len(by_number) - 1)
+    here = local.index[by_number[place]] == where
+    return by_number[place[here]], what[here]
+
+
+def child(root: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
+    """A stream of the engine's own, whatever else is drawn from ``root``."""
+    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, 0x70617261, *key), pool_size=root.pool_size)
 
 
 def species_at(

@@ -47,6 +47,8 @@ class Reservoirs:
         sectors = len(bounds) - 1
         contacts = np.zeros((sectors, number), dtype=np.int64)
         for r in range(number):
+            if not np.any(table.step[table.reservoir == r]):
+                continue  # an electrode, which neither fills nor empties: its places need not be dealt
             touching = table.contact_site[table.contact_start[r] : table.contact_start[r + 1]]
             contacts[:, r] = np.histogram(touching, bins=bounds)[0]
         everywhere = np.array(comm.allgather(contacts)).reshape(comm.size, sectors, number)
@@ -55,7 +57,7 @@ class Reservoirs:
         for sector in range(sectors):
             for r in range(number):
                 self._places[sector, r] = _deal(int(self._capacity[r]), everywhere[:, sector, r], engine, r)
-        #: (K,) whether any rank touches a reservoir there.
+        #: (K,) whether any rank touches a reservoir there that fills and empties.
         self.used = self._places.any(axis=(1, 2))
 
     def deal(self, sector: int, random: np.random.Generator) -> None:

@@ -38,6 +38,7 @@ class Local:
         index: (n,) global numbers; owner: (n,) ranks; owned: how many are owned here.
         order: (owned,) where each owned site stands in arrays of owned sites (ascending global numbers).
         bounds: (K + 1,) where each sector begins.
+        edges: which edge of the part each local edge is, -1 for those that fill up.
     """
 
     sites: SiteGraph
@@ -46,6 +47,7 @@ class Local:
     owned: int
     order: Ints
     bounds: Ints
+    edges: Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +110,15 @@ def localise(part: Part, reach: Reach, split: Sequence[bool]) -> Local:
     ghosts = ghosts[np.argsort(part.index[ghosts])]
     chosen = np.concatenate([mine[by_colour], ghosts])
     number = np.bincount(colour, minlength=2 ** int(np.sum(np.asarray(split, dtype=bool))))
+    sites, edges = piece(whole, chosen, len(mine))
     return Local(
-        piece(whole, chosen, len(mine)), part.index[chosen], part.owner[chosen], len(mine), by_colour,
-        np.concatenate([[0], np.cumsum(number)]).astype(np.int64),
+        sites, part.index[chosen], part.owner[chosen], len(mine), by_colour,
+        np.concatenate([[0], np.cumsum(number)]).astype(np.int64), edges,
     )  # fmt: skip
 
 
-def piece(sites: SiteGraph, chosen: Ints, owned: int) -> SiteGraph:
-    """The graph of some sites in this order, with the edges between them.
+def piece(sites: SiteGraph, chosen: Ints, owned: int) -> tuple[SiteGraph, Indices]:
+    """The graph of some sites in this order, with the edges between them, and which edge each was (-1: none).
 
     Where the first ``owned`` sites all have the same number of neighbours, the others get edges to themselves up to
     that number, which no event ever takes: kernels are faster where all sites have as many.
@@ -135,10 +138,11 @@ def piece(sites: SiteGraph, chosen: Ints, owned: int) -> SiteGraph:
     there = np.flatnonzero(old >= 0)
     reverse, vector = np.arange(edges, dtype=np.int32), np.zeros(edges, dtype=sites.vector.dtype)
     reverse[there], vector[there] = new[sites.reverse[old[there]]], sites.vector[old[there]]
-    return SiteGraph(
+    graph = SiteGraph(
         sites.positions_nm[chosen], sites.cell_nm, sites.periodic, sites.sublattice[chosen], sites.region[chosen],
         start, target, reverse, vector, sites.vectors_nm, sites.vector_length_nm, sites.opposite,
     )  # fmt: skip
+    return graph, old
 
 
 def sectors(comm: MPI.Comm, local: Local, reach: Reach, halo: Halo) -> tuple[list[Sector], list[Flags]]:

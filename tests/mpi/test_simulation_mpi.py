@@ -140,18 +140,25 @@ def test_a_lattice_that_is_too_small_to_be_divided_is_refused(tmp_path):
 @pytest.mark.slow
 def test_a_divided_lattice_forms_like_a_whole_one():
     """Means over 16 seeds, each with fields on two ranks, agree within 3 standard errors."""
-    script = Path(__file__).with_name("divided_lattice.py")
+    compare("divided_lattice.py", 16, least=(0.5, 5.0))
+
+
+@pytest.mark.slow
+def test_a_divided_cell_of_silver_is_set_like_a_whole_one():
+    """As above: ions that come in at one electrode and metal that grows from the other, across the ranks' border."""
+    compare("divided_metal.py", 12, least=(1.0, 100.0))
+
+
+def compare(script: str, seeds: int, least: tuple[float, float]) -> None:
+    """Two figures of each seed, of divided and whole lattices: means agree, and are above what would be nothing."""
     done = subprocess.run(
-        [MPIEXEC, "-n", "2", sys.executable, str(script), "16"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
+        [MPIEXEC, "-n", "2", sys.executable, str(Path(__file__).with_name(script)), str(seeds)],
+        capture_output=True, text=True, check=False, timeout=1500,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = {mode: np.array(values, dtype=float) for mode, values in json.loads(done.stdout).items()}
-    for column, least in ((0, 0.5), (1, 5.0)):
+    for column, low in enumerate(least):
         divided, whole = found["divided"][:, column], found["whole"][:, column]
         error = np.sqrt((divided.var(ddof=1) + whole.var(ddof=1)) / len(whole))
-        assert whole.mean() > least
+        assert whole.mean() > low
         assert abs(divided.mean() - whole.mean()) < 3.0 * error
