@@ -1,5 +1,6 @@
 """Cycles read off series, and spreads of parameters found from what cycles show."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -169,14 +170,20 @@ def test_too_few_cycles_give_no_statistics() -> None:
 def test_a_made_up_spread_is_found_again() -> None:
     """25 devices of 4 cycles with known spread of four parameters: their deviations come back, within what 25 devices
     tell (a deviation of 25 draws is known to 14 %), and the barrier's, 1 %, is not confused with the others."""
-    model = CycleModel(VCM, load("hfo2_continuum"), VCM.values())
+    limit = {f"drive.stages.{number}.compliance_A": 1.5e-4 for number in (0, 2)}  # which cells of the defaults reach
+    model = CycleModel(VCM, load("hfo2_continuum").replace(limit), VCM.values())
     nominal = np.log([VCM.values()[name] for name in SCALES])
     rng = np.random.default_rng(1)
     sd = np.array([0.1, 0.2, 0.008, 0.08])
     seeds = np.repeat(np.arange(25), 4)
     logs = nominal + (sd * rng.standard_normal((25, 4)))[seeds] + 0.7 * sd * rng.standard_normal((100, 4))
-    rows = np.array([model(dict(zip(SCALES, np.exp(row).tolist(), strict=True))) for row in logs])
-    truth = estimate(logs, np.full(25, 4))
+    rows = np.full((100, len(OBSERVED)), np.nan)
+    for k, row in enumerate(logs):
+        with suppress(CompactError):  # the SET of a few stalls below the compliance: cycles that an ensemble leaves out
+            rows[k] = model(dict(zip(SCALES, np.exp(row).tolist(), strict=True)))
+    switched = np.isfinite(rows).all(axis=1)
+    assert switched.sum() >= 90
+    truth = estimate(logs[switched], np.unique(seeds[switched], return_counts=True)[1])
     found, observed, notes = spread_of(ensemble(rows, seeds, np.tile([2, 3, 4, 5], 25)), model, SCALES)
     assert found is not None, notes
     assert observed is not None
