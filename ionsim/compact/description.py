@@ -31,6 +31,8 @@ RESERVED = frozenset(
     abs acos asin atan ceil cos cosh exp floor ln log max min pow sgn sin sinh sqrt tan tanh time temper hertz
     and or not begin end if else real integer module branch analog parameter input output inout from ddt idt
     table case default for while function ground string sign unit u pi e i v m x1
+    cell config design library instance primitive generate event wire reg task time initial always assign force release
+    discipline nature connect driver resolve source sink large medium small strong weak supply0 supply1 tri use
     """.split()  # noqa: SIM905  as a list it would be fifty lines
 )
 

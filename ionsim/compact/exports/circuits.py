@@ -28,7 +28,7 @@ from ionsim.compact.circuits import (
 )
 from ionsim.compact.circuits.selectors import WRITE_MORE_V, find_selector, sized
 from ionsim.compact.cycleport import CycleModel, cycle_model, score_waves
-from ionsim.compact.description import CompactError, Model, Parameter
+from ionsim.compact.description import RESERVED, CompactError, Model, Parameter
 from ionsim.compact.exports.array import Array
 from ionsim.compact.families import EKV
 from ionsim.compact.frozen import frozen
@@ -71,8 +71,11 @@ class Deck:
 
 
 def card_model(card: Card) -> Model:
-    """The card's model under the card's name, so that cards of one family can meet in a circuit."""
-    return replace(card.compact_model(), name=card.name)
+    """The card's model under the card's name, so that cards of one family can meet in a circuit.
+
+    With ``ion_`` in front where a language has that word for itself.
+    """
+    return replace(card.compact_model(), name=f"ion_{card.name}" if card.name in RESERVED else card.name)
 
 
 def note(card: Card) -> str:
