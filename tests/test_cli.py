@@ -24,7 +24,7 @@ class FakeSimulation:
     def __init__(self, device, seed):
         self.device, self.seed = device, seed
 
-    def run(self, out, force, progress):
+    def run(self, out, force, progress, stop):
         record = Recorder(
             name=self.device.name, family="vcm", seed=self.seed, input_toml=self.device.to_toml(), stages=("forming",)
         )

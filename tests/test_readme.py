@@ -37,7 +37,7 @@ def test_the_table_has_every_command_with_options_that_exist():
         if group := getattr(command, "commands", None):
             command = group[rest.split()[0]]
         options = {option for parameter in command.params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z]+", rest)) <= options
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
