@@ -75,7 +75,7 @@ def _ecm(**changes: Any) -> Device:
 #: Name -> how it is built, and after how many points it is stopped each time.
 DEVICES: dict[str, tuple[Callable[[], Device], int]] = {
     "vcm_crystal": (small_device, 4),
-    "vcm_superbasin": (lambda: small_device(_FLICKER), 7),
+    "vcm_superbasin": (lambda: small_device(_FLICKER), 4),
     "vcm_steady_heat": (lambda: small_device({"numerics.transient_heat": False}), 7),
     "vcm_boundary": (lambda: small_device({"weak_spots": [], "grains": {"kind": "boundary", "width_nm": 0.8}}), 7),
     "vcm_grains": (

@@ -75,6 +75,10 @@ def other_site(file):
     file["sites/positions_nm"][0] = 7.0
 
 
+def other_mesh(file):
+    file["checkpoint/ranks/0/family/mesh"][1] += 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -82,6 +86,7 @@ def other_site(file):
         (lambda file: file["checkpoint/ranks"].create_group("1"), "on 2 ranks; resume it on as many, not on 1"),
         (lambda file: file.__delitem__("checkpoint/ranks"), r"no checkpoint to go on from \(the run is 'stopped'\)"),
         (other_corner, "the drive is not the one"),
+        (other_mesh, "the mesh is not the one"),
         (other_site, "the sites are not those"),
     ],
 )  # fmt: skip

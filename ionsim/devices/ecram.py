@@ -23,6 +23,7 @@ from ionsim.devices.corners import is_corner
 from ionsim.devices.ecram_cell import GATE, INSERTED, ION, build_cell
 from ionsim.devices.ecram_channel import ENDS, PARTS, ConductingChannel, Reading
 from ionsim.devices.ecram_view import View
+from ionsim.devices.same_mesh import check_mesh, mesh_mark
 from ionsim.drive import Circuit
 
 Floats = NDArray[np.float64]
@@ -243,7 +244,7 @@ class Ecram:
             *(getattr(self, name) for name in _SCALARS),
         ]  # fmt: skip
         return {
-            "u": saved.u, "free": dict(saved.free), "owed": saved.owed,
+            "mesh": mesh_mark(self.transport.space), "u": saved.u, "free": dict(saved.free), "owed": saved.owed,
             "previous": saved.u[:0] if saved.previous is None else saved.previous,
             "charges": saved.charges, "last_charges": saved.last_charges, "parts": dict(self._parts),
             "scalars": np.array(scalars, dtype=np.float64),
@@ -252,6 +253,7 @@ class Ecram:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a checkpoint of the same device."""
+        check_mesh(self.transport.space, saved["mesh"])
         previous_dt, source_V, *rest = (float(value) for value in saved["scalars"])
         previous = np.array(saved["previous"])
         self.transport.restore(

@@ -18,6 +18,7 @@ import kmc
 from ionsim.config import Device
 from ionsim.coupling import LatticeFields, RefreshControl
 from ionsim.devices.filament_lattice import FilamentLattice
+from ionsim.devices.same_mesh import check_mesh, mesh_mark
 from ionsim.drive import Circuit
 from ionsim.errors import IonsimError
 
@@ -237,6 +238,7 @@ class FilamentDevice:
         """Lattice, random stream and the fields that serve as starting guesses: what a bit-identical restart needs."""
         return {
             "engine": self.engine.checkpoint(),
+            "mesh": mesh_mark(self.fields.conduction.space),
             "fields": self.fields.checkpoint(),
             "refresh": self.refresh.checkpoint(),
             "solved": self._solved.copy(),
@@ -246,6 +248,7 @@ class FilamentDevice:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a checkpoint of the same device."""
+        check_mesh(self.fields.conduction.space, saved["mesh"])
         self.engine.restore(saved["engine"])
         self.fields.restore(saved["fields"])
         self.refresh.restore(saved["refresh"])

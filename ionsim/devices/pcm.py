@@ -24,6 +24,7 @@ from ionsim.devices.corners import is_corner
 from ionsim.devices.pcm_cell import build_cell, fronts
 from ionsim.devices.pcm_view import View
 from ionsim.devices.relaxation import Relaxation
+from ionsim.devices.same_mesh import check_mesh, mesh_mark
 from ionsim.drive import Circuit
 
 Floats = NDArray[np.float64]
@@ -298,13 +299,15 @@ class Pcm:
         nuclei = [(n.time_s, *n.position_nm, n.radius_nm) for n in self.nuclei]
         born = [(len(front.nuclei), front.time_s) for front in self.fronts if isinstance(front, fem.Nucleation)]
         return {
-            "fields": fields, "fronts": fronts, "scalars": np.array(scalars, dtype=np.float64),
+            "mesh": mesh_mark(self.problem.space), "fields": fields, "fronts": fronts,
+            "scalars": np.array(scalars, dtype=np.float64),
             "nuclei": np.array(nuclei, dtype=np.float64).reshape(-1, 5),
             "nuclei_of": np.array(born, dtype=np.float64).reshape(-1, 2), "kept": self.problem.keep(),
         }  # fmt: skip
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a checkpoint of the same device."""
+        check_mesh(self.problem.space, saved["mesh"])
         fields, scalars = saved["fields"], [float(value) for value in saved["scalars"]]
         previous_dt, cell_V, limited, *rest = scalars
         previous = np.array(fields["previous"])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import fem
 from ionsim.config.vcm import VcmDevice
 from ionsim.devices.corners import is_corner
+from ionsim.devices.same_mesh import check_mesh, mesh_mark
 from ionsim.devices.vcm_continuum_cell import DENSITY, build_cell, height_axis, set_amounts
 from ionsim.drive import Circuit
 
@@ -199,11 +200,14 @@ class VcmContinuum:
             np.nan if electrical.previous_dt_s is None else electrical.previous_dt_s, electrical.cell_V,
             float(electrical.limited), moved.previous_dt_s, *(float(getattr(self, name)) for name in _SCALARS),
         ]  # fmt: skip
-        kept = self.problem.keep()
-        return {"fields": arrays, "scalars": np.array(scalars, dtype=np.float64), "kept": kept}
+        return {
+            "mesh": mesh_mark(self.problem.space), "fields": arrays, "scalars": np.array(scalars, dtype=np.float64),
+            "kept": self.problem.keep(),
+        }  # fmt: skip
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a checkpoint of the same device."""
+        check_mesh(self.problem.space, saved["mesh"])
         arrays = {name: np.array(values) for name, values in saved["fields"].items()}
         previous_dt, cell_V, limited, moved_dt, *rest = (float(value) for value in saved["scalars"])
         electrical = fem.Saved(
