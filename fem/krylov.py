@@ -67,7 +67,8 @@ def direct(kind: str, ranks: int) -> dict[str, str | int | float]:
     """PETSc options of MUMPS, ``kind`` "lu" or "cholesky"; on several ranks each factors all of the matrix.
 
     Among ranks MUMPS adds up what it gets in the order of arrival, so that one run in five differed from the others in
-    its last digits (119 nodes on two busy cores). What is solved directly is small enough to be solved twice.
+    its last digits (119 nodes on two busy cores). What is solved directly is small enough to be solved twice: for 2,600
+    unknowns a factorisation took 4 ms instead of 15 to 30, a solve 0.5 ms instead of 18 to 27.
     """
     one: dict[str, str | int | float] = {"pc_type": kind, "pc_factor_mat_solver_type": "mumps"}
     if ranks == 1:
