@@ -1,5 +1,6 @@
 """What is made of a study's table: order of convergence, grid-convergence index, Sobol indices."""
 
+import csv
 import math
 from dataclasses import replace
 
@@ -8,7 +9,8 @@ import pytest
 
 from ionsim.config import load
 from ionsim.errors import StudyError
-from ionsim.study import Plan, Record
+from ionsim.plots.studies import Runs, distributions_figure, effects_figure
+from ionsim.study import Plan, Record, StudyFolder, make_plan
 from ionsim.study.answers import answers
 from ionsim.study.convergence import DOUBTFUL_SAFETY, FORMAL_ORDER, SAFETY, converge, finest, mesh_rows
 from ionsim.study.description import parse
@@ -230,3 +232,73 @@ def test_sobol_indices_need_their_design_and_something_that_varies():
     plan = plan_of(SALTELLI.format(8))
     with pytest.raises(StudyError, match="no variance"):
         sensitivity(plan, table_of(plan, records_of(plan, lambda task: 1.0)), "V_form_V")
+
+
+# -- commands -----------------------------------------------------------------------------------------------------
+
+
+def folder_of(tmp_path, text, value, failed=()):
+    """The folder of a study whose runs have left ``value(task)``, as its engines leave it."""
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    folder = StudyFolder.create(make_plan(path), tmp_path / "out")
+    for task, record in zip(folder.plan.tasks, records_of(folder.plan, value), strict=True):
+        broken = replace(record, status="failed", error="too hot", observables={})
+        (broken if task.index in failed else record).write(folder.of(task))
+    return folder.path
+
+
+def test_a_mesh_study_on_disk(tmp_path, command):
+    text = HEAD + 'mesh = ["mesh.domain_width_nm"]\n' + MESH.replace("80", "80, 160") + OTHER
+    out = folder_of(tmp_path, text, _power, failed=(1,))
+    result = command("study-convergence", out)
+    assert result.code == 0, result.err
+    assert "left out: mesh.domain_width_nm = 10 failed: too hot" in result.out
+    with open(out / "convergence.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["size_fine"]) for row in rows] == [40, 20, 40, 20, 10]
+    assert [float(row["order"]) for row in rows] == pytest.approx([1.5] * 5, rel=1e-9)
+    assert [float(row["extrapolated"]) for row in rows] == pytest.approx([300, 300, 400, 400, 400], rel=1e-9)
+    drawn = command("study-plot", out)
+    assert drawn.code == 0, drawn.err
+    assert {path.name for path in out.glob("*.png")} == {
+        "effects.png", "pairs.png", "distributions.png", "convergence.png",
+    }  # fmt: skip
+    wrong = command("study-convergence", out, "--observable", "V_from_V")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "did you mean 'V_form_V'" in wrong.err
+    assert "need the design 'saltelli'" in command("study-sensitivity", out).err
+
+
+def test_a_sensitivity_study_on_disk(tmp_path, command):
+    pytest.importorskip("SALib")
+    out = folder_of(tmp_path, SALTELLI.format(32), ishigami, failed=(3,))
+    result = command("study-sensitivity", out, "--observable", "V_form_V")
+    assert result.code == 0, result.err
+    assert "31 of 32 base samples" in result.out
+    assert "point 3 failed: too hot" in result.out
+    with open(out / "sobol.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["parameter"].split(".")[1] for row in rows] == ["top", "cap", "oxide"]
+    assert all(float(row["total_low"]) < float(row["total_high"]) for row in rows)
+    assert command("study-plot", out).code == 0
+    assert (out / "sobol.png").stat().st_size > 5000
+    assert "mesh = " in command("study-convergence", out).err
+
+
+def test_distributions_count_runs_in_which_nothing_occurred():
+    volts = np.array([1.0, 2.0, np.nan, 3.0, 3.0, np.nan])
+    runs = Runs({"ambient_K": [300.0, 300.0, 300.0, 400.0, 400.0, 400.0]}, {"V_form_V": volts}, [""] * 6, missing=2)
+    figure = distributions_figure(runs, "ambient_K")
+    cold, hot = figure.axes[0].get_lines()
+    assert cold.get_label() == "300 (2 of 3)"
+    assert cold.get_ydata()[-1] == hot.get_ydata()[-1] == pytest.approx(2.0 / 3.0)
+    assert figure.get_suptitle() == "2 runs failed or not over, not shown"
+
+
+def test_main_effects_are_means_over_everything_else():
+    inputs = {"a": [1.0, 1.0, 2.0, 2.0], "drive.kind": ["x", "y", "x", "y"]}
+    figure = effects_figure(Runs(inputs, {"V": np.array([1.0, 3.0, 5.0, np.nan])}, [""] * 4))
+    means = [axes.containers[0].lines[0].get_xydata().tolist() for axes in figure.axes]
+    assert means == [[[1.0, 2.0], [2.0, 5.0]], [[0.0, 3.0], [1.0, 3.0]]]
+    assert [text.get_text() for text in figure.axes[1].get_xticklabels()] == ["x", "y"]
