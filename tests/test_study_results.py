@@ -3,6 +3,7 @@
 import csv
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from ionsim.study.description import parse
 from ionsim.study.sensitivity import lines, sensitivity
 from ionsim.study.table import columns
 
+ROOT = Path(__file__).parents[1]
 HEAD = 'name = "s"\nbase = "hfo2_ti_bipolar"\nobservables = ["V_form_V"]\n'
 
 
@@ -302,3 +304,22 @@ def test_main_effects_are_means_over_everything_else():
     means = [axes.containers[0].lines[0].get_xydata().tolist() for axes in figure.axes]
     assert means == [[[1.0, 2.0], [2.0, 5.0]], [[0.0, 3.0], [1.0, 3.0]]]
     assert [text.get_text() for text in figure.axes[1].get_xticklabels()] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_runs"), [("pcm_mushroom_mesh", 4), ("hfo2_filament_mesh", 4), ("hfo2_forming_sobol", 1152)]
+)
+def test_the_example_studies_are_sound(name, n_runs):
+    if "sobol" in name:
+        pytest.importorskip("SALib")
+    plan = make_plan(ROOT / "hpc" / "studies" / f"{name}.toml")
+    assert plan.n_runs == n_runs
+
+
+def test_the_meshes_of_the_examples_keep_their_shape():
+    """All sizes go down by the square root of 2; the growth ratio is the root that halves sizes at the same place."""
+    rows = np.array(make_plan(ROOT / "hpc" / "studies" / "pcm_mushroom_mesh.toml").points)
+    assert rows[:-1, :2] / rows[1:, :2] == pytest.approx(math.sqrt(2.0), rel=1e-5)
+    assert rows[:, 2] == pytest.approx(1.15 ** (rows[:, 0] / 1.5), rel=1e-5)
+    rows = np.array(make_plan(ROOT / "hpc" / "studies" / "hfo2_filament_mesh.toml").points)
+    assert rows[:-1] / rows[1:] == pytest.approx(math.sqrt(2.0), rel=1e-5)

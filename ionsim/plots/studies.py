@@ -119,10 +119,11 @@ def effects_figure(runs: Runs) -> Figure:
                 for number, model in enumerate(models):
                     own = np.array([each == model for each in runs.model]) & np.isfinite(y)
                     colour = _COLOURS[number % len(_COLOURS)]
-                    axes.plot(x[own], y[own], ".", color=colour, alpha=0.25, markersize=3, markeredgewidth=0)
+                    axes.plot(x[own], y[own], ".", color=colour, alpha=0.4, markersize=4, markeredgewidth=0)
                     _means(axes, x[own], np.log(y[own]) if log else y[own], log, colour, model)
                 _scale(axes, x, labels, y)
-            row[0].set_ylabel(name)
+            there = int(np.isfinite(y).sum())
+            row[0].set_ylabel(name if there == len(y) else f"{name}\n({there} of {len(y)} runs have it)")
         for axes, key in zip(panels[-1], keys, strict=True):
             axes.set_xlabel(short(key))
         if len(models) > 1:
