@@ -135,6 +135,10 @@ def _finish(folder: StudyFolder, tally: Tally) -> None:
     if is_root():
         for line in failures(folder)[:10]:
             complain(line)
+    if folder.plan.study.mesh and tally.complete:
+        from ionsim.cli.study_results import report_convergence
+
+        report_convergence(folder, ())
     if tally.stopped or tally.waiting:
         say(f"stopped with {tally.stopped + tally.waiting} runs left; ionsim resume {folder.path} goes on")
     if tally.exit_code:

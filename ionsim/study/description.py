@@ -14,7 +14,7 @@ from ionsim.config.sources import flatten
 from ionsim.errors import DeviceFileError, StudyError
 
 #: Designs that draw points from ranges, and how many parameters and points they need.
-SAMPLED = ("latin-hypercube", "sobol")
+SAMPLED = ("latin-hypercube", "sobol", "saltelli")
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -82,10 +82,11 @@ class Study(Section):
     base: str = setting(..., "a device file, or an example's name", min_length=1)
     seeds: Seeds | None = setting(None, 'seeds of each point, such as [1, 2, 3] or "1-10"; else that of the device')
     observables: Texts = setting((), "keys of summary.json that go into the table; else all numbers")
-    design: Literal["grid", "list", "latin-hypercube", "sobol"] = setting(
+    design: Literal["grid", "list", "latin-hypercube", "sobol", "saltelli"] = setting(
         "grid", "all combinations of values, values side by side, or samples from ranges"
     )
     points: int | None = number(None, "", "number of points of a sampled design", ge=1)
+    samples: int | None = number(None, "", "base samples of the design saltelli, each of parameters + 2 points", ge=2)
     design_seed: int = number(1, "", "seed of a sampled design", ge=0, le=2**63 - 1)
     models: Annotated[tuple[Literal["lattice", "continuum"], ...], Field(strict=False)] = setting(
         (), "run each point as these models of a vacancy device"
@@ -94,6 +95,7 @@ class Study(Section):
         {}, "key path -> value, for all points; the text none takes an optional key out"
     )
     parameters: Annotated[tuple[Parameter, ...], Field(strict=False)] = setting((), "what differs between the points")
+    mesh: Texts = setting((), "of a mesh study: the parameter that is the mesh size, then those that go with it")
     engine: EngineKeys = setting(EngineKeys(), "how the runs are made")
 
     @property
@@ -118,17 +120,43 @@ class Study(Section):
         if self.seeds is not None and not self.seeds:
             yield Problem("seeds", "empty; needs at least one whole number >= 0, or no such key", [])
         yield from self._parameter_checks()
-        if self.sampled and self.points is None:
-            yield Problem("points", f"missing; the design {self.design!r} needs the number of points")
+        yield from self._count_checks()
+        yield from self._mesh_checks()
+
+    def _count_checks(self) -> Problems:
+        """Numbers of points and of samples: each belongs to designs of its own."""
+        key, other = ("samples", "points") if self.design == "saltelli" else ("points", "samples")
+        count, stray = getattr(self, key), getattr(self, other)
+        if self.sampled and count is None:
+            yield Problem(key, f"missing; the design {self.design!r} needs the number of {key}")
         if self.sampled and not self.parameters:
             yield Problem("parameters", f"none; the design {self.design!r} needs at least one")
-        if not self.sampled and self.points is not None:
-            message = f"not with the design {self.design!r}, whose values say how many there are"
-            yield Problem("points", message, self.points)
-        if self.design == "sobol" and self.points is not None and self.points & (self.points - 1):
-            below = 1 << (self.points.bit_length() - 1)
+        if not self.sampled and count is not None:
+            yield Problem(key, f"not with the design {self.design!r}, whose values say how many there are", count)
+        if stray is not None:
+            instead = f"; it needs {key}" if self.sampled else ""
+            yield Problem(other, f"not with the design {self.design!r}{instead}", stray)
+        if self.design in ("sobol", "saltelli") and count is not None and count & (count - 1):
+            below = 1 << (count.bit_length() - 1)
             message = f"a Sobol sequence is balanced at powers of two only; take {below} or {2 * below}"
-            yield Problem("points", message, self.points)
+            yield Problem(key, message, count)
+
+    def _mesh_checks(self) -> Problems:
+        """The parameters of a mesh study: a size with three values or more, and what goes along in a list."""
+        for index, key in enumerate(self.mesh):
+            if key not in self.columns:
+                there = ", ".join(self.columns) or "none"
+                yield Problem(f"mesh.{index}", f"no key of a parameter of the study; there are: {there}", key)
+                return
+        if not self.mesh:
+            return
+        if self.sampled or (len(self.mesh) > 1 and self.design != "list"):
+            message = "a mesh study needs the design 'list', or 'grid' with one key in mesh"
+            yield Problem("design", message, self.design)
+        sizes = next(parameter.values or () for parameter in self.parameters if parameter.key == self.mesh[0])
+        numbers = {size for size in sizes if isinstance(size, int | float) and not isinstance(size, bool) and size > 0}
+        if len(numbers) < 3 or len(numbers) < len(set(map(repr, sizes))):
+            yield Problem("mesh.0", "a mesh size needs three different values or more, all numbers > 0", self.mesh[0])
 
     def _parameter_checks(self) -> Problems:
         used: dict[str, str] = {key: f"changes.{key}" for key in self.changes}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
+from ionsim.errors import StudyError
 from ionsim.study.description import Parameter, Study
 
 #: The values of one point, in the order of the study's parameters.
@@ -22,6 +23,8 @@ _DIGITS = 8
 
 def n_points(study: Study) -> int:
     """How many points there are, without making them: a slip of the pen may be a grid of ten million."""
+    if study.design == "saltelli":
+        return (study.samples or 0) * (len(study.parameters) + 2)
     if study.sampled:
         return study.points or 0
     lengths = [len(parameter.values or ()) for parameter in study.parameters]
@@ -61,12 +64,28 @@ def _ends(parameter: Parameter) -> list[Any]:
 def _samples(study: Study) -> NDArray[np.float64]:
     """(points, parameters) in [0, 1)."""
     rng = np.random.default_rng(study.design_seed)
+    if study.design == "saltelli":
+        return _saltelli(len(study.parameters), study.samples or 0, rng)
     sampler = (
         qmc.Sobol(len(study.parameters), rng=rng)
         if study.design == "sobol"
         else qmc.LatinHypercube(len(study.parameters), rng=rng)
     )
     return np.asarray(sampler.random(study.points or 0), dtype=np.float64)
+
+
+def _saltelli(n_parameters: int, n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(samples x (parameters + 2), parameters) in [0, 1): for each sample A, A with one column of B at a time, and B.
+
+    Saltelli et al., Comput. Phys. Commun. 181, 259 (2010), 10.1016/j.cpc.2009.09.018, on a scrambled Sobol sequence.
+    """
+    try:
+        from SALib.sample import sobol
+    except ImportError:
+        raise StudyError("the design 'saltelli' needs SALib: pip install \"ionsim[study]\"") from None
+    names = [f"x{index}" for index in range(n_parameters)]
+    problem = {"num_vars": n_parameters, "names": names, "bounds": [[0.0, 1.0]] * n_parameters}
+    return np.asarray(sobol.sample(problem, n_samples, calc_second_order=False, seed=rng), dtype=np.float64)
 
 
 def _value(parameter: Parameter, share: float, whole: bool) -> Any:
