@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ionsim.bench import jobs_fem, lines_fem, ranks
+from ionsim.bench import jobs_fem, lines_fem, lines_scale, ranks, scaling
 from ionsim.bench.child import BenchError
 from ionsim.bench.sections import Sections
 from ionsim.bench.timing import Effort
@@ -103,3 +103,45 @@ def test_a_job_on_two_ranks_gives_the_memory_of_both():
 def test_a_job_that_fails_on_its_ranks_says_so():
     with pytest.raises(BenchError, match="benchmark no_such_job 1 on 1 ranks"):
         ranks.run_ranks("no_such_job", 1, TINY, 1)
+
+
+MODEL = scaling.Scaling(1e-3, 4e-8, 1e-8, 1e-6, 1e-10, 2e-6)
+
+
+def measured(cells, count):
+    dofs = (cells + 1) ** 2 * (cells // 2 + 1)
+    seconds = MODEL.time_s(dofs, count, 20.0)
+    return {
+        "dofs": dofs, "iterations": 20.0, "median_s": seconds, "least_wall_s": seconds,
+        "parts": {"iterations": MODEL.iteration_s * 20.0 * dofs},
+    }  # fmt: skip
+
+
+def messages():
+    sizes = (8, 4_000_000)
+    return {"bytes": sizes, "seconds": [1e-6, 1e-6 + 1e-10 * sizes[1]], "sum_s": 2e-6}
+
+
+def test_the_scaling_model_is_found_from_what_it_gives():
+    found = scaling.fit([measured(cells, 1) for cells in (32, 64, 100)], messages())
+    np.testing.assert_allclose(list(vars(found).values()), list(vars(MODEL).values()), rtol=1e-6)
+
+
+def test_more_ranks_lose_to_latency_and_sums():
+    strong = [MODEL.efficiency(1e6, count, 20.0) for count in (1, 2, 64, 1024)]
+    assert strong[0] == 1.0
+    assert all(np.diff(strong) < 0.0)
+    assert MODEL.weak_efficiency(1e5, 1024, 20.0) > MODEL.efficiency(1e5, 1024, 20.0)
+    part = 1e6 / 64  # by hand: 6 neighbours, 2 sums in 6 stages
+    halo = 6 * (1e-6 + 8e-10 * part ** (2 / 3))
+    expected = 1e-3 + (4e-8 + 20 * 1e-8) * part + 20 * (halo + 2 * 2e-6 * 6)
+    assert MODEL.time_s(1e6, 64, 20.0) == pytest.approx(expected)
+
+
+def test_two_ranks_are_held_against_the_model():
+    def run(name, cells, effort, count):
+        return messages() if name == "messages" else measured(cells, count)
+
+    found = {line.record.name: line.record.value for line in lines_scale.scale_lines(run=run)}
+    ratios = [value for name, value in found.items() if name.endswith("measured over modelled time")]
+    assert ratios == pytest.approx([1.0, 1.0])
