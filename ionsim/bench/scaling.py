@@ -6,10 +6,9 @@ On p ranks n unknowns take
 
 with k iterations, a = fixed cost of a call, w = work per unknown outside the iteration, w_it = work per unknown and
 iteration, 6 neighbours that each get a face of the part of a rank, L = latency, 8 bytes a number at 1/B bytes/s, and
-two sums over the ranks an iteration in log2(p) stages of S. Work per unknown is that of large parts (out of the caches).
+two sums over the ranks an iteration in log2(p) stages of S. Work per unknown is that of large parts (beyond caches).
 Not in the model: ranks on one node that share its memory bandwidth, coarse levels of multigrid whose messages do not
-shrink, imbalance. What it gives
-is therefore an estimate on the side of more gain.
+shrink, imbalance. What it gives is therefore an estimate on the side of more gain.
 """
 
 from collections.abc import Sequence
