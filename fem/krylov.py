@@ -127,6 +127,7 @@ class Krylov:
             pc.setFromOptions()
         self._ksp.setOperators(matrix)
         self._ksp.getPC().setReusePreconditioner(reuse)
+        self._ksp.setUp()
 
     def solve(
         self, residual: Any, correction: Any, accept: Callable[[float], bool], max_iterations: int

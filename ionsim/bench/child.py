@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from ionsim.bench.timing import Effort
 from ionsim.errors import IonsimError
@@ -29,14 +30,28 @@ def run(name: str, argument: float, effort: Effort) -> dict[str, object]:
     return numbers
 
 
+#: Where a job is that is not in :mod:`ionsim.bench.jobs`.
+_MODULES = {
+    "conduction": "jobs_fem", "conduction_answer": "jobs_fem", "linear_problem": "jobs_fem", "coupled": "jobs_coupled",
+    "messages": "jobs_scale",
+}  # fmt: skip
+
+
 def main(arguments: list[str]) -> None:
-    """What the new process does."""
+    """What the new process does; with a fifth argument it is one of several ranks and writes to this file."""
+    import importlib
     import resource
 
-    from ionsim.bench.jobs import JOBS
-
-    name, argument, pieces, piece_s = arguments
-    numbers = JOBS[name](Effort(int(pieces), float(piece_s)), float(argument))
+    name, argument, pieces, piece_s, *path = arguments
+    jobs = importlib.import_module(f"ionsim.bench.{_MODULES.get(name, 'jobs')}").JOBS
+    numbers = jobs[name](Effort(int(pieces), float(piece_s)), float(argument))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
     numbers["peak_MB"] = peak * (1e-6 if sys.platform == "darwin" else 1.024e-3)
-    sys.stdout.write(json.dumps(numbers))
+    if not path:
+        sys.stdout.write(json.dumps(numbers))
+        return
+    from mpi4py import MPI
+
+    numbers["peak_MB"] = MPI.COMM_WORLD.allreduce(numbers["peak_MB"])
+    if MPI.COMM_WORLD.rank == 0:
+        Path(path[0]).write_text(json.dumps(numbers))

@@ -1,7 +1,7 @@
 """The command ``bench``: speed and memory of the lattice engine beside other programs, and of a cell."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,9 @@ class Subject(StrEnum):
     ECM = "ecm"
     PCM = "pcm"
     ECRAM = "ecram"
+    FEM = "fem"
+    COUPLED = "coupled"
+    SCALE = "scale"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +35,8 @@ def bench(
         Subject,
         typer.Argument(
             help="kmc: the lattice engine; ecm: forming of a 10 nm cell; pcm: a RESET and a SET; "
-            "ecram: 1,000 gate pulses."
+            "ecram: 1,000 gate pulses; fem: conduction on one and two ranks; coupled: a field refresh of a VCM device; "
+            "scale: more ranks."
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of records.")] = False,
@@ -44,9 +48,10 @@ def bench(
     """
     from ionsim import bench as benches
 
-    subjects = {
+    subjects: dict[Subject, Callable[[bool], Iterator[Line]]] = {
         Subject.KMC: benches.kmc_lines, Subject.ECM: benches.ecm_lines, Subject.PCM: benches.pcm_lines,
-        Subject.ECRAM: benches.ecram_lines,
+        Subject.ECRAM: benches.ecram_lines, Subject.FEM: benches.fem_lines, Subject.COUPLED: benches.coupled_lines,
+        Subject.SCALE: benches.scale_lines,
     }  # fmt: skip
     lines = list(subjects[subject](quick))
     if as_json:
