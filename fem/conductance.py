@@ -38,6 +38,8 @@ class Conductance:
         ends = np.stack([self.tail, self.head], axis=1).ravel()
         signs, rows = np.tile([1.0, -1.0], pairs.size), np.arange(0, ends.size + 1, 2, dtype=np.int32)
         self._differences = scipy.sparse.csr_array((signs, ends, rows), shape=(pairs.size, self.halo.local))
+        self._net = self._differences.T.tocsr()
+        self._ends_of = abs(self._net)
         self.cell_count = int(network.dofs.shape[0])
         self._weights = scipy.sparse.csr_array(
             (network.weight * 1e-9 ** (dim - 2), (edge, network.cell)), shape=(pairs.size, self.cell_count)
@@ -112,9 +114,17 @@ class Conductance:
 
     def apply(self, u: Array) -> Array:
         """K u (local dofs,): the net current that leaves each node; collective."""
-        flow = self.edges * self.difference(u)
-        result = np.bincount(self.tail, flow, self.halo.local) - np.bincount(self.head, flow, self.halo.local)
-        result = self.halo.accumulate(result)
+        return self._leaving(u, self.edges * self.difference(u))
+
+    def apply_and_power(self, u: Array) -> tuple[Array, Array]:
+        """:meth:`apply` and :meth:`nodal_power` of one array, for little more than one of them; collective."""
+        across = self.difference(u)
+        flow = self.edges * across
+        power = self.halo.accumulate(np.asarray(self._ends_of @ (0.5 * flow * across)))
+        return self._leaving(u, flow), power
+
+    def _leaving(self, u: Array, flow: Array) -> Array:
+        result = self.halo.accumulate(np.asarray(self._net @ flow))
         if self.bond_g.size:
             flow = self.bond_g * self.bond_difference(u)
             self._add_to_ends(result, flow, -flow)
@@ -131,10 +141,7 @@ class Conductance:
 
         Equals u (K u) - K (u u) / 2 for the cells' part of K. Its sum with ``bond_power`` is ``energy``.
         """
-        half = 0.5 * self.edges * self.difference(u) ** 2
-        return self.halo.accumulate(
-            np.bincount(self.tail, half, self.halo.local) + np.bincount(self.head, half, self.halo.local)
-        )
+        return self.halo.accumulate(np.asarray(self._ends_of @ (0.5 * self.edges * self.difference(u) ** 2)))
 
     def bond_power(self, u: Array) -> Array:
         """Power g (u_i - u_j)^2 (bonds,) dissipated in each bond, on every rank; collective."""
@@ -149,7 +156,7 @@ class Conductance:
 
     def diagonal(self) -> Array:
         """This rank's part of the diagonal of the cells' operator (local dofs,), not yet summed over ranks."""
-        return np.bincount(self.tail, self.edges, self.halo.local) + np.bincount(self.head, self.edges, self.halo.local)
+        return np.asarray(self._ends_of @ self.edges)
 
     def _add_to_ends(self, result: Array, at_i: Array, at_j: Array) -> None:
         count = self._ends.size

@@ -104,9 +104,11 @@ class Conduction:
         if shorts is not None and found == "none":
             shorts.settle(u, source)
         self.potential_V = u
-        nodal, bonds = self.operator.nodal_power(u), self.operator.bond_power(u)
+        leaving, nodal = self.operator.apply_and_power(u)
+        bonds = self.operator.bond_power(u)
         power = self.operator.halo.sum(nodal) + float(bonds.sum())
-        return ConductionState(u.copy(), self._currents(voltage_V, source, self._fixed(names)), nodal, bonds, power)
+        currents = self._currents(voltage_V, leaving, source, self._fixed(names))
+        return ConductionState(u.copy(), currents, nodal, bonds, power)
 
     def reaction(self, surface: str) -> float:
         """The current (A) that enters through a surface: the residual of the unconstrained equations there; collective.
@@ -118,15 +120,14 @@ class Conduction:
         return self.operator.halo.total(float(leaving[dofs[dofs < self.operator.halo.owned]].sum()))
 
     def _currents(
-        self, voltage_V: Mapping[str, float], source: Array | None, fixed: NDArray[np.bool_]
+        self, voltage_V: Mapping[str, float], leaving: Array, source: Array | None, fixed: NDArray[np.bool_]
     ) -> dict[str, float]:
-        """The residual at each electrode; between two, what is left of it at the free nodes is shared out as well.
+        """The residual ``leaving`` at each electrode; between two, that of the free nodes is shared out as well.
 
         A free node's share is its potential's place between the electrodes, which makes the current stationary with
         respect to errors of the potential: currents balance and I V is the power at any tolerance.
         """
         halo, u = self.operator.halo, self.potential_V
-        leaving = self.operator.apply(u)
         free = np.where(fixed, 0.0, leaving if source is None else leaving - source)
         taken = np.zeros(halo.local, dtype=bool)
         currents = {}

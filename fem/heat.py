@@ -118,7 +118,7 @@ class Heat:
         """
         if dt_s is not None and not (np.isfinite(dt_s) and dt_s > 0.0):
             raise FemError(f"dt_s must be a positive time in s, got {dt_s!r}")
-        mean = self.operator.cell_mean(guess)
+        mean = self.operator.cell_mean(guess) if self.depends_on_temperature else None
         if self._dirty or self.conductivity.depends_on_temperature:
             self.operator.set_coefficient(self.conductivity.values(mean))
         self._dirty = False
@@ -165,7 +165,7 @@ class Heat:
             self.temperature_K = update(self.temperature_K)
         return self.temperature_K.copy()
 
-    def _lumped(self, mean_K: Array) -> Array:
+    def _lumped(self, mean_K: Array | None) -> Array:
         if self.capacity is None:
             raise FemError("capacity_J_per_m3K was not given; a step in time and the heat content need it")
         if self._capacity is None or self.capacity.depends_on_temperature:

@@ -43,7 +43,7 @@ class System:
 
     @property
     def method(self) -> str:
-        """The method in use: "icc", "gamg" or "lu"."""
+        """The method in use: "ssor", "icc", "gamg" or "lu"."""
         return self._krylov.method
 
     def solve(
@@ -82,21 +82,31 @@ class System:
         in the way).
         """
         halo = self.operator.halo
-        residual = -self.operator.apply(u)
-        if source is not None:
-            residual += source
-        if shift is not None and old is not None:
-            residual -= shift * (u - old)
-        self._r.array[:] = np.where(self._free_owned, residual[: halo.owned], 0.0)
+        leaving = self.operator.apply(u)
+        residual = -leaving if source is None else source - leaving
+        energy = halo.sum((u - float(u[0]) if u.size else u) * leaving)
+        moved = None if shift is None or old is None else u - old
+        if moved is not None and shift is not None:
+            residual -= shift * moved
+            energy += halo.sum(shift * moved**2)
+        start = np.where(self._free_owned, residual[: halo.owned], 0.0)
+        self._r.array[:] = start
+        # The energy of guess + x follows from that of the guess: what conjugate gradients have found so far, x, is
+        # orthogonal to the residual that is left. So E(guess + x) = E(guess) + 2 x.source - x.r, r the first residual.
+        change = -start if source is None else 2.0 * source[: halo.owned] - start
         guess = u.copy()
+        floor = self._rounding(shift if moved is not None else None)
         target, look = 0.0, math.inf
 
         def accept(norm: float) -> bool:
             nonlocal target, look
             if norm <= look:
                 first = math.isinf(look)
-                u[: halo.owned] = guess[: halo.owned] + self._x.array
-                target = self._target(halo.update(u), shift, old)
+                x = self._krylov.current()
+                now = energy + halo.total(float((x * change).sum()))
+                u[: halo.owned] = guess[: halo.owned] + x
+                rounding = floor * halo.maximum(float(np.abs(u[: halo.owned]).max(initial=0.0)))
+                target = max(self.settings.rtol * math.sqrt(max(now, 0.0)), rounding)
                 look = max(target, self.settings.rtol * norm) if first else target
             return norm <= target
 
@@ -115,17 +125,13 @@ class System:
             self._fresh_iterations = max(self._fresh_iterations, count)
         return None
 
-    def _target(self, u: Array, shift: Array | None, old: Array | None) -> float:
-        """The error to reach, in the energy norm: rtol times the norm of u, but not below rounding."""
+    def _rounding(self, shift: Array | None) -> float:
+        """What rounding leaves of the error in the energy norm, for values of 1."""
         operator, halo = self.operator, self.operator.halo
-        energy = operator.energy(u)
         stiffness = halo.total(float(operator.edges.sum())) + float(operator.bond_g.sum())
-        if shift is not None and old is not None:
-            energy += halo.sum(shift * (u - old) ** 2)
+        if shift is not None:
             stiffness += halo.sum(shift)
-        largest = halo.maximum(float(np.abs(u).max(initial=0.0)))
-        rounding = _ROUNDING * largest * math.sqrt(max(stiffness, 0.0))
-        return max(self.settings.rtol * math.sqrt(max(energy, 0.0)), rounding)
+        return _ROUNDING * math.sqrt(max(stiffness, 0.0))
 
     def _refresh(self, shift: Array | None) -> None:
         """Bring the matrix up to date; ``_stale`` when it is used with the preconditioner of an earlier one."""

@@ -51,7 +51,7 @@ def test_so_it_is_on_two_ranks(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["icc", "gamg"])
+@pytest.mark.parametrize("method", ["ssor", "icc", "gamg"])
 def test_potential_and_heat_in_turn_go_on_bit_by_bit(method):
     """What large cells in 3D are solved by."""
     device, circuit = DEVICES["pcm_3d"][0](), Circuit(100.0, None)

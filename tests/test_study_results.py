@@ -124,6 +124,14 @@ def test_a_mesh_study_has_a_row_for_each_three_meshes_and_other_input():
     assert [round(row.found.extrapolated, 6) for row in finest(rows)] == [300.0, 400.0]
 
 
+def test_a_mesh_study_by_a_count_of_parts():
+    parts = MESH.replace("mesh.domain_width_nm", "continuum.divide").replace("10, 20, 40, 80", "1, 2, 3")
+    plan = plan_of(HEAD + 'mesh = ["continuum.divide"]\nmesh_counts = true\n' + parts)
+    (row,) = mesh_rows(plan, table_of(plan, records_of(plan, lambda task: 5.0 + task.values[0] ** -2.0)), ["V_form_V"])
+    assert row.found.sizes == (1 / 3, 1 / 2, 1)
+    assert (row.found.order, row.found.extrapolated) == (pytest.approx(2.0), pytest.approx(5.0))
+
+
 def test_a_mesh_that_failed_is_left_out_and_named():
     plan = plan_of(HEAD + 'mesh = ["mesh.domain_width_nm"]\n' + MESH + OTHER)
     records = records_of(plan, _power)
@@ -141,6 +149,7 @@ def test_a_mesh_that_failed_is_left_out_and_named():
     ("text", "message"),
     [
         ('mesh = ["mesh.domain_width"]\n' + MESH, "mesh.0 = .*no key of a parameter"),
+        ("mesh_counts = true\n" + MESH, "mesh_counts .*needs mesh"),
         ('mesh = ["ambient_K"]\n' + MESH + OTHER, "mesh.0 .*three different values"),
         ('mesh = ["mesh.domain_width_nm", "ambient_K"]\n' + MESH + OTHER, "design .*'list'"),
         ('design = "saltelli"\nsamples = 7\n[[parameters]]\nkey = "ambient_K"\nlow = 300\nhigh = 400\n', "take 4 or 8"),

@@ -111,6 +111,7 @@ class Continuum(Section):
     )
     size_nm: float = number(0.35, "nm", "radial size of elements at the filament", gt=0.02, le=20)
     height_nm: float = number(0.2, "nm", "height of elements at the bottom electrode and the gap", gt=0.02, le=20)
+    divide: int = number(1, "", "equal parts of every interval of the mesh; for mesh studies", ge=1, le=16)
     density_step: float = number(0.15, "", "largest relative change of a density in a step", gt=0, le=1)
     temperature_step_K: float = number(40.0, "K", "largest change of a temperature in a step", gt=0, le=1e3)
     voltage_step_V: float = number(0.05, "V", "largest change of a potential in a step", gt=0, le=10)

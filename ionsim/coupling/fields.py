@@ -93,7 +93,7 @@ class LatticeFields:
         # made anew, and faster here (at 215,000 unknowns, s: heat 0.35, multigrid 0.43; a bridge 0.37 and 0.41), but
         # not for bonds of all strengths without shorts; there multigrid is made anew, as bonds change.
         many = fem.SolverSettings().choose(3, int(cell.mesh.topology.index_map(0).size_global)) == "gamg"
-        plain = "icc" if many else "auto"
+        plain = "ssor" if many else "auto"
         electric = fem.SolverSettings(method="auto" if short_S is None else plain, rtol=rtol, short_S=short_S)
         self.conduction = fem.Conduction(cell, dict(electrical_S_per_m), electric)
         kappa = dict(heat.thermal_W_per_mK)

@@ -34,13 +34,14 @@ class RiseBound:
         flat = np.full(self._halo.local, ambient_K)
         nodes = fem.SiteOperator(heat.space, points_nm, kind="nearest")
         rises = (heat.linear_solve(flat, nodes.deposit(probe)) - ambient_K for probe in _PROBE_W * np.eye(nodes.count))
-        self._rise_K_per_W = np.stack([self._in_order(rise) / _PROBE_W for rise in rises])
+        self._rise_K_per_W = np.stack([self._in_order(rise[: self._halo.owned]) / _PROBE_W for rise in rises])
 
     def rise_K(self, source_W: Floats) -> float:
         """The bound for a nodal source (local dofs,) in W, nowhere below 0."""
-        return float((self._rise_K_per_W * self._in_order(source_W)).sum(axis=1).max())
+        heated = self._in_order(source_W[: self._halo.owned][source_W[: self._halo.owned] > 0.0])
+        strongest = self._rise_K_per_W[:, self._rise_K_per_W.shape[1] - heated.size :]
+        return float((strongest * heated).sum(axis=1).max())
 
-    def _in_order(self, values: Floats) -> Floats:
-        """All values of a nodal array, rising; the same on every rank."""
-        owned = values[: self._halo.owned]
+    def _in_order(self, owned: Floats) -> Floats:
+        """The values of all ranks' ``owned`` ones, rising; the same on every rank."""
         return np.sort(np.concatenate(self._halo.comm.allgather(owned)) if self._halo.comm.size > 1 else owned)

@@ -158,7 +158,7 @@ def mesh_of(device: VcmDevice, comm: MPI.Comm | None = None) -> meshes.LabelledM
     half = 0.5 * (keys.boundary_nm or 0.0)
     sizes_r = {0.0: fine, half: min(fine, half or fine), keys.filament_radius_nm: fine, inner: 4.0 * fine,
               outer: _LARGEST_NM}  # fmt: skip
-    r = graded_lines(sizes_r, _GROWTH, _LARGEST_NM)
+    r = _cut(graded_lines(sizes_r, _GROWTH, _LARGEST_NM), keys.divide)
     low = keys.height_nm
     sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low}
     if keys.reservoir_nm:
@@ -167,7 +167,7 @@ def mesh_of(device: VcmDevice, comm: MPI.Comm | None = None) -> meshes.LabelledM
     layers_nm = {"bottom_interface": (-INTERFACE_NM, 0.0), "top_interface": (film, film + INTERFACE_NM)}
     layers_nm = {name: bounds for name, bounds in layers_nm.items() if name in _interfaces(keys)}
     sizes |= {next(edge for edge in bounds if edge not in sizes): low for bounds in layers_nm.values()}
-    z = graded_lines(sizes, _GROWTH, _LARGEST_NM)
+    z = _cut(graded_lines(sizes, _GROWTH, _LARGEST_NM), keys.divide)
     painted = [
         ("bottom", [(0.0, outer), (base, 0.0)]), ("dielectric", [(inner, outer), (0.0, film)]),
         ("oxide", [(0.0, inner), (0.0, oxide)]), ("reservoir", [(0.0, inner), (oxide, film)]),
@@ -182,12 +182,18 @@ def mesh_of(device: VcmDevice, comm: MPI.Comm | None = None) -> meshes.LabelledM
     if keys.geometry == "box":
         deep = 0.5 * keys.depth_nm
         y = graded_lines({0.0: fine, keys.filament_radius_nm: fine, deep: 4.0 * fine}, _GROWTH, _LARGEST_NM)
-        lines = [r, y, z]
+        lines = [r, _cut(y, keys.divide), z]
         painted = [(name, [across, (0.0, deep), along]) for name, (across, along) in painted]
     height = len(lines) - 1
     surfaces = {"bottom": plane(height, base), "top": plane(height, top)}
     cell = mesh_grid(lines, painted, surfaces, comm=MPI.COMM_SELF if comm is None else comm)
     return replace(cell, axisymmetric=keys.geometry == "axisymmetric")
+
+
+def _cut(lines_nm: Floats, parts: int) -> Floats:
+    """Grid lines with every interval cut into equal ``parts``."""
+    at = np.arange(parts * (len(lines_nm) - 1) + 1) / parts
+    return np.asarray(np.interp(at, np.arange(len(lines_nm)), lines_nm))
 
 
 def height_axis(keys: Continuum) -> int:

@@ -152,17 +152,22 @@ def mesh_rows(plan: Plan, table: Columns, names: Sequence[str]) -> list[Row]:
             others = {key: value for key, value in answer.inputs.items() if key not in mesh}
             groups.setdefault(repr((answer.model, others)), []).append(answer)
         for group in groups.values():
-            rows += _of_group(name, group, mesh)
+            rows += _of_group(name, group, mesh, plan.study.mesh_counts)
     return rows
 
 
-def _of_group(name: str, group: Sequence[Answer], mesh: Sequence[str]) -> list[Row]:
+def _of_group(name: str, group: Sequence[Answer], mesh: Sequence[str], counts: bool) -> list[Row]:
     size = mesh[0]
+
+    def size_of(answer: Answer) -> float:
+        given = float(answer.inputs[size])
+        return 1.0 / given if counts else given
+
     model = group[0].model
     inputs = {key: value for key, value in group[0].inputs.items() if key not in mesh}
     missing = [f"{size} = {answer.inputs[size]:g} {answer.problem}" for answer in group if answer.problem]
     note = f"left out: {'; '.join(missing)}" if missing else ""
-    there = sorted((float(answer.inputs[size]), answer.mean) for answer in group if answer.mean is not None)
+    there = sorted((size_of(answer), answer.mean) for answer in group if answer.mean is not None)
     if len(there) < 3:
         return [Row(name, model, inputs, None, "; ".join(filter(None, (f"{len(there)} of 3", note))))]
     threes = [there[first : first + 3] for first in range(len(there) - 2)][::-1]

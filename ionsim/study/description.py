@@ -96,6 +96,7 @@ class Study(Section):
     )
     parameters: Annotated[tuple[Parameter, ...], Field(strict=False)] = setting((), "what differs between the points")
     mesh: Texts = setting((), "of a mesh study: the parameter that is the mesh size, then those that go with it")
+    mesh_counts: bool = setting(False, "the first key of mesh counts parts of a length; its inverse is the mesh size")
     engine: EngineKeys = setting(EngineKeys(), "how the runs are made")
 
     @property
@@ -149,6 +150,8 @@ class Study(Section):
                 yield Problem(f"mesh.{index}", f"no key of a parameter of the study; there are: {there}", key)
                 return
         if not self.mesh:
+            if self.mesh_counts:
+                yield Problem("mesh_counts", "needs mesh, whose first key counts", True)
             return
         if self.sampled or (len(self.mesh) > 1 and self.design != "list"):
             message = "a mesh study needs the design 'list', or 'grid' with one key in mesh"

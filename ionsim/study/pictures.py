@@ -79,7 +79,8 @@ def plot_study(folder: StudyFolder, observables: Sequence[str] = (), by: str | N
     if plan.study.mesh:
         lines = mesh_lines(mesh_rows(plan, table, names))
         if lines:
-            figures["convergence.png"] = draw.convergence_figure(lines, plan.study.mesh[0])
+            size = "1 / " * plan.study.mesh_counts + plan.study.mesh[0]
+            figures["convergence.png"] = draw.convergence_figure(lines, size)
     if plan.study.design == "saltelli":
         found = [each for name in names for each in _indices(plan, table, name)]
         if found:

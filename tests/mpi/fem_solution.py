@@ -9,7 +9,7 @@ from mpi4py import MPI
 import fem
 import meshes
 
-METHODS = ("icc", "gamg", "lu")
+METHODS = ("ssor", "icc", "gamg", "lu")
 
 
 def main(path: Path, kind: str) -> None:
