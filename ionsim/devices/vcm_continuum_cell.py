@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -158,11 +158,17 @@ def mesh_of(device: VcmDevice, comm: MPI.Comm | None = None) -> meshes.LabelledM
     half = 0.5 * (keys.boundary_nm or 0.0)
     sizes_r = {0.0: fine, half: min(fine, half or fine), keys.filament_radius_nm: fine, inner: 4.0 * fine,
               outer: _LARGEST_NM}  # fmt: skip
+    wide, rim = keys.filament_radius_nm, 0.5 * keys.edge_nm
+    if wide:
+        sizes_r |= {at: fine for at in _inside((wide - rim, wide + rim), 0.0, inner)}
     r = _cut(graded_lines(sizes_r, _GROWTH, _LARGEST_NM), keys.divide)
     low = keys.height_nm
     sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low}
     if keys.reservoir_nm:
+        sizes |= {at: 4.0 / 3.0 * low for at in _inside((oxide - rim, oxide + rim), keys.gap_nm + rim, film)}
         sizes[film] = 5.0 * low
+    if wide:
+        sizes |= {at: low for at in _inside((keys.gap_nm - rim, keys.gap_nm + rim), 0.0, oxide)}
     sizes |= {cap: 10.0 * low, top: 20.0 * low}
     layers_nm = {"bottom_interface": (-INTERFACE_NM, 0.0), "top_interface": (film, film + INTERFACE_NM)}
     layers_nm = {name: bounds for name, bounds in layers_nm.items() if name in _interfaces(keys)}
@@ -188,6 +194,11 @@ def mesh_of(device: VcmDevice, comm: MPI.Comm | None = None) -> meshes.LabelledM
     surfaces = {"bottom": plane(height, base), "top": plane(height, top)}
     cell = mesh_grid(lines, painted, surfaces, comm=MPI.COMM_SELF if comm is None else comm)
     return replace(cell, axisymmetric=keys.geometry == "axisymmetric")
+
+
+def _inside(edges_nm: Iterable[float], low_nm: float, high_nm: float) -> list[float]:
+    """Where the density at the start has a corner: on lines of the mesh, or what it conducts depends on the mesh."""
+    return [at for at in edges_nm if low_nm < at < high_nm]
 
 
 def _cut(lines_nm: Floats, parts: int) -> Floats:
