@@ -162,6 +162,8 @@ class Krylov:
 
     def current(self) -> NDArray[np.float64]:
         """The correction (owned unknowns,) so far, for ``accept``."""
+        if self._ksp.getIterationNumber() == 0:
+            return np.zeros(self._correction.getLocalSize())
         if self.method != "ssor" or self._parallel:
             return np.asarray(self._correction.array)
         # Eisenstat's iteration holds (D/omega + U) times it.

@@ -32,7 +32,6 @@ def inside_mesh(space: dolfinx.fem.FunctionSpace, points_nm: ArrayLike) -> NDArr
         space.mesh.comm.Allreduce(MPI.IN_PLACE, hits)
     return np.asarray(hits > 0)
 
-
 class SiteOperator:
     """A fixed sparse operator P (sites, dofs) between nodal arrays and points (sites, dim) in nm.
 
@@ -68,7 +67,6 @@ class SiteOperator:
             local = self._dofs - self._halo.start
             mine = np.flatnonzero((local >= 0) & (local < self._halo.owned))
             self._rows = self._sparse(np.ones(mine.size), mine, local[mine])
-        self._columns = self._rows.T.tocsr()
 
     @property
     def dofs(self) -> NDArray[np.int64]:
@@ -93,7 +91,7 @@ class SiteOperator:
         values = np.asarray(q, dtype=np.float64)
         if values.shape != (self.count,):
             raise FemError(f"deposit needs one value per site, shape ({self.count},), got {values.shape}")
-        return self._halo.accumulate(self._columns @ values)
+        return self._halo.accumulate(deposit_rows(self._rows, values))
 
     def _nodal(self, u: ArrayLike | dolfinx.fem.Function) -> Array:
         array = np.asarray(u.x.array if isinstance(u, dolfinx.fem.Function) else u, dtype=np.float64)
@@ -159,3 +157,11 @@ class SiteOperator:
         tied = distance <= distance[:, :1] + 1e-9
         best = np.where(tied, candidates, every.shape[0]).min(axis=1)
         return np.asarray(numbers[order[best]], dtype=np.int64)
+
+
+def deposit_rows(rows: scipy.sparse.csr_array, values: Array) -> Array:
+    """rows^T values (n,) of ``rows`` (sites, n) and ``values`` (sites,), by those that are not 0: mostly few."""
+    there = np.flatnonzero(values)
+    chosen = rows[there]
+    amounts = chosen.data * np.repeat(values[there], np.diff(chosen.indptr))
+    return np.bincount(chosen.indices, amounts, rows.shape[1])

@@ -133,7 +133,7 @@ class LatticeFields:
         self.settling_time_s = _STEADY * self.thermal_time_s
         self._whole = self._extent(np.arange(cell.mesh.topology.index_map(3).size_local))
         self._bound = self._rise_bound(thickness_nm)
-        self._unit_heat: dict[int, tuple[Floats, float]] = {}
+        self._unit_heat: dict[int, Floats] = {}
         self._cell_heat_W: Floats = np.zeros(self.conduction.operator.halo.local)
         self._site_heat_W: Floats = np.zeros(len(positions_nm))
         self._cut: fem.SiteOperator | None = None
@@ -263,9 +263,9 @@ class LatticeFields:
     def _find_temperature(self, conducting: Mask, device_V: float, elapsed_s: float | None) -> None:
         steady = elapsed_s is None or elapsed_s > self.settling_time_s
         before_K = 0.0 if steady else self.peak_K - self.heat_path.ambient_K
-        source, rise_K = self._heat_at(1 if device_V >= 0.0 else -1)
         square = device_V * device_V
-        if before_K + rise_K * square < _NEGLIGIBLE_K:
+        source = self._heat_at(1 if device_V >= 0.0 else -1)
+        if self._negligible(source, square, before_K):
             self.heat.temperature_K = np.full_like(self.heat.temperature_K, self.heat_path.ambient_K)
             self._steady_V = None
             return
@@ -283,13 +283,19 @@ class LatticeFields:
             self.heat.step(elapsed_s, source * square)
             self._steady_V = None
 
-    def _heat_at(self, sign: int) -> tuple[Floats, float]:
-        """Source (local dofs,) in W at 1 V (``sign`` 1) or -1 V (-1), and the bound of the steady rise, K."""
+    def _heat_at(self, sign: int) -> Floats:
+        """Source (local dofs,) in W at 1 V (``sign`` 1) or -1 V (-1)."""
         if sign not in self._unit_heat:
             source = self._cell_heat_W.copy()
             self._way.add_to(source, self._site_heat_W[self._carriers], sign)
-            self._unit_heat[sign] = source, self._bound.rise_K(source)
+            self._unit_heat[sign] = source
         return self._unit_heat[sign]
+
+    def _negligible(self, source: Floats, square: float, before_K: float) -> bool:
+        """Whether the rise stays negligible with the source at 1 V times ``square``."""
+        if before_K + self._bound.least_K(source) * square >= _NEGLIGIBLE_K:
+            return False
+        return before_K + self._bound.rise_K(source) * square < _NEGLIGIBLE_K
 
     def _sample_temperature(self) -> None:
         halo = self.heat.operator.halo

@@ -21,6 +21,7 @@ from scipy.spatial import cKDTree
 import fem
 from fem import FemError
 from fem.halo import Halo
+from fem.sites import deposit_rows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -117,8 +118,8 @@ class HeatLines:
         if not np.any(heat_W):
             return
         if sign not in self._rows:
-            self._rows[sign] = self._build(sign)
-        source_W += self._halo.update(self._rows[sign] @ heat_W)
+            self._rows[sign] = self._build(sign).T.tocsr()
+        source_W += self._halo.update(deposit_rows(self._rows[sign], heat_W))
 
 
 def _planes(halo: Halo, values: Floats) -> Floats:

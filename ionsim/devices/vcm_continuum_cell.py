@@ -160,15 +160,15 @@ def mesh_of(device: VcmDevice, comm: MPI.Comm | None = None) -> meshes.LabelledM
               outer: _LARGEST_NM}  # fmt: skip
     wide, rim = keys.filament_radius_nm, 0.5 * keys.edge_nm
     if wide:
-        sizes_r |= {at: fine for at in _inside((wide - rim, wide + rim), 0.0, inner)}
+        sizes_r |= dict.fromkeys(_inside((wide - rim, wide + rim), 0.0, inner), fine)
     r = _cut(graded_lines(sizes_r, _GROWTH, _LARGEST_NM), keys.divide)
     low = keys.height_nm
     sizes = {base: 20.0 * low, 0.0: low, keys.gap_nm: low, oxide: 4.0 / 3.0 * low}
     if keys.reservoir_nm:
-        sizes |= {at: 4.0 / 3.0 * low for at in _inside((oxide - rim, oxide + rim), keys.gap_nm + rim, film)}
+        sizes |= dict.fromkeys(_inside((oxide - rim, oxide + rim), keys.gap_nm + rim, film), 4.0 / 3.0 * low)
         sizes[film] = 5.0 * low
     if wide:
-        sizes |= {at: low for at in _inside((keys.gap_nm - rim, keys.gap_nm + rim), 0.0, oxide)}
+        sizes |= dict.fromkeys(_inside((keys.gap_nm - rim, keys.gap_nm + rim), 0.0, oxide), low)
     sizes |= {cap: 10.0 * low, top: 20.0 * low}
     layers_nm = {"bottom_interface": (-INTERFACE_NM, 0.0), "top_interface": (film, film + INTERFACE_NM)}
     layers_nm = {name: bounds for name, bounds in layers_nm.items() if name in _interfaces(keys)}
