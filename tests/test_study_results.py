@@ -330,5 +330,3 @@ def test_the_meshes_of_the_examples_keep_their_shape():
     rows = np.array(make_plan(ROOT / "hpc" / "studies" / "pcm_mushroom_mesh.toml").points)
     assert rows[:-1, :2] / rows[1:, :2] == pytest.approx(math.sqrt(2.0), rel=1e-5)
     assert rows[:, 2] == pytest.approx(1.15 ** (rows[:, 0] / 1.5), rel=1e-5)
-    rows = np.array(make_plan(ROOT / "hpc" / "studies" / "hfo2_filament_mesh.toml").points)
-    assert rows[:-1] / rows[1:] == pytest.approx(math.sqrt(2.0), rel=1e-5)
