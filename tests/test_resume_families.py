@@ -20,6 +20,7 @@ import ionsim
 from ionsim.devices.pcm import Pcm
 from ionsim.drive import Circuit
 from ionsim.results import Run
+from ionsim.study.observables import observables, of_summary
 from ionsim.verification.serial_parallel import launch
 
 SCRIPT = Path(__file__).parent / "mpi" / "resume_ranks.py"
@@ -38,6 +39,7 @@ def test_a_run_in_pieces_is_the_run_in_one(name, tmp_path):
     two, stops = broken(make(), 1, tmp_path / "two", every)
     assert stops >= 3
     assert differences(one, two) == []
+    assert set(of_summary(one.summary, ())) <= set(observables(one.device)), "a study would refuse this observable"
     assert one.summary.get("n_visits", 1) > 0, "no flickering set was visited: choose the device anew"
 
 

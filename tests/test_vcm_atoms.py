@@ -21,6 +21,7 @@ from ionsim.drive import Circuit
 from ionsim.errors import DeviceFileError
 from ionsim.simulation import Simulation
 from ionsim.structure import build_stack, read_stack, write_stack
+from ionsim.study.observables import observables, of_summary
 
 PUBLIC = Path(__file__).resolve().parents[2] / "shared" / "data" / "tin_hfo2_ti_2p5nm"
 needs_public = pytest.mark.skipif(
@@ -314,6 +315,7 @@ def test_voltage_steps_add_up(run):
     total = sum(run.summary[f"n_{name}"] for name in ("pair_generation", "pair_recombination", "vacancy_hop",
                 "neutral_hop", "ion_hop", "neutralisation", "ionisation"))  # fmt: skip
     assert total == run.summary["n_events"] > 0
+    assert set(of_summary(run.summary, ())) <= set(observables(run.device))
 
 
 def test_the_run_ends_and_says_what_flickered(run):

@@ -25,7 +25,7 @@ _FILAMENT = (
 _SUPERBASIN = ("n_visits", "n_events_inside")
 _CRYSTAL_EVENTS = ("n_vacancy_hop", "n_oxygen_release", "n_oxygen_return")
 _ATOM_EVENTS = (
-    "n_vacancy_hop", "n_generation", "n_recombination", "n_neutral_hop", "n_ion_hop", "n_neutralisation",
+    "n_vacancy_hop", "n_pair_generation", "n_pair_recombination", "n_neutral_hop", "n_ion_hop", "n_neutralisation",
     "n_ionisation",
 )  # fmt: skip
 _METAL_EVENTS = (
