@@ -32,7 +32,8 @@ def run(name: str, argument: float, effort: Effort) -> dict[str, object]:
 
 #: Where a job is that is not in :mod:`ionsim.bench.jobs`.
 _MODULES = {
-    "conduction": "jobs_fem", "conduction_answer": "jobs_fem", "linear_problem": "jobs_fem", "coupled": "jobs_coupled",
+    "conduction": "jobs_fem", "multigrid": "jobs_fem", "conduction_answer": "jobs_fem",
+    "linear_problem": "jobs_fem", "coupled": "jobs_coupled",
     "messages": "jobs_scale",
 }  # fmt: skip
 

@@ -17,8 +17,8 @@ _MESSAGES = 300.0
 def scale_lines(quick: bool = False, run: RankRunner = ranks.run_ranks) -> Iterator[Line]:
     """The fitted numbers, two ranks against the model, and the model for more ranks; ``quick``: smaller problems."""
     effort, sizes = (QUICK, QUICK_SIZES) if quick else (FULL, SIZES)
-    single = [run("conduction", cells, effort, 1) for cells in sizes]
-    double = [run("conduction", cells, effort, 2) for cells in sizes[1:]]
+    single = [run("multigrid", cells, effort, 1) for cells in sizes]
+    double = [run("multigrid", cells, effort, 2) for cells in sizes[1:]]
     model = scaling.fit(single, run("messages", _MESSAGES, effort, 2))
     for name, value, unit in (
         ("fixed cost", 1e3 * model.fixed_s, "ms"),
