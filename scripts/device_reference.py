@@ -68,11 +68,11 @@ stages = [{name = "forming", stop_V = 4.0, turn_at_compliance = true}, {name = "
 - z is the film normal. The bottom electrode is grounded, and the voltage is that of the top electrode.
 - `[sources]` says where your numbers come from; `ionsim cite FILE` prints the source of every number that a run uses.
 
-The pages of the other families: [ecm](device-file-ecm.md), [pcm](device-file-pcm.md), [ecram](device-file-ecram.md). What the
-database holds, and where its numbers come from, stands in [material-data.md](material-data.md).
+The pages of the other families: [ecm](device-file-ecm.md), [pcm](device-file-pcm.md), [ecram](device-file-ecram.md).
+What the database holds, and where its numbers come from, stands in [material-data.md](material-data.md).
 
-Below, *required* keys have no default, and *none* means that an optional key is absent: the meaning says what holds then. The
-unit 1 is that of a pure number or a count; texts, choices and switches have no unit.
+Below, *required* keys have no default, and *none* means that an optional key is absent: the meaning says what holds
+then. The unit 1 is that of a pure number or a count; texts, choices and switches have no unit.
 """
 
 
@@ -176,15 +176,24 @@ def _row(prefix: str, name: str, field: FieldInfo, family: type[Device] = VcmDev
         return None
     unit = schema.unit_of(field)
     phrase = schema.allowed(field).removesuffix(f" ({field.description})").removesuffix(f", in {unit}")
-    phrase = re.sub(r"'([^']+)'", r'`"\1"`', phrase)
-    if "matches " in phrase:
-        before, _, pattern = phrase.partition("matches ")
-        phrase = f"{before}matches `{pattern}`"
+    phrase = _in_short(phrase)
     if not unit and is_number(field):
         unit = PURE
     name_of_family = get_args(family.model_fields["family"].annotation)[0]
     source = materials.default_source(name_of_family, f"{prefix}{name}") or ""
     return f"`{name}`", unit, _default(field), phrase, field.description or "", source
+
+
+def _in_short(phrase: str) -> str:
+    """What is allowed, for a narrow column: ``a number > 0 and <= 10`` becomes ``above 0, to 10``."""
+    phrase = re.sub(r"'([^']+)'", r'`"\1"`', phrase)
+    phrase = re.sub(r"matches (\S+)$", r"matches `\1`", phrase)
+    phrase = phrase.replace("a whole number ", "whole number, ").replace("a number ", "")
+    for lower, low in ((">= ", ""), ("> ", "above ")):
+        for upper, high in (("<= ", "to "), ("< ", "below ")):
+            comma = " " if not low and high == "to " else ", "
+            phrase = re.sub(rf"{lower}(\S+) and {upper}(\S+)", rf"{low}\1{comma}{high}\2", phrase)
+    return phrase
 
 
 def is_number(field: FieldInfo) -> bool:
@@ -206,8 +215,9 @@ def _default(field: FieldInfo) -> str:
         return "*required*"
     if field.default is None or field.default in ((), {}):
         return "*none*"
-    text = schema.short(float(f"{field.default:.4g}")) if isinstance(field.default, float) else value_text(field.default)
-    return f"`{text}`"
+    if isinstance(field.default, float):
+        return f"`{schema.short(float(f'{field.default:.4g}'))}`"
+    return f"`{value_text(field.default)}`"
 
 
 def _markdown(rows: list[tuple[str, ...]]) -> str:

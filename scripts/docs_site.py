@@ -1,7 +1,7 @@
 """What mkdocs needs beyond docs/: pages that live elsewhere, and the source files that pages point to.
 
-On a git host the pages of docs/ link to files of the repository (``../ionsim/...``). In the site each such file is a page of
-its own below ``source/``, so that no link leaves the site.
+On a git host the pages of docs/ link to files of the repository (``../ionsim/...``). In the site each such file is a
+page of its own below ``source/``, so that no link leaves the site.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ionsim.config import Device, example_files, load
 from ionsim.results import Run
@@ -21,7 +21,11 @@ from ionsim.results.model import PICTURES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, FOLDER = DOCS / "gallery.md", DOCS / "pictures" / "gallery"
-HEIGHT_PX, COLOURS, LARGEST_BYTES = 400, 128, 150_000
+HEIGHT_PX, MARGIN_PX, COLOURS, LARGEST_BYTES = 400, 24, 128, 150_000
+#: Widest sheet with both pictures side by side, in heights.
+WIDEST = 4.1
+#: The example of README and home page, whose picture is side by side all the same.
+LEAD = "hfo2_ti_bipolar"
 
 #: A curve and a state: of each row the first picture that a run has drawn.
 SHOWN = (
@@ -37,8 +41,8 @@ INTRODUCTION = """\
 
 <!-- Written by scripts/gallery.py from the examples; edit that, then run it. -->
 
-One picture for each example that comes with ionsim, from a run with the seed of its file. `ionsim run NAME --out DIR` makes the same run
-and draws more pictures; `ionsim examples --copy NAME` copies the device file, to be changed.
+One picture for each example that comes with ionsim, from a run with the seed of its file. `ionsim run NAME --out DIR`
+makes the same run and draws more pictures; `ionsim examples --copy NAME` copies the device file, to be changed.
 """
 
 
@@ -58,22 +62,39 @@ def _entry(name: str, device: Device) -> str:
     return f"### {name}\n\n{text}\n{picture}"
 
 
-def draw(folder: Path, target: Path) -> None:
+def draw(folder: Path, target: Path, widest: float = WIDEST) -> None:
     """One picture of at most LARGEST_BYTES out of two that a run has drawn."""
     found = [next((folder / name for name in row if (folder / name).is_file()), None) for row in SHOWN]
-    images = [Image.open(path).convert("RGB") for path in found if path is not None]
+    images = [_cropped(Image.open(path).convert("RGB")) for path in found if path is not None]
     height = HEIGHT_PX
     while True:
-        scaled = [image.resize((round(image.width * height / image.height), height), Image.LANCZOS) for image in images]
-        sheet = Image.new("RGB", (sum(image.width for image in scaled), height), "white")
-        left = 0
-        for image in scaled:
-            sheet.paste(image, (left, 0))
-            left += image.width
+        sheet = _sheet(images, height, widest)
         sheet.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
         if target.stat().st_size <= LARGEST_BYTES:
             return
         height = round(0.9 * height)
+
+
+def _sheet(images: list[Image.Image], height: int, widest: float) -> Image.Image:
+    """Side by side at this height; one above the other, all as wide, where that would be a strip."""
+    scaled = [image.resize((round(image.width * height / image.height), height), Image.LANCZOS) for image in images]
+    width = sum(image.width for image in scaled) + MARGIN_PX * (len(images) - 1)
+    if width <= widest * height:
+        places = [sum(image.width + MARGIN_PX for image in scaled[:index]) for index in range(len(scaled))]
+        sheet = Image.new("RGB", (width, height), "white")
+        for image, left in zip(scaled, places, strict=True):
+            sheet.paste(image, (left, 0))
+        return sheet
+    wide = max(image.width for image in scaled)
+    sheet = Image.new("RGB", (wide, height * len(scaled) + MARGIN_PX), "white")
+    for index, image in enumerate(scaled):
+        sheet.paste(image, ((wide - image.width) // 2, index * (height + MARGIN_PX)))
+    return sheet
+
+
+def _cropped(image: Image.Image) -> Image.Image:
+    """Without the white around it."""
+    return image.crop(ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox())
 
 
 def main(
@@ -86,10 +107,14 @@ def main(
         for name in names or list(example_files()):
             folder = runs / name
             if not (folder / "run.h5").is_file() or Run.open(folder).status != "complete":
-                subprocess.run([sys.executable, "-m", "ionsim.cli", "run", name, "--out", str(folder), "--force"], check=True)
+                subprocess.run(
+                    [sys.executable, "-m", "ionsim.cli", "run", name, "--out", str(folder), "--force"], check=True
+                )
             if not any((folder / picture).is_file() for picture in PICTURES):
                 Run.open(folder).plot()
             draw(folder, FOLDER / f"{name}.png")
+            if name == LEAD:
+                draw(folder, DOCS / "pictures" / f"{name}.png", widest=10.0)
             typer.echo(f"drew {name}")
     PAGE.write_text(page(), encoding="utf-8", newline="\n")
     typer.echo(f"wrote {PAGE}")

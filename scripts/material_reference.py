@@ -27,8 +27,8 @@ INTRODUCTION = """\
 What `ionsim` knows about materials. A device file may replace each number, or bring a material of its own:
 [own-material.md](own-material.md) says how. `ionsim cite FILE` prints the numbers that one device uses.
 
-A source that begins with "chosen" or "calibrated" is no measurement: it says what the number was chosen for, or what it was
-fitted to. Unit 1 is a pure number.
+A source that begins with "chosen" or "calibrated" is no measurement: it says what the number was chosen for, or what it
+was fitted to. Unit 1 is a pure number.
 """
 
 
@@ -39,7 +39,9 @@ def page() -> str:
         entry = materials.material(name)
         scavenger = " Takes up oxygen (`scavenger = true`)." if entry.scavenger else ""
         parts += _set(name, entry.quantities, f"{entry.description[:1].upper()}{entry.description[1:]}.{scavenger}")
-    parts.append("## Metals and their ions (`ecm`)\n\nA metal and its ions in an electrolyte, by key of the device file.\n")
+    parts.append(
+        "## Metals and their ions (`ecm`)\n\nA metal and its ions in an electrolyte, by key of the device file.\n"
+    )
     for metal, electrolyte in materials.ion_sets():
         parts += _set(f"{metal} in {electrolyte}", materials.ion_set(metal, electrolyte))
     parts.append("## Grain boundaries (`vcm`)\n\nClasses of boundaries in HfO2, keys of `[grains.CLASS]`.\n")
@@ -60,7 +62,9 @@ def page() -> str:
 def _set(heading: str, numbers: Mapping[str, Quantity], text: str = "") -> list[str]:
     lines = ["| key | value | unit | source |", "| --- | --- | --- | --- |"]
     for key, item in numbers.items():
-        lines.append(f"| `{key}` | {schema.short(item.value)} | {item.unit or '1'} | {item.reference.replace('|', '/')} |")
+        lines.append(
+            f"| `{key}` | {schema.short(item.value)} | {item.unit or '1'} | {item.reference.replace('|', '/')} |"
+        )
     return [f"### {heading}\n", *([f"{text}\n"] if text else []), "\n".join(lines) + "\n"]
 
 
