@@ -71,4 +71,4 @@ def _source_page(target: str) -> str:
     path = target.removeprefix("source/").removesuffix(".md")
     text = (ROOT / path).read_text(encoding="utf-8")
     language = _LANGUAGES.get(Path(path).suffix, "text")
-    return f"# {path}\n\n````{language}\n{text}\n````\n"
+    return f"---\nsearch:\n  exclude: true\n---\n\n# {path}\n\n````{language}\n{text}\n````\n"
