@@ -12,8 +12,10 @@ from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic_core import PydanticUndefined
+from typer.main import get_command
 
 from ionsim import materials
+from ionsim.cli import app
 from ionsim.config import EcmDevice, EcramDevice, PcmDevice, VcmDevice, example_files, schema
 from ionsim.config.base import Section, number, setting
 
@@ -22,6 +24,11 @@ DOCS = ROOT / "docs"
 FAMILIES = (VcmDevice, EcmDevice, PcmDevice, EcramDevice)
 #: What tells a reader what an absent optional number means.
 OTHERWISE = re.compile(r"\b(else|without|none|instead)\b")
+PAGES = [
+    path
+    for path in (*sorted(DOCS.glob("*.md")), ROOT / "hpc" / "README.md", ROOT / "README.md")
+    if "```sh" in path.read_text("utf-8")
+]
 MKDOCS = importlib.util.find_spec("mkdocs") and importlib.util.find_spec("mkdocstrings")
 
 
@@ -108,6 +115,25 @@ def test_the_page_has_a_row_for_every_key(family):
         _, unit, default, allowed, meaning, _ = rows[name]
         assert bool(unit.strip()) == reference.is_number(field), key
         assert all(cell.strip() for cell in (default, allowed, meaning)), key
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_commands_of_pages_exist(page):
+    """Every command line in a block: the command, its options."""
+    commands = get_command(app).commands
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
+        # what stands in a line of its own or behind a launcher, up to the next comment, pipe or command
+        for words in re.findall(r"(?:^|&& |-n \d+ )ionsim ([^#|&>]+)", line):
+            name, *rest = words.split()
+            if name.startswith("-"):
+                continue
+            assert name in commands, line
+            command = commands[name]
+            if group := getattr(command, "commands", None):
+                command = group[rest[0]]
+            options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+            assert {word for word in rest if word.startswith("--")} <= options, line
 
 
 def test_pages_that_scripts_write_are_up_to_date():
