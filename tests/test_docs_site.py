@@ -190,6 +190,10 @@ def test_the_site_builds_strictly_and_needs_no_network(tmp_path):
             r"<(?:script|link|img|iframe)[^>]+(?:src|href)=[\"']?(https?:[^\"' >]+)", page.read_text("utf-8")
         )
         assert loaded == [], page
+    for module in ("ionsim", "kmc", "fem", "meshes"):
+        shown = (tmp_path / "site" / "api" / f"{module}.html").read_text("utf-8")
+        public = set(importlib.import_module(module).__all__) - {"__version__"}
+        assert {name for name in public if not re.search(rf'id="[\w.]+\.{name}"|fem\.{name}</code>', shown)} == set()
     assert json.loads((tmp_path / "site" / "search" / "search_index.json").read_text("utf-8"))["docs"]
 
 
