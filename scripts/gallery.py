@@ -21,7 +21,7 @@ from ionsim.results.model import PICTURES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, FOLDER = DOCS / "gallery.md", DOCS / "pictures" / "gallery"
-HEIGHT_PX, MARGIN_PX, COLOURS, LARGEST_BYTES = 400, 24, 128, 150_000
+HEIGHT_PX, MARGIN_PX, COLOURS, LARGEST_BYTES = 400, 24, 256, 150_000
 #: Widest sheet with both pictures side by side, in heights.
 WIDEST = 4.1
 #: The example of README and home page, whose picture is side by side all the same.
@@ -69,7 +69,9 @@ def draw(folder: Path, target: Path, widest: float = WIDEST) -> None:
     height = HEIGHT_PX
     while True:
         sheet = _sheet(images, height, widest)
-        sheet.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+        # the usual median cut gives thin lines of different colours one colour
+        palette = Image.Quantize.MAXCOVERAGE
+        sheet.quantize(COLOURS, method=palette, dither=Image.Dither.NONE).save(target, optimize=True)
         if target.stat().st_size <= LARGEST_BYTES:
             return
         height = round(0.9 * height)
