@@ -1,11 +1,12 @@
 # make demo   set-up, then the main example: forming, RESET and SET of an HfO2 device, with pictures in demo/
 # make test   set-up, then ruff, mypy and the fast tests;  make test-all runs the slow ones as well
 # make circuit   set-up, VACASK and its compiler, then all that compact models must show
+# make docs   set-up, mkdocs, then the documentation in build/site, strictly: no warning, no dead link
 # A Python of your choice: make demo PYTHON=/path/to/python3.13
 
 bin := .venv/bin
 
-.PHONY: demo test test-all lint setup circuit
+.PHONY: demo test test-all lint setup circuit docs
 
 demo: setup
 	$(bin)/ionsim run hfo2_ti_bipolar --out demo --force
@@ -13,6 +14,10 @@ demo: setup
 circuit: setup
 	$(bin)/pip install -q --disable-pip-version-check -e ".[circuit]"
 	$(bin)/pytest -m "" tests/test_compact*.py
+
+docs: setup
+	$(bin)/pip install -q --disable-pip-version-check -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
 
 # files of tests are shared out among a few processes; some tests launch two ranks of their own
 test: lint

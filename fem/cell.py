@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from fem.errors import FemError, unknown_name
 
 Array = NDArray[np.float64]
+
+#: A number, a function of the temperature (n,) in K, or an array with a number for each cell.
 Coefficient = float | Callable[[Array], ArrayLike] | ArrayLike
 
 

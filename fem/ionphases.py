@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 Excess = Callable[[Array, Array, Any], tuple[Any, Any]]
 #: filled fraction (n,) -> diffusivity (n,) in m^2/s and its derivative by the filled fraction.
 Diffusivity = Callable[[Array], tuple[Any, Any]]
+#: One mole in a litre, 1/m^3.
 ONE_MOLAR_PER_M3 = 6.02214076e26
 
 

@@ -12,6 +12,7 @@ from fem.cell import Cell, owned_cells, region_cells
 from fem.errors import FemError, unknown_name
 
 Array = NDArray[np.float64]
+#: A number, an array with a number for each cell, or a function of the temperature, the field and states by name.
 Property = float | ArrayLike | Callable[..., Any]
 TEMPERATURE = "T_K"
 FIELD = "F_V_per_m"

@@ -13,6 +13,7 @@ from meshes.labelled import LabelledMesh
 from meshes.tensor import tensor_box
 from meshes.tetrahedra import layered_tetrahedra
 
+#: Cells of a filament mesh.
 KINDS = ("hexahedra", "tetrahedra")
 
 

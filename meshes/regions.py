@@ -11,12 +11,15 @@ from meshes.labelled import LabelledMesh
 
 #: Lower and upper end (nm) of a box along one axis; None: the whole axis.
 Interval = tuple[float, float] | None
+
+#: A box: an interval for each axis.
 Box = Sequence[Interval]
 Boxes = Mapping[str, Sequence[Box]]
 Layers = Mapping[str, tuple[float, float]]
 #: Axis (negative: counted from the last) and end (0 low, 1 high) of a face of the whole mesh.
 Faces = Mapping[str, tuple[int, int]]
 
+#: The faces "bottom" and "top" of the last axis.
 ENDS: Faces = {"bottom": (-1, 0), "top": (-1, 1)}
 TOLERANCE_NM = 1e-6
 

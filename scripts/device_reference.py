@@ -6,6 +6,7 @@ python scripts/device_reference.py --check    # exit code 1 when the page is not
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from ionsim import materials
 from ionsim.config import Device, EcmDevice, EcramDevice, PcmDevice, VcmDevice, schema
 from ionsim.config.base import Section
 from ionsim.config.toml import value_text
+
+#: How the page writes the unit of a pure number.
+PURE = "1"
 
 PAGE = Path(__file__).parents[1] / "docs" / "device-file.md"
 ECM_PAGE, PCM_PAGE = PAGE.with_name("device-file-ecm.md"), PAGE.with_name("device-file-pcm.md")
@@ -64,7 +68,11 @@ stages = [{name = "forming", stop_V = 4.0, turn_at_compliance = true}, {name = "
 - z is the film normal. The bottom electrode is grounded, and the voltage is that of the top electrode.
 - `[sources]` says where your numbers come from; `ionsim cite FILE` prints the source of every number that a run uses.
 
-Below, *required* keys have no default, and *none* means that an optional key is absent.
+The pages of the other families: [ecm](device-file-ecm.md), [pcm](device-file-pcm.md), [ecram](device-file-ecram.md).
+What the database holds, and where its numbers come from, stands in [material-data.md](material-data.md).
+
+Below, *required* keys have no default, and *none* means that an optional key is absent: the meaning says what holds
+then. The unit 1 is that of a pure number or a count; texts, choices and switches have no unit.
 """
 
 
@@ -168,9 +176,32 @@ def _row(prefix: str, name: str, field: FieldInfo, family: type[Device] = VcmDev
         return None
     unit = schema.unit_of(field)
     phrase = schema.allowed(field).removesuffix(f" ({field.description})").removesuffix(f", in {unit}")
+    phrase = _in_short(phrase)
+    if not unit and is_number(field):
+        unit = PURE
     name_of_family = get_args(family.model_fields["family"].annotation)[0]
     source = materials.default_source(name_of_family, f"{prefix}{name}") or ""
     return f"`{name}`", unit, _default(field), phrase, field.description or "", source
+
+
+def _in_short(phrase: str) -> str:
+    """What is allowed, for a narrow column: ``a number > 0 and <= 10`` becomes ``above 0, to 10``."""
+    phrase = re.sub(r"'([^']+)'", r'`"\1"`', phrase)
+    phrase = re.sub(r"matches (\S+)$", r"matches `\1`", phrase)
+    phrase = phrase.replace("a whole number ", "whole number, ").replace("a number ", "")
+    for lower, low in ((">= ", ""), ("> ", "above ")):
+        for upper, high in (("<= ", "to "), ("< ", "below ")):
+            comma = " " if not low and high == "to " else ", "
+            phrase = re.sub(rf"{lower}(\S+) and {upper}(\S+)", rf"{low}\1{comma}{high}\2", phrase)
+    return phrase
+
+
+def is_number(field: FieldInfo) -> bool:
+    """Whether a key holds a number or a list of numbers; those have a unit, 1 for a pure number."""
+    return any(
+        schema.bare(get_args(member)[0] if get_origin(member) is tuple else member) in (int, float)
+        for member in schema.alternatives(field.annotation)
+    )
 
 
 def _inner(member: Any) -> Any:
@@ -184,8 +215,9 @@ def _default(field: FieldInfo) -> str:
         return "*required*"
     if field.default is None or field.default in ((), {}):
         return "*none*"
-    text = f"{field.default:.4g}" if isinstance(field.default, float) else value_text(field.default)
-    return f"`{text.replace('e+', 'e')}`"
+    if isinstance(field.default, float):
+        return f"`{schema.short(float(f'{field.default:.4g}'))}`"
+    return f"`{value_text(field.default)}`"
 
 
 def _markdown(rows: list[tuple[str, ...]]) -> str:

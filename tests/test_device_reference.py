@@ -37,8 +37,8 @@ def test_every_key_has_a_row_with_its_unit(script):
             rows.setdefault(f"{prefix}{name}", []).append(script._row(prefix, name, field))
     assert {key for key in schema.key_paths(VcmDevice) if not key.endswith(".*")} == set(rows)
     assert rows["vacancy.attempt_Hz"][0][:3] == ("`attempt_Hz`", "Hz", "`1e13`")
-    assert rows["lattice.crystal"][0][3] == "one of 'cubic', 'tetragonal', 'monoclinic'"
-    assert rows["layers.oxide.thickness_nm"][0][2:4] == ("*required*", "a number > 0.2 and <= 1000")
+    assert rows["lattice.crystal"][0][3] == 'one of `"cubic"`, `"tetragonal"`, `"monoclinic"`'
+    assert rows["layers.oxide.thickness_nm"][0][2:4] == ("*required*", "above 0.2, to 1000")
     assert rows["layers"] == [None]  # a table of its own
 
 

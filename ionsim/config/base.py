@@ -47,5 +47,8 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
 #: A path to a file, made absolute against the folder of the device file.
 FilePath = Annotated[Path, Field(strict=False), AfterValidator(_absolute)]
 
-#: Two numbers, written as a TOML array; only the array may be converted, its numbers are as strict as any other.
-Pair = Annotated[tuple[float, float], Field(strict=False)]
+#: A coordinate in nm; farther away than any film is wide.
+Coordinate = Annotated[float, Field(ge=-1e5, le=1e5)]
+
+#: Two coordinates, written as a TOML array; only the array may be converted, its numbers are as strict as any other.
+Pair = Annotated[tuple[Coordinate, Coordinate], Field(strict=False)]

@@ -69,42 +69,44 @@ class Continuum(Section):
     )
     conducting_activation_eV: float = number(-0.006, "eV", "the same from metallic_per_m3 on", ge=-1, le=2)
     metallic_per_m3: float = number(5e26, "1/m^3", "vacancies from which on it changes no more", gt=0, le=1e29)
-    table_per_m3: Annotated[tuple[float, ...], Field(strict=False)] = setting(
-        (), "densities of a table of the conductivity (1/m^3), which takes the place of the linear law"
+    table_per_m3: Annotated[tuple[Annotated[float, Field(ge=0, le=1e29)], ...], Field(strict=False)] = number(
+        (), "1/m^3", "densities of a table of the conductivity, which takes the place of the linear law"
     )
-    table_S_per_m: Annotated[tuple[float, ...], Field(strict=False)] = setting(
-        (), "conductivity at each of them (S/m), at any temperature; its logarithm is linear between"
+    table_S_per_m: Annotated[tuple[Annotated[float, Field(gt=0, le=1e8)], ...], Field(strict=False)] = number(
+        (), "S/m", "conductivity at each of them, at any temperature; its logarithm is linear between"
     )
     insulating_W_per_mK: float = number(0.12, "W/(m K)", "thermal conductivity without vacancies, 300 K", gt=0, le=1e3)
     insulating_per_K: float = number(0.1, "1/K", "its relative rise with temperature", ge=0, le=1)
     conducting_W_per_mK: float = number(57.5, "W/(m K)", "thermal conductivity at full_per_m3", gt=0, le=1e3)
-    heat_share: float = number(
-        1.0, "", "share of the Joule heat that stays; electrons carry the rest away", gt=0, le=1
-    )
+    heat_share: float = number(1.0, "", "share of the Joule heat that stays; electrons carry the rest away", gt=0, le=1)
     interface_bottom_W_per_m2K: float | None = number(
         None, "W/(m^2 K)", "thermal conductance oxide to bottom electrode; perfect without", gt=0, le=1e13
     )
     interface_top_W_per_m2K: float | None = number(
         None, "W/(m^2 K)", "thermal conductance of what lies below the cap to it; perfect without", gt=0, le=1e13
     )
-    generation_per_m2s: float = number(0.0, "1/(m^2 s)", "vacancies made at the bottom electrode, prefactor", ge=0)
+    generation_per_m2s: float = number(
+        0.0, "1/(m^2 s)", "vacancies made at the bottom electrode, prefactor", ge=0, le=1e40
+    )
     generation_eV: float = number(1.5, "eV", "barrier of that", ge=0, le=15)
-    removal_m_per_s: float = number(0.0, "m/s", "speed at which it takes vacancies up, prefactor", ge=0)
+    removal_m_per_s: float = number(0.0, "m/s", "speed at which it takes vacancies up, prefactor", ge=0, le=1e12)
     removal_eV: float = number(1.5, "eV", "barrier of that", ge=0, le=15)
     electrode_nm: float = number(0.3, "nm", "distance over which the field helps them", ge=0, le=5)
     cap_generation_per_m2s: float = number(
-        0.0, "1/(m^2 s)", "vacancies made at the cap, prefactor; without a reservoir", ge=0
+        0.0, "1/(m^2 s)", "vacancies made at the cap, prefactor; without a reservoir", ge=0, le=1e40
     )
     cap_generation_eV: float = number(
         1.5, "eV", "barrier of that, in a boundary half of boundary_exchange_eV more", ge=0, le=15
     )
-    cap_removal_m_per_s: float = number(0.0, "m/s", "speed at which the cap takes vacancies up, prefactor", ge=0)
+    cap_removal_m_per_s: float = number(
+        0.0, "m/s", "speed at which the cap takes vacancies up, prefactor", ge=0, le=1e12
+    )
     cap_removal_eV: float = number(
         1.5, "eV", "barrier of that, in a boundary half of boundary_exchange_eV less", ge=0, le=15
     )
     cap_nm: float = number(0.3, "nm", "distance over which the field helps them", ge=0, le=20)
     cap_max_rate_Hz: float | None = number(
-        None, "Hz", "cap of the faster direction, at attempt_Hz; slows both alike", gt=0, le=1e16
+        None, "Hz", "cap of the faster direction, at attempt_Hz; slows both alike, else none", gt=0, le=1e16
     )
     boundary_exchange_eV: float = number(
         0.0, "eV", "energy of a vacancy next to the cap in the grain boundary, against that in the grain", ge=-5, le=5

@@ -26,12 +26,20 @@ NEEDED_PROPERTIES = ("electrical_S_per_m", "thermal_W_per_mK", "capacity_J_per_m
 class MaterialChanges(Section):
     """Properties of a material that differ from the database, or of a material that it does not hold."""
 
-    electrical_S_per_m: float | None = number(None, "S/m", "electrical conductivity", gt=0, le=1e9)
-    thermal_W_per_mK: float | None = number(None, "W/(m K)", "thermal conductivity", gt=0, le=1e4)
-    capacity_J_per_m3K: float | None = number(None, "J/(m^3 K)", "heat capacity per volume", gt=0, le=1e8)
-    relative_permittivity: float | None = number(None, "", "relative permittivity", ge=1, le=1e5)
-    melting_K: float | None = number(None, "K", "melting temperature", gt=0, le=1e4)
-    scavenger: bool | None = setting(None, "whether the material takes up oxygen")
+    electrical_S_per_m: float | None = number(
+        None, "S/m", "electrical conductivity, else that of the database", gt=0, le=1e9
+    )
+    thermal_W_per_mK: float | None = number(
+        None, "W/(m K)", "thermal conductivity, else that of the database", gt=0, le=1e4
+    )
+    capacity_J_per_m3K: float | None = number(
+        None, "J/(m^3 K)", "heat capacity per volume, else that of the database", gt=0, le=1e8
+    )
+    relative_permittivity: float | None = number(
+        None, "", "relative permittivity, else that of the database", ge=1, le=1e5
+    )
+    melting_K: float | None = number(None, "K", "melting temperature, else that of the database", gt=0, le=1e4)
+    scavenger: bool | None = setting(None, "whether the material takes up oxygen, else that of the database")
 
 
 class Numerics(Section):

@@ -22,7 +22,7 @@ class DriveSection(Section):
     """What all kinds of drive share: the external circuit."""
 
     series_resistance_ohm: float = number(0.0, "ohm", "resistance between source and device", ge=0, le=1e9)
-    compliance_A: float | None = number(None, "A", "limit of the current's magnitude", gt=0, le=1)
+    compliance_A: float | None = number(None, "A", "limit of the current's magnitude, else none", gt=0, le=1)
     transistor: TransistorKeys | None = setting(None, "transistor that limits the current")
 
     @abstractmethod

@@ -45,7 +45,9 @@ class Ion(Section):
     hop_barrier_eV: float | None = number(None, "eV", f"symmetric barrier of a hop, {_SET}", ge=0, le=5)
     hop_spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once per edge", ge=0, le=2)
     attempt_Hz: float = number(1e13, "Hz", "attempt frequency of all processes", ge=1e9, le=1e16)
-    max_hop_rate_Hz: float | None = number(None, "Hz", "cap that slows a hop and its reverse alike", gt=0, le=1e16)
+    max_hop_rate_Hz: float | None = number(
+        None, "Hz", "cap that slows a hop and its reverse alike, else none", gt=0, le=1e16
+    )
 
 
 class Atom(Section):
@@ -58,7 +60,9 @@ class Atom(Section):
     )
     surface_barrier_eV: float | None = number(None, "eV", f"symmetric barrier of a hop on metal, {_SET}", ge=0, le=5)
     electrode_barrier_eV: float = number(1.0, "eV", "symmetric barrier of an atom that joins the electrode", ge=0, le=5)
-    max_surface_rate_Hz: float | None = number(None, "Hz", "cap that slows a hop and its reverse alike", gt=0, le=1e16)
+    max_surface_rate_Hz: float | None = number(
+        None, "Hz", "cap that slows a hop and its reverse alike, else none", gt=0, le=1e16
+    )
 
 
 class Transfer(Section):
@@ -73,9 +77,11 @@ class Transfer(Section):
         0.0, "eV", "added to the barrier of an ion that is reduced on the bare inert electrode", ge=0, le=5
     )
     spread_eV: float = number(0.0, "eV", "standard deviation of the barrier, drawn once", ge=0, le=2)
-    max_rate_Hz: float | None = number(None, "Hz", "cap at electrodes that slows both directions alike", gt=0, le=1e16)
+    max_rate_Hz: float | None = number(
+        None, "Hz", "cap at electrodes that slows both directions alike, else none", gt=0, le=1e16
+    )
     max_metal_rate_Hz: float | None = number(
-        None, "Hz", "cap at pieces of metal that slows both directions alike", gt=0, le=1e16
+        None, "Hz", "cap at pieces of metal that slows both directions alike, else none", gt=0, le=1e16
     )
     joined_metal: bool = setting(
         False, "metal that has joined the active electrode gives and takes ions as that does, until it bridges"
@@ -103,7 +109,9 @@ class Dopants(Section):
 class Clusters(Section):
     """Spheres of metal that the electrolyte holds at the start (a co-deposited film such as Ag:SiOx)."""
 
-    material: str | None = setting(None, "metal of the clusters, where both electrodes are inert")
+    material: str | None = setting(
+        None, "metal of the clusters where both electrodes are inert, else that of the active electrode"
+    )
 
     fraction: float = number(..., "", "share of the electrolyte's volume that is metal", gt=0, le=0.6)
     radius_nm: float = number(0.5, "nm", "radius of a cluster", ge=0.2, le=10)
@@ -139,7 +147,7 @@ class EcmHeat(Section):
 class EcmDevice(Device):
     """A device of the family ``ecm``."""
 
-    family: Literal["ecm"]
+    family: Literal["ecm"] = setting(..., "device family")
     layout: Literal["vertical", "lateral"] = setting(
         "vertical", "electrodes above each other, or side by side on a substrate"
     )

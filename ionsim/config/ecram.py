@@ -24,7 +24,7 @@ _INTERFACE_KEYS = ("exchange_A_per_m2", "activation_eV", "capacitance_F_per_m2")
 class EcramDevice(Device):
     """A device of the family ``ecram``."""
 
-    family: Literal["ecram"]
+    family: Literal["ecram"] = setting(..., "device family")
     geometry: EcramGeometryConfig = setting(..., "shape of the device", discriminator="kind")
     reservoir: Reservoir = setting(..., "the gate, which holds ions in store")
     electrolyte: Electrolyte = setting(..., "what lets ions pass and no electrons")

@@ -32,7 +32,7 @@ class EcramGeometry(Section):
 class EcramStack(EcramGeometry):
     """Reservoir, electrolyte and channel one over the other in 1D: no ends, no fringes; for fast fits."""
 
-    kind: Literal["ecram_stack"]
+    kind: Literal["ecram_stack"] = setting(..., "kind of cell")
     channel_length_nm: float = _length(100.0, "length of the channel from source to drain")
 
     def arguments(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class EcramPlane(EcramGeometry):
 class EcramVertical(EcramPlane):
     """The gate above electrolyte and channel."""
 
-    kind: Literal["ecram_vertical"]
+    kind: Literal["ecram_vertical"] = setting(..., "kind of cell")
     gate_length_nm: float = _length(100.0, "length of the gate, centred over the channel")
     overlap_nm: float = number(0.0, "nm", "how far the electrolyte reaches over source and drain", ge=0, le=1e6)
 
@@ -73,7 +73,7 @@ class EcramVertical(EcramPlane):
 class EcramLateral(EcramPlane):
     """The gate beside the drain, under the same electrolyte."""
 
-    kind: Literal["ecram_lateral"]
+    kind: Literal["ecram_lateral"] = setting(..., "kind of cell")
     gap_nm: float = _length(50.0, "distance from drain to gate")
     gate_length_nm: float = _length(100.0, "length of the gate")
     gate_nm: float = _length(20.0, "thickness of the gate")
@@ -82,7 +82,7 @@ class EcramLateral(EcramPlane):
 class EcramVertical3d(EcramVertical):
     """The gate above electrolyte and channel, in 3D."""
 
-    kind: Literal["ecram_vertical_3d"]  # type: ignore[assignment]
+    kind: Literal["ecram_vertical_3d"] = setting(..., "kind of cell")  # type: ignore[assignment]
     electrolyte_width_nm: float = _length(50.0, "width of the electrolyte, which covers the channel's sides if wider")
     gate_width_nm: float = _length(50.0, "width of the gate")
     size_nm: float = number(0.5, "nm", "mesh size at the electrolyte's interfaces", gt=1e-3, le=1e4)

@@ -15,15 +15,17 @@ class GatePulses(DriveSection):
     ``alternate`` one after the other. A pulse of voltage after an open gate rises from the voltage that it finds.
     """
 
-    kind: Literal["gate_pulses"]
-    amplitude_V: float | None = number(None, "V", "voltage of a pulse's plateau", ge=-100, le=100)
+    kind: Literal["gate_pulses"] = setting(..., "kind of drive")
+    amplitude_V: float | None = number(None, "V", "voltage of a pulse's plateau, instead of a current", ge=-100, le=100)
     amplitude_A: float | None = number(None, "A", "current of a pulse's plateau, instead of a voltage", ge=-1, le=1)
     width_s: float = number(..., "s", "duration of the plateau", gt=0, le=1e6)
     rise_s: float = number(..., "s", "duration of each of the two edges", gt=0, le=1e6)
     period_s: float = number(..., "s", "time from the start of one pulse to the start of the next", gt=0, le=1e6)
     count: int = number(..., "", "number of pulses of each amplitude", ge=1, le=1_000_000)
-    second_amplitude_V: float | None = number(None, "V", "plateau of the second pulses", ge=-100, le=100)
-    second_amplitude_A: float | None = number(None, "A", "plateau of the second pulses, as a current", ge=-1, le=1)
+    second_amplitude_V: float | None = number(
+        None, "V", "plateau of the second pulses, else there are none", ge=-100, le=100
+    )
+    second_amplitude_A: float | None = number(None, "A", "the same as a current, instead of a voltage", ge=-1, le=1)
     second_width_s: float | None = number(None, "s", "their plateau's duration, else width_s", gt=0, le=1e6)
     order: Literal["alternate", "blocks"] = setting("blocks", "how first and second pulses follow each other")
     between: Literal["hold", "open"] = setting("hold", "gate between pulses: held at rest_V, or connected to nothing")
@@ -50,8 +52,8 @@ class GateStep(Section):
     """The gate at one voltage, at one current, or open, for a while."""
 
     name: str = setting(..., "name of the stage, and of the snapshot at its end", pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
-    voltage_V: float | None = number(None, "V", "gate voltage", ge=-100, le=100)
-    current_A: float | None = number(None, "A", "gate current", ge=-1, le=1)
+    voltage_V: float | None = number(None, "V", "gate voltage, instead of a current", ge=-100, le=100)
+    current_A: float | None = number(None, "A", "gate current, instead of a voltage", ge=-1, le=1)
     open: bool = setting(False, "nothing connected to the gate")
     rise_s: float | None = number(None, "s", "time to reach it, else a thousandth of duration_s", gt=0, le=1e12)
     duration_s: float = number(..., "s", "how long, the rise included", gt=0, le=1e12)
@@ -67,7 +69,7 @@ class GateStep(Section):
 class GateSteps(DriveSection):
     """Steps of the gate one after the other, from 0 V on."""
 
-    kind: Literal["gate_steps"]
+    kind: Literal["gate_steps"] = setting(..., "kind of drive")
     steps: Annotated[tuple[GateStep, ...], Field(strict=False)] = setting(..., "steps in order; at least one")
 
     def cross_checks(self) -> Problems:

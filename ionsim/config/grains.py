@@ -8,25 +8,33 @@ from ionsim.config.base import FilePath, Problem, Problems, Section, number, set
 #: The classes of boundaries, in the order of the regions that meshes.Polycrystal tells apart.
 CLASSES: tuple[Literal["low_symmetry", "high_symmetry"], ...] = ("low_symmetry", "high_symmetry")
 
+_SET = "else that of the set"
+
 BoundaryKind = Literal["low_symmetry", "high_symmetry"]
 
 
 class Boundary(Section):
     """Boundaries of one class against the interior of grains; what is left out comes from the class's set."""
 
-    hop_shift_eV: float | None = number(None, "eV", "added to the hop barrier of vacancies", ge=-5, le=5)
-    hop_spread_eV: float | None = number(None, "eV", "standard deviation of that, drawn once per edge", ge=0, le=2)
+    hop_shift_eV: float | None = number(None, "eV", f"added to the hop barrier of vacancies, {_SET}", ge=-5, le=5)
+    hop_spread_eV: float | None = number(
+        None, "eV", f"standard deviation of that, drawn once per edge, {_SET}", ge=0, le=2
+    )
     site_energy_eV: float | None = number(
-        None, "eV", "added to the energy of a vacancy: negative where vacancies segregate", ge=-5, le=5
+        None, "eV", f"added to the energy of a vacancy: negative where vacancies segregate, {_SET}", ge=-5, le=5
     )
-    site_spread_eV: float | None = number(None, "eV", "standard deviation of that, drawn once per site", ge=0, le=2)
+    site_spread_eV: float | None = number(
+        None, "eV", f"standard deviation of that, drawn once per site, {_SET}", ge=0, le=2
+    )
     patch_spread_eV: float | None = number(
-        None, "eV", "the same, of a part that varies along the boundary and not through the film", ge=0, le=2
+        None, "eV", f"the same, of a part that varies along the boundary and not through the film, {_SET}", ge=0, le=2
     )
-    patch_nm: float | None = number(None, "nm", "distance over which that part is alike", gt=0.1, le=1000)
-    exchange_shift_eV: float | None = number(None, "eV", "added to the barrier of the oxygen exchange", ge=-5, le=5)
+    patch_nm: float | None = number(None, "nm", f"distance over which that part is alike, {_SET}", gt=0.1, le=1000)
+    exchange_shift_eV: float | None = number(
+        None, "eV", f"added to the barrier of the oxygen exchange, {_SET}", ge=-5, le=5
+    )
     exchange_spread_eV: float | None = number(
-        None, "eV", "standard deviation of that, drawn once per site", ge=0, le=2
+        None, "eV", f"standard deviation of that, drawn once per site, {_SET}", ge=0, le=2
     )
     background_S_per_m: float | None = number(
         None, "S/m", "conductivity without vacancies, else conduction.background_S_per_m", gt=0, le=1e8
@@ -80,7 +88,7 @@ class Grains(Section):
 class SingleBoundary(Grains):
     """Two grains with one boundary between them, across x."""
 
-    kind: Literal["boundary"]
+    kind: Literal["boundary"] = setting(..., "kind of microstructure")
     position_nm: float | None = number(None, "nm", "x of the boundary at half height, else the middle", ge=0, le=1000)
     tilt_deg: float = number(0.0, "degree", "lean of the boundary from the film normal towards x", ge=-80, le=80)
     boundary_class: BoundaryKind = setting("low_symmetry", "its class")
@@ -103,9 +111,9 @@ class DrawnGrains(Grains):
 class VoronoiGrains(DrawnGrains):
     """Grains around random seeds, periodic in the plane."""
 
-    kind: Literal["voronoi"]
-    grains: int | None = number(None, "", "number of grains; give it or grain_nm", ge=1, le=100_000)
-    grain_nm: float | None = number(None, "nm", "expected mean diameter of grains", gt=0.5, le=1000)
+    kind: Literal["voronoi"] = setting(..., "kind of microstructure")
+    grains: int | None = number(None, "", "number of grains, instead of grain_nm", ge=1, le=100_000)
+    grain_nm: float | None = number(None, "nm", "expected mean diameter of grains, instead of grains", gt=0.5, le=1000)
     film_nm: float | None = number(
         None, "nm", "lateral size of the film, which repeats; the lattice is its corner; else as large as that", gt=0,
         le=10_000,
@@ -128,7 +136,7 @@ class VoronoiGrains(DrawnGrains):
 class ImageGrains(DrawnGrains):
     """Grains from an image of labels: columns (a plan view), or a block of voxels; at least as large as the lattice."""
 
-    kind: Literal["image"]
+    kind: Literal["image"] = setting(..., "kind of microstructure")
     path: FilePath = setting(..., "PNG, a colour a grain, or .npz with an array labels, (nx, ny) or (nx, ny, nz)")
     spacing_nm: float = number(..., "nm", "size of a pixel", gt=0.01, le=100)
 
@@ -136,7 +144,7 @@ class ImageGrains(DrawnGrains):
 class NeperGrains(DrawnGrains):
     """Grains from a tessellation file of Neper (.tess); at least as large as the lattice."""
 
-    kind: Literal["neper"]
+    kind: Literal["neper"] = setting(..., "kind of microstructure")
     path: FilePath = setting(..., "tessellation file")
     unit_nm: float = number(..., "nm", "length of a unit of the file", gt=0, le=1000)
 

@@ -91,7 +91,7 @@ class Steps(Section):
 class PcmDevice(Device):
     """A device of the family ``pcm``."""
 
-    family: Literal["pcm"]
+    family: Literal["pcm"] = setting(..., "device family")
     geometry: GeometryConfig = setting(..., "shape of the cell", discriminator="kind")
     surroundings: Surroundings = setting(Surroundings(), "materials around the phase-change material")
     phase_change: PhaseChange = setting(..., "the material that switches")

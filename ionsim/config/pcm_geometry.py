@@ -48,7 +48,7 @@ class Mushroom(_Stack):
     parts: ClassVar[tuple[str, ...]] = ("bottom", "heater", "dielectric", "top")
     smaller: ClassVar[tuple[tuple[str, str], ...]] = (("heater_radius_nm", "outer_radius_nm"),)
 
-    kind: Literal["mushroom"]
+    kind: Literal["mushroom"] = setting(..., "kind of cell")
     heater_radius_nm: float = _length(15.0, "radius of the heater")
     size_nm: float = _length(1.5, "mesh size where the phase changes")
     fine_radius_nm: float = _length(50.0, "distance from the heater up to which the mesh is fine")
@@ -57,7 +57,7 @@ class Mushroom(_Stack):
 class Mushroom3d(Mushroom):
     """A heater below a wide film, in 3D."""
 
-    kind: Literal["mushroom_3d"]  # type: ignore[assignment]
+    kind: Literal["mushroom_3d"] = setting(..., "kind of cell")  # type: ignore[assignment]
     size_nm: float = _length(3.0, "mesh size where the phase changes")
     fine_radius_nm: float = _length(35.0, "distance from the heater up to which the mesh is fine")
     growth: float = number(1.3, "", "ratio of neighbouring mesh sizes away from where the phase changes", gt=1, le=3)
@@ -71,7 +71,7 @@ class Pillar(_Stack):
     parts: ClassVar[tuple[str, ...]] = ("bottom", "heater", "dielectric", "top")
     smaller: ClassVar[tuple[tuple[str, str], ...]] = (("radius_nm", "outer_radius_nm"),)
 
-    kind: Literal["pillar"]
+    kind: Literal["pillar"] = setting(..., "kind of cell")
     radius_nm: float = _length(20.0, "radius of the plug")
     heater_nm: float = number(0.0, "nm", "height of a heater of the same radius below it", ge=0, le=10_000)
     outer_radius_nm: float = _length(120.0, "radius of all that is simulated")
@@ -83,7 +83,7 @@ class Line(Geometry):
 
     parts: ClassVar[tuple[str, ...]] = ("left", "right", "substrate", "capping")
 
-    kind: Literal["line_cell"]
+    kind: Literal["line_cell"] = setting(..., "kind of cell")
     length_nm: float = _length(100.0, "length of the line between the electrodes")
     width_nm: float = _length(50.0, "width of the line")
     thickness_nm: float = _length(20.0, "thickness of the line")
@@ -106,7 +106,7 @@ class Line3d(Line):
         ("width_nm", "outer_width_nm"), ("electrode_width_nm", "outer_width_nm")
     )  # fmt: skip
 
-    kind: Literal["line_cell_3d"]  # type: ignore[assignment]
+    kind: Literal["line_cell_3d"] = setting(..., "kind of cell")  # type: ignore[assignment]
     electrode_width_nm: float = _length(120.0, "width of the electrodes")
     outer_width_nm: float = _length(300.0, "width of all that is simulated")
     size_nm: float = _length(4.0, "mesh size where the phase changes")
@@ -125,7 +125,7 @@ class CellArray(Geometry):
     parts: ClassVar[tuple[str, ...]] = ("word", "heater", "bit", "dielectric", "substrate")
     smaller: ClassVar[tuple[tuple[str, str], ...]] = (("cell_width_nm", "pitch_nm"), ("line_width_nm", "pitch_nm"))
 
-    kind: Literal["pcm_array"]
+    kind: Literal["pcm_array"] = setting(..., "kind of cell")
     rows: int = number(3, "", "word lines", ge=1, le=9)
     columns: int = number(3, "", "bit lines", ge=1, le=9)
     selected_row: int = number(1, "", "row of the cell that is driven, from 0", ge=0, le=8)

@@ -131,11 +131,17 @@ def allowed(field: FieldInfo) -> str:
     return f"{phrase} ({field.description})" if field.description else phrase
 
 
+def short(number: float) -> str:
+    """A number as a person writes it: ``1e9`` and not ``1e+09``."""
+    mantissa, exponential, exponent = f"{number:g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponential else mantissa
+
+
 def _limits(metadata: Iterable[Any]) -> str:
     """The bounds among a field's metadata, in words with a leading blank."""
     items = list(chain.from_iterable(getattr(item, "metadata", [item]) for item in metadata))
     bounds = [
-        f"{symbol} {getattr(item, name):g}"
+        f"{symbol} {short(getattr(item, name))}"
         for item in items
         for name, symbol in _BOUNDS.items()
         if getattr(item, name, None) is not None
@@ -152,7 +158,9 @@ def _kind(annotation: Any) -> str:
         inner = bare(arguments[0])
         if is_section(inner):
             return "a list of tables"
-        return f"a list of {len(arguments)} numbers" if arguments[-1] is not Ellipsis else "a list"
+        limits = _limits(getattr(arguments[0], "__metadata__", ()))
+        counted = f"{len(arguments)} numbers" if arguments[-1] is not Ellipsis else "numbers"
+        return f"a list of {counted}" + (f", each{limits}" if limits else "")
     if origin is dict or is_section(annotation):
         return "a table"
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text in quotes"}

@@ -30,8 +30,12 @@ class Lattice(Section):
 class Structure(Section):
     """Explicit atoms in place of a crystal's oxygen sublattice: imported, or built from crystals without a file."""
 
-    atoms: FilePath | None = setting(None, "file of atoms that ASE can read, lengths in Angstrom")
-    interstitials: FilePath | None = setting(None, "file of interstitial sites, in the same frame")
+    atoms: FilePath | None = setting(
+        None, "file of atoms that ASE can read, lengths in Angstrom; else built from crystals"
+    )
+    interstitials: FilePath | None = setting(
+        None, "file of interstitial sites, in the same frame; else those that the file of atoms marks d"
+    )
     axis: Literal["x", "y", "z"] = setting("x", "film normal in the files' frame")
     oxide_nm: Pair | None = number(None, "nm", "range of the oxide along the axis, else that of its cations")
     interface_nm: Pair | None = number(None, "nm", "range of the scavenging interface, else where oxide and cap meet")
@@ -65,7 +69,9 @@ class Vacancy(Section):
     polarisation_eA: float = number(0.0, "e Angstrom", "field lowering of the hop barrier", ge=0, le=200)
     pair_energy_eV: float = number(0.0, "eV", "energy of two adjacent vacancies; negative attracts", ge=-5, le=5)
     charge_e: float = number(2.0, "e", "charge of a vacancy", ge=0, le=2)
-    max_hop_rate_Hz: float | None = number(None, "Hz", "cap that slows a hop and its reverse alike", gt=0, le=1e16)
+    max_hop_rate_Hz: float | None = number(
+        None, "Hz", "cap that slows a hop and its reverse alike, else none", gt=0, le=1e16
+    )
 
 
 class Exchange(Section):
@@ -78,10 +84,10 @@ class Exchange(Section):
     energy_eV: float = number(0.0, "eV", "reaction energy into an empty reservoir", ge=-10, le=10)
     filling_energy_eV: float = number(0.0, "eV", "rise of that energy from empty to full", ge=0, le=20)
     reservoir_sites: int = number(..., "", "number of oxygen ions that the cap can hold", ge=1, le=100_000_000)
-    initial_reservoir: Literal["vacancies"] | Annotated[int, Field(ge=0)] = setting(
-        "vacancies", "ions in the cap at the start; as many as the oxide has vacancies, or a number"
+    initial_reservoir: Literal["vacancies"] | Annotated[int, Field(ge=0, le=100_000_000)] = number(
+        "vacancies", "", "ions in the cap at the start; as many as the oxide has vacancies, or a number"
     )
-    max_rate_Hz: float | None = number(None, "Hz", "cap that slows both directions alike", gt=0, le=1e16)
+    max_rate_Hz: float | None = number(None, "Hz", "cap that slows both directions alike, else none", gt=0, le=1e16)
 
 
 class Frenkel(Section):
@@ -103,10 +109,14 @@ class Frenkel(Section):
     )
     charge_barrier_eV: float = number(0.5, "eV", "symmetric barrier of a change of charge", ge=0, le=5)
     max_generation_rate_Hz: float | None = number(
-        None, "Hz", "cap that slows generation and recombination alike", gt=0, le=1e16
+        None, "Hz", "cap that slows generation and recombination alike, else none", gt=0, le=1e16
     )
-    max_ion_hop_rate_Hz: float | None = number(None, "Hz", "cap that slows a hop and its reverse alike", gt=0, le=1e16)
-    max_charge_rate_Hz: float | None = number(None, "Hz", "cap that slows both changes of charge alike", gt=0, le=1e16)
+    max_ion_hop_rate_Hz: float | None = number(
+        None, "Hz", "cap that slows a hop and its reverse alike, else none", gt=0, le=1e16
+    )
+    max_charge_rate_Hz: float | None = number(
+        None, "Hz", "cap that slows both changes of charge alike, else none", gt=0, le=1e16
+    )
 
 
 class Conduction(Section):
@@ -137,7 +147,7 @@ class Heat(Section):
 class VcmDevice(Device):
     """A device of the family ``vcm``."""
 
-    family: Literal["vcm"]
+    family: Literal["vcm"] = setting(..., "device family")
     model: Literal["lattice", "continuum"] = setting("lattice", "vacancies on lattice sites, or as a density")
     lattice: Lattice = setting(Lattice(), "box of the lattice")
     structure: Structure | None = setting(None, "explicit atoms in place of a crystal")
@@ -152,7 +162,7 @@ class VcmDevice(Device):
     conduction: Conduction = setting(Conduction(), "electrical network")
     heat: Heat = setting(Heat(), "Joule heat")
     mesh: Mesh = setting(Mesh(), "finite elements")
-    continuum: Continuum = setting(Continuum(), "vacancies as a density; for model = \"continuum\"")
+    continuum: Continuum = setting(Continuum(), 'vacancies as a density; for model = "continuum"')
 
     def material_keys(self) -> Iterator[tuple[str, str]]:
         """Key path and name of every material that the stack uses."""

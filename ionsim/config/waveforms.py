@@ -25,7 +25,7 @@ class Stage(Section):
 class Sweep(DriveSection):
     """Voltage ramps at a constant rate, stage after stage."""
 
-    kind: Literal["sweep"]
+    kind: Literal["sweep"] = setting(..., "kind of drive")
     ramp_rate_V_per_s: float = number(..., "V/s", "rate of every ramp", gt=0, le=1e12)
     stages: Annotated[tuple[Stage, ...], Field(strict=False)] = setting(..., "stages in order; at least one")
     read_V: float = number(0.1, "V", "voltage at which resistances are read off the return ramps", gt=0, le=10)
@@ -73,13 +73,15 @@ class Pulses(DriveSection):
     first pulse (endurance), ``blocks`` puts all second pulses after all first ones (potentiation and depression).
     """
 
-    kind: Literal["pulses"]
+    kind: Literal["pulses"] = setting(..., "kind of drive")
     amplitude_V: float = number(..., "V", "voltage of a pulse's plateau", ge=-100, le=100)
     width_s: float = number(..., "s", "duration of the plateau", gt=0, le=1e6)
     rise_s: float = number(..., "s", "duration of each of the two edges", gt=0, le=1e6)
     period_s: float = number(..., "s", "time from the start of one pulse to the start of the next", gt=0, le=1e6)
     count: int = number(..., "", "number of pulses of each amplitude", ge=1, le=100_000)
-    second_amplitude_V: float | None = number(None, "V", "plateau of the pulses of second polarity", ge=-100, le=100)
+    second_amplitude_V: float | None = number(
+        None, "V", "plateau of the pulses of second polarity, else there are none", ge=-100, le=100
+    )
     second_width_s: float | None = number(None, "s", "their plateau's duration, else width_s", gt=0, le=1e6)
     order: Literal["alternate", "blocks"] = setting("alternate", "how first and second pulses follow each other")
     read_V: float = number(0.1, "V", "voltage between pulses", ge=-10, le=10)
@@ -98,7 +100,7 @@ class Pulses(DriveSection):
 class Constant(DriveSection):
     """One voltage from the first moment to the last."""
 
-    kind: Literal["constant"]
+    kind: Literal["constant"] = setting(..., "kind of drive")
     voltage_V: float = number(..., "V", "applied voltage", ge=-100, le=100)
     duration_s: float = number(..., "s", "how long", gt=0, le=1e12)
 
@@ -110,7 +112,7 @@ class Constant(DriveSection):
 class Read(DriveSection):
     """Short reads at regular intervals, with the device at rest in between (retention)."""
 
-    kind: Literal["read"]
+    kind: Literal["read"] = setting(..., "kind of drive")
     voltage_V: float = number(..., "V", "voltage of a read", ge=-10, le=10)
     repeats: int = number(..., "", "number of reads", ge=1, le=1_000_000)
     interval_s: float = number(..., "s", "time from one read to the next", gt=0, le=1e12)
@@ -125,7 +127,7 @@ class Read(DriveSection):
 class Table(DriveSection):
     """A piecewise-linear voltage from a CSV file with the columns ``time_s,voltage_V``."""
 
-    kind: Literal["csv"]
+    kind: Literal["csv"] = setting(..., "kind of drive")
     path: FilePath = setting(..., "file with the header time_s,voltage_V and increasing times from 0")
 
     def cross_checks(self) -> Problems:
@@ -150,7 +152,7 @@ class Pulse(Section):
 class Sequence(DriveSection):
     """Pulses one after the other, each with its own shape; between pulses the voltage rests at ``read_V``."""
 
-    kind: Literal["sequence"]
+    kind: Literal["sequence"] = setting(..., "kind of drive")
     pulses: Annotated[tuple[Pulse, ...], Field(strict=False)] = setting(..., "pulses in order; at least one")
     read_V: float = number(0.1, "V", "voltage between pulses", ge=-10, le=10)
     points: int = number(10, "", "recorded points on each edge, plateau and rest", ge=1, le=10_000)
