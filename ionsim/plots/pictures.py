@@ -105,18 +105,18 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
         states = {title: _positions(run, label, run.sites.filament) for title, label in labels.items()}
         if states:
             figure = filament_figure(
-                states, _oxide_box(run.sites), periodic=run.sites.periodic, electrodes=(names[0], names[2]),
-                metal=_metal(run, labels) if _is_metal(run) else None, substrate=substrate(run.input_toml),
+                states, oxide_box(run.sites), periodic=run.sites.periodic, electrodes=(names[0], names[2]),
+                metal=metal_of(run, labels) if is_metal(run) else None, substrate=substrate(run.input_toml),
                 title=run.name,
             )  # fmt: skip
             written.append(save(figure, folder / FILAMENT))
             film = _film(run)
             if film is not None:
-                figure = boundary_figure(film, _oxide_box(run.sites), states, title=run.name)
+                figure = boundary_figure(film, oxide_box(run.sites), states, title=run.name)
                 written.append(save(figure, folder / BOUNDARIES))
         cuts = _cuts(run)
         if cuts:
-            box, lateral = _oxide_box(run.sites), substrate(run.input_toml) is not None
+            box, lateral = oxide_box(run.sites), substrate(run.input_toml) is not None
             figure = cut_figure(
                 cuts, (0.0, box[2]), lattice_nm=(0.0, box[1 if lateral else 0]), electrodes=(names[0], names[2]),
                 oxide=names[1], lateral=lateral, title=run.name,
@@ -184,7 +184,7 @@ def _film(run: RunLike) -> Polycrystal | None:
     return film_of(device, run.seed)
 
 
-def _is_metal(run: RunLike) -> bool:
+def is_metal(run: RunLike) -> bool:
     return run.sites is not None and ATOM in run.sites.filament
 
 
@@ -197,7 +197,7 @@ def _labels(run: RunLike) -> dict[str, str]:
     known = [label for label in STATES if label in run.snapshots]
     titles = {label: label for label in known or list(run.snapshots)[:4]}
     virgin, peak = STATES[0], f"{run.stages[0]}{PEAK}" if run.stages else ""
-    if _is_metal(run) and virgin in titles and peak in run.snapshots:
+    if is_metal(run) and virgin in titles and peak in run.snapshots:
         empty = not any(len(_positions(run, virgin, (name,))) for name in (ION, ATOM))
         if empty:
             title = f"{run.stages[0]}, {run.snapshots[peak].voltage_V:.2f} V"
@@ -212,7 +212,7 @@ def _positions(run: RunLike, label: str, names: Sequence[str]) -> Floats:
     return np.asarray(run.sites.positions_nm)[np.isin(run.snapshots[label].occupation, codes)]
 
 
-def _metal(run: RunLike, labels: Mapping[str, str]) -> Metal:
+def metal_of(run: RunLike, labels: Mapping[str, str]) -> Metal:
     """Distances of the lattice, ions by panel, and the barrier layer where there is one."""
     sites, layers = np.asarray(run.sites.positions_nm), tomllib.loads(run.input_toml).get("layers", {})
     spacing_nm = float(cKDTree(sites).query(sites, k=2)[0][:, 1].min())
@@ -227,7 +227,7 @@ def _metal(run: RunLike, labels: Mapping[str, str]) -> Metal:
     )
 
 
-def _oxide_box(sites: Any) -> tuple[float, float, float]:
+def oxide_box(sites: Any) -> tuple[float, float, float]:
     """Lx, Ly and the height of the oxide in nm: of the sites outside the electrodes, when regions are named."""
     regions = list(sites.regions)
     electrodes = [index for index, name in enumerate(regions) if name in ("bottom", "top")]
