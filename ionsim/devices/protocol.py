@@ -15,7 +15,7 @@ from ionsim.drive import Circuit
 class Family(Protocol):
     """A device that the run loop can advance; every rank of the communicator calls every method."""
 
-    #: Called within :meth:`advance` after each step that leaves a state to :meth:`observe`: to look between two recorded
+    #: Called within :meth:`advance` after each step that leaves a state to :meth:`observe`: to look between recorded
     #: points. Must change nothing; devices whose reading is part of their trajectory (ECRAM) never call it.
     on_step: Callable[[], None] | None
 

@@ -39,8 +39,8 @@ def animate(
 ) -> Path:
     """Write a film of moments (:func:`ionsim.simulation.replay.replay`) of a run as ``out``, ``.mp4`` or ``.gif``.
 
-    It shows the sites of a filament, or maps of vacancies, phases or ions, with temperature, beside the I-V curve or the
-    transient with a moving point; stage, simulated time, voltage, current and peak temperature stand above.
+    It shows the sites of a filament, or maps of vacancies, phases or ions, with temperature, beside the I-V curve or
+    the transient with a moving point; stage, simulated time, voltage, current and peak temperature stand above.
     ``progress`` is called with the share that is drawn. Raises ResultsError when the name has another ending, the disk
     refuses, or an MP4 is asked for where there is no ffmpeg.
     """
@@ -104,7 +104,8 @@ def _write_mp4(path: Path, pictures: Iterable[Picture], fps: float) -> None:
             pass  # it has said why
         words = cast(IO[bytes], process.stderr).read().decode(errors="replace").strip()
     if process.returncode != 0:
-        raise ResultsError(f"{path.parent}: ffmpeg could not write the film ({words.splitlines()[-1] if words else '?'})")
+        why = words.splitlines()[-1] if words else f"exit code {process.returncode}"
+        raise ResultsError(f"{path.parent}: ffmpeg could not write the film ({why})")
 
 
 def _write_gif(path: Path, pictures: Sequence[Picture], fps: float) -> None:

@@ -40,6 +40,10 @@ Floats = NDArray[np.float64]
 SIZE_IN = (9.6, 5.4)
 #: Share of cells whose temperature the scale covers: one hot bond does not darken all the rest.
 _COVERED = 99.9
+#: Per cent of cells of an electrolyte that a scale covers: its double layer is one cell thin, and would hide the rest.
+_DOUBLE_LAYER = 97.0
+#: Places whose share changes by less than this part of the largest change are left out of a profile.
+_CHANGED = 0.02
 #: Times that span more decades than this are drawn on a logarithmic axis.
 _DECADES = 4.0
 
@@ -60,15 +64,18 @@ class Film:
 
     def __init__(self, run: Any, moments: Sequence[MomentLike]) -> None:
         self.moments = moments
-        self.figure = new_figure(*SIZE_IN)
-        self.figure.get_layout_engine().set(rect=(0.0, 0.0, 1.0, 0.9))  # type: ignore[union-attr]
-        left, right = self.figure.add_gridspec(1, 2, width_ratios=(1.25, 1.0))
-        self._parts: list[Callable[[MomentLike], None]] = [
-            _device(self.figure, left, run, moments), _curve(self.figure, right, run, moments), self._words(run),
-        ]  # fmt: skip
-        self.show(moments[-1])
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")  # from now on nothing moves but what is meant to
+        with styled():
+            self.figure = new_figure(*SIZE_IN)
+            self.figure.set_layout_engine("constrained", rect=(0.0, 0.0, 1.0, 0.9))
+            grid = self.figure.add_gridspec(1, 2, width_ratios=(1.4, 1.0))
+            self._parts: list[Callable[[MomentLike], None]] = [
+                _device(self.figure, grid[0], run, moments),
+                _curve(self.figure, grid[1], run, moments),
+                self._words(run),
+            ]
+            self.show(moments[-1])
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")  # from now on nothing moves but what is meant to
 
     def show(self, moment: MomentLike) -> None:
         """Draw a moment."""
@@ -132,18 +139,24 @@ def _lattice(
         oxide_box(sites), periodic=sites.periodic, electrodes=(names[0], names[2]),
         metal=metal_of(run, {}) if metal else None, substrate=below,
     )  # fmt: skip
-    grid = place.subgridspec(1, 2, width_ratios=(1.15, 1.0)) if below is None else place.subgridspec(2, 1)
-    scene, around = (figure.add_subplot(part) for part in grid)
+    grid = place.subgridspec(1, 2, width_ratios=(1.3, 1.0)) if below is None else place.subgridspec(2, 1)
+    scene, around = (figure.add_subplot(grid[part]) for part in range(2))
     positions = np.asarray(sites.positions_nm)
     codes = {name: code for code, name in enumerate(sites.species)}
     kept, ions = [codes[name] for name in sites.filament], codes.get(ION, -1)
     across = "y_nm" if "cut/y_nm" in moments[0].snapshot.extra else "x_nm"
     x, z = (np.asarray(moments[0].snapshot.extra[f"cut/{name}"]) for name in (across, "z_nm"))
+    box = oxide_box(sites)
+    near = _near(z, box[2]), _near(x, box[1 if below is not None else 0])
+
+    def heat(moment: MomentLike) -> Floats:
+        found = np.asarray(moment.snapshot.extra["cut/temperature_K"], dtype=float)[near]
+        return found.T if below is not None else found
+
+    x, z = x[near[1]], z[near[0]]
     flat = (z, x) if below is not None else (x, z)
-    ordered = _cut_of("temperature_K", below is not None)
-    show_heat = _map(figure, around, flat, ordered, "inferno", _range(moments, ordered), "temperature (K)")
-    low, high = 0.0, float(oxide_box(sites)[2])
-    for edge in (low, high):
+    show_heat = _map(figure, around, flat, heat, "inferno", _range(moments, heat), "temperature (K)")
+    for edge in (0.0, float(box[2])):
         (around.axvline if below is not None else around.axhline)(edge, color="white", linewidth=0.6, linestyle=":")
     labels = ("z (nm)", "y (nm)") if below is not None else (f"{across[0]} (nm)", "z (nm)")
     around.set(xlabel=labels[0], ylabel=labels[1])
@@ -161,6 +174,12 @@ def _lattice(
         show_heat(moment)
 
     return show
+
+
+def _near(places: Floats, length_nm: float) -> slice:
+    """Places of a cut within half a length of the lattice, which goes from 0 to ``length_nm``."""
+    inside = np.flatnonzero((places > -0.5 * length_nm) & (places < 1.5 * length_nm))
+    return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
 def _legend(panel: FilamentPanel, metal: bool) -> list[Line2D]:
@@ -185,9 +204,11 @@ def _phase_maps(
     upper, lower = _two_maps(figure, place, first.x_nm, first.z_nm)
     colours = ListedColormap(list(PHASES.values()))
     lattice = (first.x_nm, first.z_nm)
-    show_phase = _map(
-        figure, upper, lattice, lambda moment: phases(frame(moment.snapshot, both), melting_K), colours, (-0.5, 2.5), None
-    )  # fmt: skip
+
+    def phase(moment: MomentLike) -> Floats:
+        return phases(frame(moment.snapshot, both), melting_K)
+
+    show_phase = _map(figure, upper, lattice, phase, colours, (-0.5, 2.5), None)
     handles = [Patch(facecolor=colour, edgecolor=INK, linewidth=0.4, label=name) for name, colour in PHASES.items()]
     figure.legend(handles=handles, loc="outside lower left", ncols=3, fontsize=8)
 
@@ -240,7 +261,7 @@ def _vacancy_maps(
             axes.axhline(edge, color="white", linewidth=0.6, linestyle=":")
         axes.set_ylabel("z (nm)")
     lower.set_xlabel("r (nm)")
-    return lambda moment: [part(moment) for part in shown] and None
+    return _all(shown)
 
 
 def _ion_maps(
@@ -249,7 +270,10 @@ def _ion_maps(
     """Filled sites of the channel, and what has changed in the electrolyte since the first moment."""
     extra = moments[0].snapshot.extra
     x, z, inside = (np.asarray(extra[f"cut/{name}"]) for name in ("x_nm", "z_nm", "inside"))
-    fraction = _cut_of("fraction", False)
+
+    def fraction(moment: MomentLike) -> Floats:
+        return np.asarray(moment.snapshot.extra["cut/fraction"], dtype=float)
+
     start = fraction(moments[0])
 
     def channel(moment: MomentLike) -> Floats:
@@ -258,51 +282,95 @@ def _ion_maps(
     def change(moment: MomentLike) -> Floats:
         return np.where(inside == 2.0, fraction(moment) - start, np.nan)
 
-    tops = [float(np.nanmax(channel(moment))) for moment in moments]
-    lows = [float(np.nanmin(channel(moment))) for moment in moments]
-    # The double layer is one cell thin: a scale up to it would show nothing of the rest.
-    wide = max(float(np.nanpercentile(np.abs(change(moment)), 97.0)) for moment in moments) or 1e-3
-    upper, lower = (figure.add_subplot(part) for part in place.subgridspec(2, 1))
-    if len(x) > 1:
-        shown = [
-            _map(figure, upper, (x, z), channel, "viridis", (min(lows), max(tops)), "filled share of the channel"),
-            _map(figure, lower, (x, z), change, "PuOr_r", (-wide, wide), "electrolyte: change of the filled share"),
-        ]
-        for axes in (upper, lower):
-            axes.set_aspect("auto")
-            axes.set_ylabel("z (nm)")
-        lower.set_xlabel("x (nm)")
-    else:
-        shown = [
-            _profile(upper, z, channel, (min(lows), max(tops)), start_of=moments[0], colour=VERMILLION),
-            _profile(lower, z, change, (-wide, wide), start_of=moments[0], colour=ORANGE),
-        ]
+    upper, lower = _two_rows(figure, place)
+    shares = [channel(moment) for moment in moments]
+    scale = min(float(np.nanmin(one)) for one in shares), max(float(np.nanmax(one)) for one in shares)
+    wide = max(float(np.nanpercentile(np.abs(change(moment)), _DOUBLE_LAYER)) for moment in moments) or 1e-3
+    if len(x) == 1:
         upper.set_ylabel("filled share of the channel")
-        lower.set_ylabel("electrolyte: change\nof the filled share")
-        lower.set_xlabel("z (nm)")
-    return lambda moment: [part(moment) for part in shown] and None
+        parts = [_profile(upper, z, [(channel, VERMILLION, "")], moments, limits=scale)]
+    else:
+        parts = [_map(figure, upper, (x, z), channel, "viridis", scale, "filled share of the channel")]
+        upper.set(ylabel="z (nm)", xlabel="x (nm)", aspect="auto")
+    if len(x) == 1 or _layered(inside):
+
+        def gained(moment: MomentLike) -> Floats:
+            return np.where(inside == 1.0, fraction(moment) - start, np.nan)
+
+        lines = [(gained, VERMILLION, "channel"), (change, ORANGE, "electrolyte")]
+        parts.append(_profile(lower, z, lines, moments))
+        lower.set(xlabel="z (nm)", ylabel="change of the filled share")
+        lower.legend(fontsize=8)
+    else:
+        words = "electrolyte: change of the filled share"
+        parts.append(_map(figure, lower, (x, z), change, "PuOr_r", (-wide, wide), words))
+        lower.set(xlabel="x (nm)", ylabel="z (nm)", aspect="auto")
+    return _all(parts)
+
+
+def _layered(inside: Floats) -> bool:
+    """Whether channel and electrolyte lie above each other everywhere: then a mean along x says what happens."""
+    return not np.any((inside == 1.0).any(axis=1) & (inside == 2.0).any(axis=1))
 
 
 def _profile(
-    axes: Axes, z_nm: Floats, values: Callable[[MomentLike], Floats], limits: tuple[float, float], *,
-    start_of: MomentLike, colour: str,
-) -> Callable[[MomentLike], None]:  # fmt: skip
-    """A line along z that moves, on that of the first moment."""
-    first = values(start_of)[:, 0]
-    axes.plot(z_nm, first, color=PALE, linewidth=1.5)
-    (line,) = axes.plot(z_nm, first, color=colour, linewidth=1.6)
-    here = np.flatnonzero(np.isfinite(first))
-    axes.set_xlim(float(z_nm[here[0]]), float(z_nm[here[-1]]))
+    axes: Axes,
+    z_nm: Floats,
+    fields: Sequence[tuple[Callable[[MomentLike], Floats], str, str]],
+    moments: Sequence[MomentLike],
+    limits: tuple[float, float] | None = None,
+) -> Callable[[MomentLike], None]:
+    """Lines along z, means along x, that move; without limits the part of z is shown in which anything changes."""
+
+    def mean(values: Callable[[MomentLike], Floats], moment: MomentLike) -> Floats:
+        found = values(moment)
+        known = np.isfinite(found)
+        total = np.where(known, found, 0.0).sum(axis=1)
+        return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
+
+    history = np.array([[mean(values, moment) for moment in moments] for values, _, _ in fields])
+    known = np.isfinite(history).any(axis=(0, 1))
+    shown = known
+    if limits is None:
+        size = np.nanmax(np.abs(np.where(np.isfinite(history), history, 0.0)), axis=(0, 1))
+        shown = known & (size > _CHANGED * float(size.max()))
+        limits = float(np.nanmin(history)), float(np.nanmax(history))
+    here = np.flatnonzero(shown if shown.any() else known)
+    low, high = max(here[0] - 4, 0), min(here[-1] + 4, len(z_nm) - 1)
+    axes.set_xlim(float(z_nm[low]), float(z_nm[high]))
     room = 0.06 * (limits[1] - limits[0]) or 0.01
     axes.set_ylim(limits[0] - room, limits[1] + room)
-    return lambda moment: line.set_ydata(values(moment)[:, 0])
+    marker = "." if high - low < 60 else ""
+    lines = []
+    for (_, colour, label), past in zip(fields, history, strict=True):
+        axes.plot(z_nm, past[0], color=PALE, linewidth=1.5)
+        lines += axes.plot(z_nm, past[0], color=colour, linewidth=1.6, label=label, marker=marker)
+
+    def show(moment: MomentLike) -> None:
+        for line, (values, _, _) in zip(lines, fields, strict=True):
+            line.set_ydata(mean(values, moment))
+
+    return show
+
+
+def _all(parts: Sequence[Callable[[MomentLike], None]]) -> Callable[[MomentLike], None]:
+    def show(moment: MomentLike) -> None:
+        for part in parts:
+            part(moment)
+
+    return show
+
+
+def _two_rows(figure: Figure, place: SubplotSpec) -> tuple[Axes, Axes]:
+    grid = place.subgridspec(2, 1)
+    return figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
 
 
 def _two_maps(figure: Figure, place: SubplotSpec, x_nm: Floats, z_nm: Floats) -> tuple[Axes, Axes]:
     """Two panels of equal scales: above each other, or side by side where the cut is higher than wide."""
     wide = float(np.ptp(x_nm)) > 0.8 * float(np.ptp(z_nm))
     parts = place.subgridspec(2, 1) if wide else place.subgridspec(1, 2)
-    first, second = (figure.add_subplot(part) for part in parts)
+    first, second = (figure.add_subplot(parts[at]) for at in range(2))
     return first, second
 
 
@@ -320,18 +388,9 @@ def _map(
     image = axes.pcolormesh(*lattice, blank, cmap=colours, vmin=limits[0], vmax=limits[1], rasterized=True)
     axes.set_aspect("equal")
     if words is not None:
-        figure.colorbar(image, ax=axes, pad=0.02, location="right").set_label(words, fontsize=8)
+        # Within the panel's own frame, so that maps with and without a scale stand in line.
+        figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.035, 1.0))).set_label(words, fontsize=8)
     return lambda moment: image.set_array(values(moment))
-
-
-def _cut_of(name: str, turned: bool) -> Callable[[MomentLike], Floats]:
-    """A field of the cut, (nz, n); ``turned`` has z along the first axis of the picture."""
-
-    def values(moment: MomentLike) -> Floats:
-        found = np.asarray(moment.snapshot.extra[f"cut/{name}"], dtype=float)
-        return found.T if turned else found
-
-    return values
 
 
 def _range(
@@ -369,7 +428,8 @@ def _curve(
     series = run.series
     first_s, last_s = moments[0].row["time_s"], moments[-1].row["time_s"]
     time_s = np.asarray(series["time_s"])
-    inside = (time_s >= first_s) & (time_s <= last_s)
+    begin_s = time_s[max(int(np.searchsorted(time_s, first_s)) - 1, 0)]  # from the point before
+    inside = (time_s >= begin_s) & (time_s <= last_s)
     part = {name: np.asarray(values)[inside] for name, values in series.items()}
     if tomllib.loads(run.input_toml)["drive"]["kind"] == "sweep":
         return _iv(figure, place, run, part)
@@ -385,7 +445,8 @@ def _iv(figure: Figure, place: SubplotSpec, run: Any, part: dict[str, Floats]) -
     axes.axvline(0.0, color=MUTED, linewidth=0.6, zorder=0)
     axes.set(xlabel="applied voltage (V)", ylabel="|current| (A)")
     decades(axes)
-    trail, colours = _trail(axes, part["voltage_V"], positive(part["current_A"]), part["time_s"]), stage_colours(run.stages)
+    trail = _trail(axes, part["voltage_V"], positive(part["current_A"]), part["time_s"])
+    colours = stage_colours(run.stages)
 
     def show(moment: MomentLike) -> None:
         row = moment.row
@@ -397,7 +458,7 @@ def _iv(figure: Figure, place: SubplotSpec, run: Any, part: dict[str, Floats]) -
 
 
 def _transient(figure: Figure, place: SubplotSpec, run: Any, part: dict[str, Floats]) -> Callable[[MomentLike], None]:
-    above, below = (figure.add_subplot(one) for one in place.subgridspec(2, 1))
+    above, below = _two_rows(figure, place)
     factor, unit = time_unit(float(part["time_s"][-1]))
     time = part["time_s"] * factor
     name, scale, label = "conductance_S", 1e6, "conductance (µS)"

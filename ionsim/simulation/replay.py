@@ -1,10 +1,10 @@
 """A run once more, to look at more of its moments than it has kept.
 
-A run keeps a snapshot of each state that a stage leaves; a film of an event needs a hundred. Its device file and its seed
-are in the run file, and the same seed gives the same trajectory, so the run is repeated up to the end of a stage and
-looked at on the way. That costs its wall time once more, but nothing in the run file; it works for runs of long ago; and
-as the curve is known beforehand, the moments lie densely where much happens, also between two recorded points of a
-lattice. What is recorded on the way is compared with the run, so the pictures are of that run and no other.
+A run keeps a snapshot of each state that a stage leaves; a film of an event needs a hundred. Its device file and its
+seed are in the run file, and the same seed gives the same trajectory, so the run is repeated up to the end of a stage
+and looked at on the way. That costs its wall time once more, but nothing in the run file, and works for runs of long
+ago; as the curve is known beforehand, the moments lie densely where much happens, also between two recorded points.
+What is recorded on the way is compared with the run, so the pictures are of that run and no other.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def replay(
 ) -> list[Moment]:
     """Repeat a run on this process and return about ``frames`` moments of its stages (indices), in the order of time.
 
-    Moments are evenly spaced along the path of voltage, conductance (its logarithm), temperature and state, as far as the
-    run has any there. ``progress`` is called with the share of the run's points that are done.
+    Moments are evenly spaced along the path of voltage, conductance (its logarithm), temperature and state, as far as
+    the run has any there. ``progress`` is called with the share of the run's points that are done.
 
     Raises:
         ResultsError: when what is recorded on the way is not what the run has (another version, number of ranks).
@@ -158,7 +158,7 @@ class _Ruler:
 
 
 def _log_conductance(series: Mapping[str, Floats]) -> Floats:
-    """log10 of the conductance; of ECRAM devices that of the channel's state, which the gate's field does not change."""
+    """log10 of the conductance; of ECRAM devices that of the channel's state, without the field effect."""
     values = np.abs(series["state_S"] if "state_S" in series else series["conductance_S"])
     largest = float(values.max(initial=0.0)) or 1.0
     return np.log10(np.maximum(values, _FLOOR * largest))
@@ -182,10 +182,10 @@ def _compare(run: Run, row: int, values: Mapping[str, float]) -> None:
         had = float(run.series[name][row])
         if abs(values[name] - had) > _RTOL * max(abs(had), 1e-6 * float(np.abs(run.series[name]).max())):
             now = versions()
-            changed = [f"{key} {run.versions.get(key)} -> {now.get(key)}" for key in sorted(run.versions.keys() | now.keys())
-                       if run.versions.get(key) != now.get(key)]  # fmt: skip
-            why = f"versions: {', '.join(changed)}" if changed else "another number of MPI ranks, or another processor"
+            keys = sorted(key for key in run.versions.keys() | now.keys() if run.versions.get(key) != now.get(key))
+            changed = ", ".join(f"{key} {run.versions.get(key)} -> {now.get(key)}" for key in keys)
+            why = f"versions: {changed}" if changed else "another number of MPI ranks, or another processor"
             raise ResultsError(
-                f"{run.path}: the run cannot be repeated here: at {had if name == 'time_s' else values['time_s']:.6g} s "
-                f"{name} is {values[name]:.6g}, the run has {had:.6g} ({why}); run the device anew, here"
+                f"{run.path}: the run cannot be repeated here: in row {row} {name} is {values[name]:.6g}, the run has "
+                f"{had:.6g} ({why}); run the device anew, here"
             )
