@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -24,9 +24,21 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of nested tables; entries of a list of tables go by their names."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            for number, item in enumerate(value):
+                yield from flat(item, f"{prefix}{key}.{item.get('name', number)}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def table(rows: Iterable[Sequence[Any]], header: Sequence[str] = ()) -> str:
     """An HTML table; everything is escaped."""
-    style = "text-align:left;padding:2px 10px"
+    style = "text-align:left;padding:2px 10px;max-width:48em"
     head = "".join(f"<th style='{style}'>{escape(name)}</th>" for name in header)
     body = "".join(
         "<tr>" + "".join(f"<td style='{style}'>{escape(text_of(cell))}</td>" for cell in row) + "</tr>" for row in rows

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from ionsim.errors import ResultsError
 from ionsim.results.atomic import replacing, write_text
-from ionsim.results.model import FIELDS_FOLDER
+from ionsim.results.model import FIELDS_FOLDER, VIEW_FOLDER
 from ionsim.results.run import Run
 
 Floats = NDArray[np.float64]
 
-VIEW_FOLDER = "paraview"
 SCRIPT = "view.py"
 #: Cells of VTX (VTK's numbers of Lagrange cells) with as many nodes as corners: what XDMF calls them.
 _TOPOLOGY = {(68, 2): "Polyline", (69, 3): "Triangle", (70, 4): "Quadrilateral", (71, 4): "Tetrahedron",
@@ -163,9 +162,12 @@ def write_view(run: Run) -> list[Path]:
         written += write_xdmf(folder / "sites.xdmf", site_frames(run))
     field = "temperature_K" if run.sites is not None else _field(run)
     moments = sorted(run.snapshots.values(), key=lambda one: one.time_s)
+    hottest = max(moments, key=lambda one: float(np.max(one.extra.get("cut/temperature_K", 0.0))))
     script = _SCRIPT.format(
         name=run.name, fields=source, sites="sites.xdmf" if run.sites is not None else "", field=field,
         labels=", ".join(f"{one.label} {one.time_s:.6g} s" for one in moments), flat=run.sites is None,
+        middle=[round(0.5 * float(length), 6) for length in run.sites.cell_nm] if run.sites is not None else None,
+        normal=[1, 0, 0] if "cut/y_nm" in moments[0].extra else [0, 1, 0], moment=hottest.label, moment_s=hottest.time_s,
     )  # fmt: skip
     write_text(folder / SCRIPT, script)
     return [*written, folder / SCRIPT]
@@ -229,13 +231,13 @@ if fields:
     else:
         RenameSource("fields", mesh)
         shown = mesh
-        if not flat:  # half of the cell, so that the filament is seen
-            mesh.UpdatePipeline()
-            bounds = mesh.GetDataInformation().GetBounds()
-            middle = [0.5 * (low + high) for low, high in zip(bounds[::2], bounds[1::2])]
+        if not flat:  # a cut through the middle of the lattice
             shown = Slice(Input=mesh)
-            shown.SliceType.Origin, shown.SliceType.Normal = middle, [0, 1, 0]
-        colour(Show(shown, view), name)
+            shown.SliceType.Origin, shown.SliceType.Normal = {middle}, {normal}
+        display = Show(shown, view)
+        colour(display, name)
+        if not flat:
+            display.Opacity = 0.6
 if sites:
     lattice = read(sites)
     RenameSource("sites", lattice)
@@ -245,17 +247,22 @@ if sites:
     RenameSource("filament", filament)
     glyph = Glyph(Input=filament, GlyphType="Sphere")
     glyph.ScaleArray, glyph.ScaleFactor, glyph.GlyphMode = ["POINTS", "No scale array"], 0.3, "All Points"
-    colour(Show(glyph, view), "temperature_K")
+    display = Show(glyph, view)
+    ColorBy(display, None)
+    display.AmbientColor = display.DiffuseColor = [0.84, 0.37, 0.0]
 
 scene = GetAnimationScene()
 scene.UpdateAnimationUsingDataTimeSteps()
-scene.GoToLast()
+scene.AnimationTime = {moment_s!r}  # {moment}
 if flat:
     view.InteractionMode = "2D"
     ResetCamera(view)
 else:
     view.CameraPosition, view.CameraFocalPoint, view.CameraViewUp = [1, -2, 0.6], [0, 0, 0], [0, 0, 1]
     ResetCamera(view)
+    lattice.UpdatePipeline()
+    view.ResetCamera(*lattice.GetDataInformation().GetBounds())
+    GetActiveCamera().Dolly(0.6)
 Render(view)
 if len(sys.argv) > 1 and sys.argv[-1].endswith(".png"):
     SaveScreenshot(sys.argv[-1], view)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ionsim.config import html
 from ionsim.errors import ResultsError, nearest
-from ionsim.results.model import FORMAT, RUN_FILE, SCHEMA_VERSION, Sites, Snapshot
+from ionsim.results.model import FILMS, FORMAT, RUN_FILE, SCHEMA_VERSION, Sites, Snapshot
 from ionsim.results.tables import Fields, Filament, Table
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Run:
         from ionsim.plots.animation import animate, checked_ending, ffmpeg
         from ionsim.simulation.replay import replay, stages_of
 
-        path = self.folder / ("film.gif" if ffmpeg() is None else "film.mp4") if out is None else Path(out)
+        path = self.folder / FILMS[ffmpeg() is None] if out is None else Path(out)
         checked_ending(path)
         stages = stages_of(self, stage)
         moments = replay(self, stages, frames=frames, progress=progress)
@@ -188,7 +188,8 @@ class Run:
         count = len(self.series.get("time_s", ()))
         lines: list[list[Any]] = [
             ["folder", str(self.folder)], ["stages", ", ".join(self.stages)], ["points", count],
-            ["snapshots", ", ".join(self.snapshots)], ["sites", None if self.sites is None else len(self.sites.sublattice)],
+            ["snapshots", ", ".join(self.snapshots)],
+            ["sites", None if self.sites is None else len(self.sites.sublattice)],
         ]  # fmt: skip
         parts = [html.heading(self.name, detail), html.table(lines)]
         if self.summary:
