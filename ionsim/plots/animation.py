@@ -15,7 +15,7 @@ from PIL import Image
 
 from ionsim.errors import ResultsError
 from ionsim.plots.films import SIZE_IN, Film, MomentLike
-from ionsim.results.atomic import replacing
+from ionsim.results.atomic import replacing, try_out
 
 Picture = NDArray[np.uint8]
 
@@ -56,11 +56,15 @@ def animate(
 
 
 def checked_ending(path: Path) -> str:
-    """The ending of a film's name, ResultsError when it is none or cannot be written here."""
+    """The ending of a film's name, ResultsError when it is none or cannot be written here: before anything runs."""
     if path.suffix not in _DPI:
         raise ResultsError(f"{path}: a film is written as .mp4 or .gif")
     if path.suffix == ".mp4" and ffmpeg() is None:
         raise ResultsError(f"{path}: there is no ffmpeg for MP4; pip install imageio-ffmpeg, or write a .gif")
+    try:
+        try_out(path)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written ({error})") from error
     return path.suffix
 
 

@@ -166,8 +166,9 @@ def write_view(run: Run) -> list[Path]:
     script = _SCRIPT.format(
         name=run.name, fields=source, sites="sites.xdmf" if run.sites is not None else "", field=field,
         labels=", ".join(f"{one.label} {one.time_s:.6g} s" for one in moments), flat=run.sites is None,
-        middle=[round(0.5 * float(length), 6) for length in run.sites.cell_nm] if run.sites is not None else None,
-        normal=[1, 0, 0] if "cut/y_nm" in moments[0].extra else [0, 1, 0], moment=hottest.label, moment_s=hottest.time_s,
+        middle=None if run.sites is None else [round(0.5 * float(length), 6) for length in run.sites.cell_nm],
+        normal=[1, 0, 0] if "cut/y_nm" in moments[0].extra else [0, 1, 0],
+        moment=hottest.label, moment_s=hottest.time_s,
     )  # fmt: skip
     write_text(folder / SCRIPT, script)
     return [*written, folder / SCRIPT]

@@ -171,6 +171,12 @@ class Run:
         drawn = None if progress is None else lambda share: progress(1.0 + share)
         return animate(self, moments, path, fps=fps, progress=drawn)
 
+    def view(self) -> list[Path]:
+        """Write what ParaView, meshio and pyvista read into ``paraview/`` of the folder; returns the paths."""
+        from ionsim.results.paraview import write_view
+
+        return write_view(self)
+
     def _draw(self, name: str, *arguments: Any) -> Callable[[], Figure]:
         """A call of ``ionsim.plots.single`` about this run."""
 

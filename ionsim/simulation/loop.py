@@ -152,7 +152,7 @@ class Simulation:
 
     def _repr_html_(self) -> str:
         drive, sites = self.drive, self.recorder.sites
-        rows = [
+        rows: list[list[Any]] = [
             ["stages", ", ".join(drive.stages)], ["duration_s", drive.duration_s],
             ["sites", None if sites is None else len(sites.positions_nm)], ["ranks", self.comm.size],
             ["simulated_s", self._now_s], ["points", len(self.recorder)],
