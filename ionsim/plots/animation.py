@@ -60,7 +60,7 @@ def checked_ending(path: Path) -> str:
     if path.suffix not in _DPI:
         raise ResultsError(f"{path}: a film is written as .mp4 or .gif")
     if path.suffix == ".mp4" and ffmpeg() is None:
-        raise ResultsError(f"{path}: there is no ffmpeg for MP4; pip install imageio-ffmpeg, or write a .gif")
+        raise ResultsError(f"{path}: there is no ffmpeg for MP4; pip install 'ionsim[film]', or write a .gif")
     try:
         try_out(path)
     except OSError as error:
