@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,6 +26,8 @@ _DPI = {".mp4": 120, ".gif": 80}
 _END_S = 1.5
 #: Quality of H.264: 18 cannot be told from the original, 28 is coarse.
 _CRF = "20"
+#: Colour scales that a GIF keeps smooth, and how many of its rows they count as in the choice of its colours.
+_SCALES, _ROWS = ("inferno", "viridis"), 600
 #: Frames from which the colours of a GIF are taken.
 _SAMPLES = 8
 
@@ -115,8 +118,15 @@ def _write_mp4(path: Path, pictures: Iterable[Picture], fps: float) -> None:
 def _write_gif(path: Path, pictures: Sequence[Picture], fps: float) -> None:
     """One palette for all frames: neighbouring ones differ only where something moves, and the file stays small."""
     chosen = np.unique(np.linspace(0, len(pictures) - 1, _SAMPLES).astype(int))
-    palette = Image.fromarray(np.vstack([pictures[at] for at in chosen])).quantize(255)
+    shown = np.vstack([*(pictures[at] for at in chosen), *(_scale(name, pictures[0].shape[1]) for name in _SCALES)])
+    palette = Image.fromarray(shown).quantize(255)
     frames = [Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     step_ms = max(round(100.0 / fps), 2) * 10  # GIF counts in hundredths of a second, players take 0.02 s at least
     times = [step_ms] * (len(frames) - 1) + [step_ms + round(1000 * _END_S)]
     frames[0].save(path, format="GIF", save_all=True, append_images=frames[1:], duration=times, loop=0, optimize=False)
+
+
+def _scale(name: str, width: int) -> Picture:
+    """A strip (rows, width, 3) with all colours of a scale."""
+    colours = (255.0 * colormaps[name](np.linspace(0.0, 1.0, width))[:, :3]).astype(np.uint8)
+    return np.broadcast_to(colours, (_ROWS, width, 3)).copy()
