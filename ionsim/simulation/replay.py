@@ -37,7 +37,7 @@ _IDLE = 0.3
 #: A stage with fewer recorded points is shown with the stages beside it. Chosen.
 _FEW = 50
 #: Moments are kept this much closer than asked for, then thinned evenly.
-_FINER = 3.0
+_FINER = 1.5
 #: A temperature that stays within this (K) is constant.
 _WARM_K = 5.0
 
