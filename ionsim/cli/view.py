@@ -38,6 +38,9 @@ def animate(
         return
     from rich.progress import Progress
 
+    from ionsim.simulation.replay import stages_of
+
+    names = [run.stages[index] for index in stages_of(run, stage)]
     with Progress(transient=True) as bar:
         task = bar.add_task("repeating the run", total=2.0)
 
@@ -45,7 +48,7 @@ def animate(
             bar.update(task, completed=share, description="drawing" if share > 1.0 else "repeating the run")
 
         path = run.animate(out, stage=stage, fps=fps, frames=frames, progress=update)
-    say(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    say(f"wrote {path}: {', '.join(names)} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
 def view(

@@ -56,20 +56,38 @@ def read_vtx(path: str | Path) -> MeshFrames:
             for step in stream:
                 names = step.available_variables()
                 if not times:
-                    nodes = np.asarray(step.read("geometry"), dtype=np.float64)
-                    table = np.asarray(step.read("connectivity"), dtype=np.int64)
+                    nodes, cells, first = _mesh(step)
                     kind = int(np.asarray(step.read("types")).ravel()[0])
                 times.append(float(np.asarray(step.read("step")).ravel()[0]))
-                found = {name: np.asarray(step.read(name)) for name in names if name not in _OF_THE_MESH}
-                fields.append({name: values[:, 0].astype(np.float64) for name, values in found.items()})
+                found = {name: np.concatenate(_parts(step, name)) for name in names if name not in _OF_THE_MESH}
+                fields.append({name: values[first, 0].astype(np.float64) for name, values in found.items()})
     except (RuntimeError, ValueError, KeyError) as error:
         raise ResultsError(f"{path}: cannot be read as VTX ({str(error).strip().splitlines()[-1]})") from error
     if not times or any(len(values) != len(nodes) for one in fields for values in one.values()):
         raise ResultsError(f"{path}: holds no nodal fields of first order")
-    cells = table[:, 1:]  # the first column says how many nodes follow
     if (kind, cells.shape[1]) not in _TOPOLOGY:
         raise ResultsError(f"{path}: cells of {cells.shape[1]} nodes (VTK {kind}) are not of first order")
     return MeshFrames(nodes, cells, _TOPOLOGY[kind, cells.shape[1]], tuple(times), tuple(fields))
+
+
+def _mesh(stream: Any) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+    """Nodes and cells, each once, and where the values of the nodes are among those of all ranks."""
+    parts = _parts(stream, "geometry")
+    begins = np.cumsum([0, *(len(part) for part in parts)])[:-1]
+    tables = zip(_parts(stream, "connectivity"), begins, strict=True)
+    # The first column of a table says how many nodes follow.
+    cells = np.concatenate([table[:, 1:].astype(np.int64) + begin for table, begin in tables])
+    numbers = np.concatenate(_parts(stream, "vtkOriginalPointIds")).ravel()
+    _, first, node = np.unique(numbers, return_index=True, return_inverse=True)
+    cells = node[cells]
+    _, once = np.unique(np.sort(cells, axis=1), axis=0, return_index=True)
+    return np.concatenate(parts).astype(np.float64)[first], cells[np.sort(once)], first
+
+
+def _parts(stream: Any, name: str) -> list[NDArray[Any]]:
+    """What each rank has written of a variable; nodes and cells that ranks share come once for each."""
+    blocks = len(stream.engine.blocks_info(name, stream.current_step()))
+    return [np.asarray(stream.read(name, block_id=block)) for block in range(blocks)]
 
 
 #: Variables of a VTX file that are no fields.

@@ -199,7 +199,8 @@ class Run:
         ]  # fmt: skip
         parts = [html.heading(self.name, detail), html.table(lines)]
         if self.summary:
-            parts.append(html.folded("summary", html.table(self.summary.items()), opened=True))
+            occurred = [pair for pair in self.summary.items() if pair[1] is not None]
+            parts.append(html.folded("summary", html.table(occurred), opened=True))
         if count:
             columns = [[name, len(values)] for name, values in self.series.items()]
             parts.append(html.folded(f"series: {len(columns)} columns", html.table(columns, ("column", "points"))))
