@@ -24,6 +24,7 @@ test: lint
 	$(bin)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-all: lint
+	$(bin)/pip install -q --disable-pip-version-check -e ".[film,notebook]"
 	$(bin)/pytest -m ""
 
 lint: setup

@@ -1,6 +1,7 @@
 """The mesh that every builder returns: a DOLFINx mesh in nm whose parts have names."""
 
 from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 from dolfinx.mesh import Mesh, MeshTags
@@ -44,3 +45,22 @@ class LabelledMesh:
     within: dict[str, str] = field(default_factory=dict)
     axisymmetric: bool = False
     interfaces: dict[str, Interface] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """Cells of the regions and facets of the surfaces, for a notebook; on this rank, where there are several."""
+        mesh = self.mesh
+        nodes = mesh.geometry.x
+        axes = "rz" if self.axisymmetric else {1: "z", 2: "xz"}.get(mesh.geometry.dim, "xyz")
+        ends = ", ".join(
+            f"{name} {low:.4g} to {high:.4g} nm"
+            for name, low, high in zip(axes, nodes.min(axis=0), nodes.max(axis=0), strict=False)
+        )
+        title = f"{len(self.cells.values)} {mesh.topology.cell_name()} cells, {len(nodes)} nodes"
+        parts = (("region", self.regions, self.cells, "cells"), ("surface", self.surfaces, self.facets, "facets"))
+        rows = [
+            (kind, name, int((tags.values == tag).sum()), entities)
+            for kind, names, tags, entities in parts
+            for name, tag in names.items()
+        ]
+        body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+        return f"<div><b>{title}</b> {ends}</div><table>{body}</table>"

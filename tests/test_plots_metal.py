@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from ionsim.plots import conductance_figure, filament_figure, plot_run
 from ionsim.plots.conductance import G0_S
-from ionsim.plots.pictures import _labels, _metal
+from ionsim.plots.pictures import _labels, metal_of
 
 STEP = 0.2043
 SPACING = STEP * np.sqrt(2)
@@ -77,7 +77,7 @@ def run(text=DEVICE, **snapshots):
 
 def figure_of(example):
     states = {"formed": lattice()[example.snapshots["formed"].occupation == ATOM]}
-    return filament_figure(states, BOX, electrodes=("Pt", "Ag"), metal=_metal(example, {"formed": "formed"}))
+    return filament_figure(states, BOX, electrodes=("Pt", "Ag"), metal=metal_of(example, {"formed": "formed"}))
 
 
 def spheres(figure):
@@ -87,12 +87,12 @@ def spheres(figure):
 
 class TestFilament:
     def test_distances_are_those_of_the_lattice(self):
-        metal = _metal(run(BARRIER), {"formed": "formed"})
+        metal = metal_of(run(BARRIER), {"formed": "formed"})
         assert metal.spacing_nm == pytest.approx(SPACING)
         assert SPACING < metal.neighbour_nm < np.sqrt(2) * SPACING
         assert 0.5 * STEP < metal.touch_nm < 1.5 * STEP  # the first plane touches, the second does not
         assert metal.film == ("Al2O3", 0.5)
-        assert _metal(run(), {}).film is None
+        assert metal_of(run(), {}).film is None
 
     def test_atoms_touch_and_ions_are_small(self):
         widths = 2 * spheres(figure_of(run()))._widths  # matplotlib keeps half widths; the first disc is the sphere
@@ -128,7 +128,7 @@ class TestFilament:
 
     def test_a_lateral_cell_lies_on_its_substrate_between_named_electrodes(self):
         states = {"formed": lattice()[ROOT]}
-        metal = _metal(run(BARRIER), {})
+        metal = metal_of(run(BARRIER), {})
         figure = filament_figure(states, BOX, electrodes=("Pt", "Ag"), metal=metal, substrate="Si3N4")
         axes = figure.axes[0]
         figure.canvas.draw()

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Self, get_args
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ionsim import materials as database
-from ionsim.config import schema
+from ionsim.config import html, schema
 from ionsim.config.base import Problem, Problems, Section, number, setting
 from ionsim.config.changes import apply, parse_assignments
 from ionsim.config.problems import cross_check_error, device_file_error, report
@@ -132,6 +132,20 @@ class Device(Section):
     def to_toml(self) -> str:
         """The whole description, defaults included, as the text of a device file that reads back to an equal device."""
         return dumps(self._data())
+
+    def _repr_html_(self) -> str:
+        """Tables of the device file for a notebook, the drive opened; names carry the units."""
+        alone: list[tuple[str, Any]] = []
+        tables: list[str] = []
+        for key, value in self._data().items():
+            if not isinstance(value, dict):
+                alone.append((key, value))
+            elif value:
+                rows = [(name, item, self.source_of(f"{key}.{name}")) for name, item in html.flat(value)]
+                tables.append(html.folded(key, html.table(rows, ("key", "value", "source")), opened=key == "drive"))
+        return html.heading(self.name, self.description) + html.table(
+            pair for pair in alone if pair[0] not in ("name", "description")
+        ) + "".join(tables)
 
     def _data(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_none=True)

@@ -9,7 +9,7 @@ voltage is), or with ions through an interface (Faradaic, which stays).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class Ecram:
         self._last_dt_s = self._counted_C = 0.0
         self._hottest_K = device.ambient_K
         self.n_steps = self.n_rejected = self.n_newton = 0
+        self.on_step: Callable[[], None] | None = None  # not called: a reading takes part in what follows
         self._state: fem.TransportState | None = None
         self._reading: Reading | None = None
         self._parts = {f"{end}_A": 0.0 for end in ENDS} | {f"{end}_{part}_A": 0.0 for end in ENDS for part in PARTS}

@@ -7,7 +7,7 @@ the rates feel. The families :mod:`ionsim.devices.vcm` and :mod:`ionsim.devices.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class FilamentDevice:
         self._felt_V = np.zeros(len(self.lattice.sites))
         self._solved, self._n_events = self.engine.occupation.copy(), 0
         self._heat_time = self._dwell_end_s = 0.0
+        self.on_step: Callable[[], None] | None = None
 
     # -- running ----------------------------------------------------------------------------------------------
 
@@ -89,6 +90,8 @@ class FilamentDevice:
             self._refresh(circuit)
         while self.engine.run(until_s=until_s) == "watch":
             self._follow(circuit)
+            if self.on_step is not None:
+                self.on_step()
         misread = self._change_S is not None and abs(self.engine.shift) > _RECORDED_SHARE * self.fields.conductance_S
         if self.engine.drift > self.refresh.target_V(self.device_V) or self._off_point or misread:
             self._refresh(circuit)

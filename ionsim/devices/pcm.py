@@ -10,7 +10,7 @@ the step the glass has aged (:mod:`ionsim.devices.relaxation`).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,7 @@ class Pcm:
         self.field_time_s = 0.0
         self.n_steps = self.n_rejected = self.n_newton = 0
         self.electrical_J = self.out_J = self.latent_J = self.residual_J = 0.0
+        self.on_step: Callable[[], None] | None = None
         self._hand_over()
 
     # -- running ----------------------------------------------------------------------------------------------
@@ -106,6 +107,9 @@ class Pcm:
             self.n_steps, self.n_rejected = self.n_steps + 1, self.n_rejected + step.rejected
             self._dt_s = control.dt_s if not control.finished else max(grown, step.dt_s)
             self.time_s = begin_s + min(control.time_s, length_s)
+            self.applied_V = begin_V + slope * min(control.time_s, length_s)
+            if self.on_step is not None and not control.finished:
+                self.on_step()
         self.time_s, self.applied_V = until_s, applied_V
         self.field_time_s += time.monotonic() - begun
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,10 @@ from ionsim.drive import Circuit
 
 class Family(Protocol):
     """A device that the run loop can advance; every rank of the communicator calls every method."""
+
+    #: Called within :meth:`advance` after each step that leaves a state to :meth:`observe`: to look between recorded
+    #: points. Must change nothing; devices whose reading is part of their trajectory (ECRAM) never call it.
+    on_step: Callable[[], None] | None
 
     @property
     def time_s(self) -> float:

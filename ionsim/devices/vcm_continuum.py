@@ -7,7 +7,7 @@ One step: potential, temperature and the circuit together (:class:`fem.Transient
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class VcmContinuum:
         self.electrical_J = self.out_J = self.residual_J = 0.0
         self.balance, self._balance_error = fem.Balance(0.0, 0.0, 0.0, 0.0), 0.0
         self._dt_s, self._slope = keys.first_s, np.nan
+        self.on_step: Callable[[], None] | None = None
         self._at_start = self.cell.vacancies.total
         self._cut = self._grid()
 
@@ -66,7 +67,7 @@ class VcmContinuum:
     def advance(self, until_s: float, applied_V: float, circuit: Circuit) -> None:
         """Go on to ``until_s``, the applied voltage changing linearly to ``applied_V`` from what it was."""
         begun = time.monotonic()
-        begin_V, length_s = self.applied_V, until_s - self.time_s
+        begin_s, begin_V, length_s = self.time_s, self.applied_V, until_s - self.time_s
         slope, keys = (applied_V - begin_V) / length_s, self.device.continuum
         if is_corner(slope, self._slope, _CORNER):
             self.cell.coupled.restart()
@@ -93,6 +94,10 @@ class VcmContinuum:
             self._accept(step.attempt.result, step.dt_s)
             self.n_steps, self.n_rejected = self.n_steps + 1, self.n_rejected + step.rejected
             self._dt_s = control.dt_s if not control.finished else max(grown, step.dt_s)
+            self.time_s = begin_s + min(control.time_s, length_s)
+            self.applied_V = begin_V + slope * min(control.time_s, length_s)
+            if self.on_step is not None and not control.finished:
+                self.on_step()
         self.time_s, self.applied_V = until_s, applied_V
         self.field_time_s += time.monotonic() - begun
 

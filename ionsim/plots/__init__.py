@@ -7,10 +7,10 @@ from ionsim.plots.cut import Cut, cut_figure
 from ionsim.plots.filament import Metal, filament_figure
 from ionsim.plots.grains import grains_figure
 from ionsim.plots.mesh import mesh_figure
-from ionsim.plots.pictures import plot_run
+from ionsim.plots.pictures import figures, plot_run
 from ionsim.plots.style import save
 
 __all__ = [
-    "Cut", "Metal", "conductance_figure", "connectivity", "cut_figure", "filament_figure", "grains_figure",
+    "Cut", "Metal", "conductance_figure", "connectivity", "cut_figure", "figures", "filament_figure", "grains_figure",
     "iv_figure", "mesh_figure", "plot_run", "save", "transient_figure",
 ]  # fmt: skip

@@ -41,9 +41,9 @@ def iv_figure(
         axes = figure.add_subplot()
         axes.set_yscale("log")
         colours = stage_colours(stages)
-        magnitude = _positive(current_A)
+        magnitude = positive(current_A)
         limits = {**dict.fromkeys(saturation_A, "transistor"), **dict.fromkeys(compliance_A, "compliance")}
-        _fit(axes, np.asarray(voltage_V), magnitude, list(limits))
+        fit_axes(axes, np.asarray(voltage_V), magnitude, list(limits))
         axes.axvline(0.0, color=MUTED, linewidth=0.6, zorder=0)
         labelled: set[int] = set()
         for index, low, high in spans(stage):
@@ -55,7 +55,7 @@ def iv_figure(
         for limit, name in sorted(limits.items()):
             axes.axhline(limit, color=INK, linewidth=0.8, linestyle=(0, (5, 3)), zorder=1)
             axes.annotate(
-                f"{name} {_quantity(limit, 'A')}", (0.01, limit), xycoords=("axes fraction", "data"),
+                f"{name} {quantity(limit, 'A')}", (0.01, limit), xycoords=("axes fraction", "data"),
                 xytext=(2, 3), textcoords="offset points", fontsize=8, color=INK, zorder=1,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )  # fmt: skip
@@ -91,8 +91,8 @@ def transient_figure(series: Mapping[str, Floats], stages: Sequence[str], *, tit
         top.set_ylabel("voltage (V)")
         middle.set_yscale("log")
         middle.set_ylabel("|current| (A)")
-        magnitude = _positive(series["current_A"])
-        _fit(middle, None, magnitude, ())
+        magnitude = positive(series["current_A"])
+        fit_axes(middle, None, magnitude, ())
         bottom.set_ylabel("peak temperature (K)")
         bottom.set_xlabel(f"time ({unit})")
         colours = stage_colours(stages)
@@ -109,13 +109,13 @@ def transient_figure(series: Mapping[str, Floats], stages: Sequence[str], *, tit
     return figure
 
 
-def _positive(current_A: Floats) -> Floats:
+def positive(current_A: Floats) -> Floats:
     """|I| with zeros as gaps: a logarithmic axis has no place for them."""
     magnitude = np.abs(np.asarray(current_A, dtype=float))
     return np.where(magnitude > 0, magnitude, np.nan)
 
 
-def _fit(axes: Axes, voltage: Floats | None, magnitude: Floats, limits: Sequence[float]) -> None:
+def fit_axes(axes: Axes, voltage: Floats | None, magnitude: Floats, limits: Sequence[float]) -> None:
     """Limits with room for labels; points at |V| below a few steps of the ramp do not stretch the current axis."""
     shown = magnitude[np.isfinite(magnitude)]
     if shown.size:
@@ -168,7 +168,7 @@ def _mark(axes: Axes, voltage: Floats, magnitude: Floats, value_V: float, colour
         )  # fmt: skip
 
 
-def _quantity(value: float, unit: str) -> str:
+def quantity(value: float, unit: str) -> str:
     """A number with an SI prefix, such as 100 µA."""
     power = int(np.clip(3 * np.floor(np.log10(abs(value) * (1 + 1e-9)) / 3), -15, 3)) if value else 0
     return f"{value / 10.0**power:.3g} {_SI[power]}{unit}"

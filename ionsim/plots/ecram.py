@@ -41,6 +41,9 @@ _AFTER = 2.5
 #: Share of the electrolyte (per cent) whose changes the colour scale covers.
 _SHOWN = 97.0
 
+#: Room above the highest level for the words.
+_ROOM = 1.35
+
 #: Parts of the currents of source and drain.
 _PARTS = ("displacement", "field_effect", "faradaic")
 
@@ -178,7 +181,7 @@ def train_figure(levels: Mapping[str, Floats], figures: Mapping[str, Any], *, ti
         below.set_xlabel("pulse")
         below.axhline(0.0, color=MUTED, linewidth=0.6)
         above.legend(title="pulses", loc="upper left")
-        above.set_ylim(bottom=0.0)
+        above.set_ylim(0.0, _ROOM * 1e6 * float(np.max(levels["level_S"])))
         lines = _figure_lines(figures)
         if lines:
             above.text(0.98, 0.96, "\n".join(lines), transform=above.transAxes, ha="right", va="top", fontsize=7.5)

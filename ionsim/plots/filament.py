@@ -95,12 +95,10 @@ def filament_figure(
     whose distances it gives, and floating clusters have colours of their own. A cell on a ``substrate`` (below y = 0)
     is drawn lying: z to the right, y up.
     """
-    box = np.asarray(box_nm, dtype=float)
-    touch_nm = None
-    if metal is not None:
-        neighbour_nm, touch_nm, radius_nm, members = metal.neighbour_nm, metal.touch_nm, 0.5 * metal.spacing_nm, "atoms"
-    named = _classes(electrodes) if substrate else _CLASSES
-    around: dict[str, Any] = {"cell_nm": box_nm, "periodic": periodic, "neighbour_nm": neighbour_nm}
+    panel = FilamentPanel(
+        box_nm, periodic=periodic, neighbour_nm=neighbour_nm, radius_nm=radius_nm, electrodes=electrodes,
+        members=members, metal=metal, substrate=substrate,
+    )  # fmt: skip
     with styled():
         columns = min(max(len(states), 1), 4)
         rows = -(-len(states) // columns) if states else 1
@@ -108,22 +106,9 @@ def filament_figure(
         panels = list(figure.subplots(rows, columns, squeeze=False).flat)
         shown: list[tuple[str, str]] = []
         for letter, (axes, (label, positions)) in enumerate(zip(panels, states.items(), strict=False)):
-            classes = connectivity(positions, 0.0, box[2], touch_nm=touch_nm, **around)
-            entries = [named[int(index)] for index in classes]
-            radii, count = np.full(len(positions), radius_nm), f"{len(positions)} {members}"
-            if metal is not None:
-                ranks = size_ranks(cluster_labels(positions, **around), classes == ISOLATED)
-                entries = [_metal_entry(*entry, int(rank)) for entry, rank in zip(entries, ranks, strict=True)]
-                ions = np.asarray(metal.ions.get(label, ())).reshape(-1, 3)
-                positions = np.vstack([positions, ions])
-                entries += [("ion", _ION)] * len(ions)
-                radii = np.append(radii, np.full(len(ions), _ION_SHARE * radius_nm))
-                count += f", {len(ions)} ion{'s' * (len(ions) != 1)}"
-            shown += dict.fromkeys(entries)
-            colours = np.array([to_rgb(colour) for _, colour in entries]).reshape(-1, 3)
-            film = None if metal is None else metal.film
-            view = _View(box, electrodes, film, substrate)
-            _draw(axes, view, positions, radii, colours, first=letter == 0)
+            ions = None if metal is None else metal.ions.get(label)
+            entries, count = panel.draw(axes, positions, ions, dimension=letter == 0)
+            shown += entries
             axes.set_title(f"({chr(97 + letter)}) {label}", fontweight="bold", pad=12)
             axes.annotate(
                 count, (0.5, 1.0), xycoords="axes fraction", xytext=(0, 2),
@@ -131,10 +116,60 @@ def filament_figure(
             )  # fmt: skip
         for axes in panels[len(states) :]:
             axes.set_axis_off()
-        _legend(figure, list(named.values()), columns, None if metal is None else shown)
+        _legend(figure, list(panel.classes.values()), columns, None if metal is None else shown)
         if title:
             figure.suptitle(title, fontsize=9)
     return figure
+
+
+class FilamentPanel:
+    """The box between two electrodes with the members of a filament in it; arguments as of :func:`filament_figure`."""
+
+    def __init__(
+        self,
+        box_nm: Sequence[float],
+        *,
+        periodic: Sequence[bool] = (False, False, False),
+        neighbour_nm: float = NEIGHBOUR_NM,
+        radius_nm: float = 0.12,
+        electrodes: tuple[str, str] = ("bottom", "top"),
+        members: str = "vacancies",
+        metal: Metal | None = None,
+        substrate: str | None = None,
+    ) -> None:
+        self._touch_nm = None
+        if metal is not None:
+            neighbour_nm, radius_nm, members = metal.neighbour_nm, 0.5 * metal.spacing_nm, "atoms"
+            self._touch_nm = metal.touch_nm
+        self._metal, self._members, self._radius_nm = metal, members, radius_nm
+        self._around: dict[str, Any] = {"cell_nm": box_nm, "periodic": periodic, "neighbour_nm": neighbour_nm}
+        self._view = _View(
+            np.asarray(box_nm, dtype=float), electrodes, None if metal is None else metal.film, substrate
+        )
+        #: Names and colours of the classes.
+        self.classes = _classes(electrodes) if substrate else _CLASSES
+
+    def draw(
+        self, axes: Axes, positions: Floats, ions: Floats | None = None, *, dimension: bool = False
+    ) -> tuple[list[tuple[str, str]], str]:
+        """Draw members (M, 3) and ions (K, 3); returns names and colours that occur, and how many there are in words.
+
+        ``dimension`` writes the height of the box beside it.
+        """
+        classes = connectivity(positions, 0.0, self._view.box[2], touch_nm=self._touch_nm, **self._around)
+        entries = [self.classes[int(index)] for index in classes]
+        radii, count = np.full(len(positions), self._radius_nm), f"{len(positions)} {self._members}"
+        if self._metal is not None:
+            ranks = size_ranks(cluster_labels(positions, **self._around), classes == ISOLATED)
+            entries = [_metal_entry(*entry, int(rank)) for entry, rank in zip(entries, ranks, strict=True)]
+            ions = np.asarray(() if ions is None else ions).reshape(-1, 3)
+            positions = np.vstack([positions, ions])
+            entries += [("ion", _ION)] * len(ions)
+            radii = np.append(radii, np.full(len(ions), _ION_SHARE * self._radius_nm))
+            count += f", {len(ions)} ion{'s' * (len(ions) != 1)}"
+        colours = np.array([to_rgb(colour) for _, colour in entries]).reshape(-1, 3)
+        _draw(axes, self._view, positions, radii, colours, first=dimension)
+        return list(dict.fromkeys(entries)), count
 
 
 def _classes(electrodes: tuple[str, str]) -> dict[int, tuple[str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -68,24 +69,25 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    series, written = run.series, []
+    return [save(figure, folder / name) for name, figure in figures(run).items()]
+
+
+def figures(run: RunLike) -> dict[str, Figure]:
+    """The figures of :func:`plot_run` by the names of their files."""
+    series = run.series
+    found: dict[str, Figure] = {}
     if "state_S" in series:
-        return [save(figure, folder / name) for name, figure in ecram_figures(run).items()]
+        return ecram_figures(run)
     if len(series.get("time_s", ())) > 1:
-        figure = iv_figure(
-            series["voltage_V"], series["current_A"], series["stage"], run.stages,
-            compliance_A=compliances(run.input_toml), saturation_A=saturations(run.input_toml), marks_V=run.summary,
-            title=run.name,
-        )  # fmt: skip
-        written.append(save(figure, folder / IV))
-        written.append(save(transient_figure(series, run.stages, title=run.name), folder / TRANSIENT))
+        found[IV] = iv_of(run)
+        found[TRANSIENT] = transient_figure(series, run.stages, title=run.name)
         retention = _drive(run.input_toml).get("kind") == "read"
         if retention or "channels" in series:
             figure = conductance_figure(series, run.stages, retention=retention, title=run.name)
-            written.append(save(figure, folder / CONDUCTANCE))
+            found[CONDUCTANCE] = figure
         if "crystalline_share" in series:
             figure = resistance_figure(series, run.stages, title=run.name)
-            written.append(save(figure, folder / RESISTANCE))
+            found[RESISTANCE] = figure
     moments = chosen(run.snapshots)
     if moments:
         mirrored = axisymmetric(run.input_toml)
@@ -94,35 +96,45 @@ def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
             float(next(iter(moments.values())).extra["melting_K"]),
             across="r (nm)" if mirrored else "x (nm)", title=run.name,
         )  # fmt: skip
-        written.append(save(figure, folder / PHASES))
+        found[PHASES] = figure
     filled = with_vacancies(run.snapshots)
     if filled:
         figure = vacancy_figure(filled, edges_nm=_oxide_edges(run.input_toml), title=run.name)
-        written.append(save(figure, folder / VACANCIES))
+        found[VACANCIES] = figure
     names = layer_names(run.input_toml)
     if run.sites is not None:
         labels = _labels(run)
-        states = {title: _positions(run, label, run.sites.filament) for title, label in labels.items()}
+        states = {title: positions_of(run, label, run.sites.filament) for title, label in labels.items()}
         if states:
             figure = filament_figure(
-                states, _oxide_box(run.sites), periodic=run.sites.periodic, electrodes=(names[0], names[2]),
-                metal=_metal(run, labels) if _is_metal(run) else None, substrate=substrate(run.input_toml),
+                states, oxide_box(run.sites), periodic=run.sites.periodic, electrodes=(names[0], names[2]),
+                metal=metal_of(run, labels) if is_metal(run) else None, substrate=substrate(run.input_toml),
                 title=run.name,
             )  # fmt: skip
-            written.append(save(figure, folder / FILAMENT))
+            found[FILAMENT] = figure
             film = _film(run)
             if film is not None:
-                figure = boundary_figure(film, _oxide_box(run.sites), states, title=run.name)
-                written.append(save(figure, folder / BOUNDARIES))
+                figure = boundary_figure(film, oxide_box(run.sites), states, title=run.name)
+                found[BOUNDARIES] = figure
         cuts = _cuts(run)
         if cuts:
-            box, lateral = _oxide_box(run.sites), substrate(run.input_toml) is not None
+            box, lateral = oxide_box(run.sites), substrate(run.input_toml) is not None
             figure = cut_figure(
                 cuts, (0.0, box[2]), lattice_nm=(0.0, box[1 if lateral else 0]), electrodes=(names[0], names[2]),
                 oxide=names[1], lateral=lateral, title=run.name,
             )  # fmt: skip
-            written.append(save(figure, folder / CUT))
-    return written
+            found[CUT] = figure
+    return found
+
+
+def iv_of(run: RunLike) -> Figure:
+    """The I-V curve of a run, with the limits of its drive and the voltages of its events."""
+    series = run.series
+    return iv_figure(
+        series["voltage_V"], series["current_A"], series["stage"], run.stages,
+        compliance_A=compliances(run.input_toml), saturation_A=saturations(run.input_toml), marks_V=run.summary,
+        title=run.name,
+    )  # fmt: skip
 
 
 def compliances(input_toml: str) -> list[float]:
@@ -184,7 +196,7 @@ def _film(run: RunLike) -> Polycrystal | None:
     return film_of(device, run.seed)
 
 
-def _is_metal(run: RunLike) -> bool:
+def is_metal(run: RunLike) -> bool:
     return run.sites is not None and ATOM in run.sites.filament
 
 
@@ -197,8 +209,8 @@ def _labels(run: RunLike) -> dict[str, str]:
     known = [label for label in STATES if label in run.snapshots]
     titles = {label: label for label in known or list(run.snapshots)[:4]}
     virgin, peak = STATES[0], f"{run.stages[0]}{PEAK}" if run.stages else ""
-    if _is_metal(run) and virgin in titles and peak in run.snapshots:
-        empty = not any(len(_positions(run, virgin, (name,))) for name in (ION, ATOM))
+    if is_metal(run) and virgin in titles and peak in run.snapshots:
+        empty = not any(len(positions_of(run, virgin, (name,))) for name in (ION, ATOM))
         if empty:
             title = f"{run.stages[0]}, {run.snapshots[peak].voltage_V:.2f} V"
             del titles[virgin]
@@ -206,13 +218,13 @@ def _labels(run: RunLike) -> dict[str, str]:
     return titles
 
 
-def _positions(run: RunLike, label: str, names: Sequence[str]) -> Floats:
+def positions_of(run: RunLike, label: str, names: Sequence[str]) -> Floats:
     """Where species are in a snapshot: (M, 3) in nm."""
     codes = [index for index, name in enumerate(run.sites.species) if name in names]
     return np.asarray(run.sites.positions_nm)[np.isin(run.snapshots[label].occupation, codes)]
 
 
-def _metal(run: RunLike, labels: Mapping[str, str]) -> Metal:
+def metal_of(run: RunLike, labels: Mapping[str, str]) -> Metal:
     """Distances of the lattice, ions by panel, and the barrier layer where there is one."""
     sites, layers = np.asarray(run.sites.positions_nm), tomllib.loads(run.input_toml).get("layers", {})
     spacing_nm = float(cKDTree(sites).query(sites, k=2)[0][:, 1].min())
@@ -222,12 +234,12 @@ def _metal(run: RunLike, labels: Mapping[str, str]) -> Metal:
         spacing_nm=spacing_nm,
         # The first plane alone: (100) planes are 0.71 spacings apart.
         touch_nm=max(float(z.min()), height_nm - float(z.max())) + 0.25 * spacing_nm,
-        ions={title: _positions(run, label, (ION,)) for title, label in labels.items()},
+        ions={title: positions_of(run, label, (ION,)) for title, label in labels.items()},
         film=(str(barrier["material"]), float(barrier["thickness_nm"])) if barrier else None,
     )
 
 
-def _oxide_box(sites: Any) -> tuple[float, float, float]:
+def oxide_box(sites: Any) -> tuple[float, float, float]:
     """Lx, Ly and the height of the oxide in nm: of the sites outside the electrodes, when regions are named."""
     regions = list(sites.regions)
     electrodes = [index for index, name in enumerate(regions) if name in ("bottom", "top")]

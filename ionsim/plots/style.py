@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +50,16 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+class Picture(Figure):
+    """A figure that a notebook shows, whether or not pyplot was imported."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        with styled():
+            self.savefig(buffer, format="png", dpi=110)
+        return buffer.getvalue()
+
+
 def styled() -> AbstractContextManager[None]:
     """Context in which figures are made; leaves the caller's matplotlib settings and pyplot state alone."""
     return mpl.rc_context(_STYLE)
@@ -61,7 +72,7 @@ def new_figure(
 
     Call inside :func:`styled`.
     """
-    return Figure(figsize=(width_in, height_in), layout=layout, facecolor="white")
+    return Picture(figsize=(width_in, height_in), layout=layout, facecolor="white")
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -17,7 +17,7 @@ _PEAK = "_peak"
 #: Height and width of a panel in inches, at most.
 _ROOM_IN = 2.1
 #: Densities are drawn in units of this (1/m^3): 1e21 per cm^3.
-_UNIT_PER_M3 = 1e27
+UNIT_PER_M3 = 1e27
 
 
 def chosen(snapshots: Mapping[str, Any], most: int = 6) -> dict[str, Any]:
@@ -36,14 +36,14 @@ def vacancy_figure(moments: Mapping[str, Any], *, edges_nm: tuple[float, ...] = 
     ``edges_nm``: heights at which a line is drawn (interfaces). Density is in 1e27 m^-3, on one scale for all.
     """
     with styled():
-        cuts = {label: _mirrored(one) for label, one in moments.items()}
+        cuts = {label: mirrored(one) for label, one in moments.items()}
         first = next(iter(cuts.values()))
         ratio = float(np.ptp(first["r_nm"]) / np.ptp(first["z_nm"]))
         width, height = (_ROOM_IN, _ROOM_IN / ratio) if ratio > 1 else (_ROOM_IN * ratio, _ROOM_IN)
         figure = new_figure((width + 0.3) * len(cuts) + 1.2, 2.0 * height + 1.1, "compressed")
         panels = figure.subplots(2, len(cuts), squeeze=False, sharex=True, sharey=True)
         rows = (
-            ("vacancies_per_m3", _UNIT_PER_M3, "viridis", "vacancies (10$^{27}$ m$^{-3}$)"),
+            ("vacancies_per_m3", UNIT_PER_M3, "viridis", "vacancies (10$^{27}$ m$^{-3}$)"),
             ("temperature_K", 1.0, "inferno", "temperature (K)"),
         )
         for row, (name, unit, colours, meaning) in enumerate(rows):
@@ -69,7 +69,7 @@ def vacancy_figure(moments: Mapping[str, Any], *, edges_nm: tuple[float, ...] = 
         return figure
 
 
-def _mirrored(snapshot: Any) -> dict[str, Any]:
+def mirrored(snapshot: Any) -> dict[str, Any]:
     """A cut with the other side of its axis."""
     cut = {name: np.asarray(snapshot.extra[f"cut/{name}"], dtype=float) for name in FIELDS}
     cut["r_nm"] = np.concatenate([-cut["r_nm"][::-1], cut["r_nm"]])

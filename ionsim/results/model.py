@@ -13,6 +13,8 @@ RUN_FILE = "run.h5"
 
 #: Mesh fields (a folder), and what the pictures of a run are called.
 FIELDS_FOLDER = "fields.bp"
+#: What ``ionsim view`` and ``ionsim animate`` leave in a run's folder.
+VIEW_FOLDER, FILMS = "paraview", ("film.mp4", "film.gif")
 PICTURES = ("iv.png", "transient.png", "conductance.png", "filament.png", "cut.png", "phases.png",
             "resistance.png", "train.png", "currents.png", "ions.png", "retention.png",
             "vacancies.png", "boundaries.png")  # fmt: skip

@@ -1,28 +1,26 @@
-"""Reading a run back."""
+"""Reading a run back, and showing it."""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import h5py
 import numpy as np
 
+from ionsim.config import html
 from ionsim.errors import ResultsError, nearest
-from ionsim.results.model import FORMAT, RUN_FILE, SCHEMA_VERSION, Sites, Snapshot
+from ionsim.results.model import FILMS, FORMAT, RUN_FILE, SCHEMA_VERSION, Sites, Snapshot
+from ionsim.results.tables import Fields, Filament, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Within the group ``checkpoint``: which samples and snapshots belong to it.
 RECORD = "record"
-
-
-@dataclass(frozen=True)
-class Filament:
-    """The sites that carry the filament in one snapshot: (M, 3) positions in nm, (M,) potentials in V, (M,) K."""
-
-    label: str
-    positions_nm: np.ndarray
-    potential_V: np.ndarray
-    temperature_K: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -67,14 +65,20 @@ class Run:
         """The folder of the run."""
         return self.path.parent
 
-    def iv(self) -> dict[str, np.ndarray]:
+    def iv(self) -> Table:
         """The I-V curve: ``stage`` (names), ``time_s``, ``voltage_V`` (applied), ``device_V``, ``current_A``."""
         columns = ("time_s", "voltage_V", "device_V", "current_A")
         missing = [name for name in (*columns, "stage") if name not in self.series]
         if missing:
             raise ResultsError(f"{self.path}: the run recorded no {', '.join(missing)}; status is {self.status!r}")
         names = np.asarray(self.stages)[self.series["stage"].astype(int)]
-        return {"stage": names, **{name: self.series[name] for name in columns}}
+        return Table({"stage": names, **{name: self.series[name] for name in columns}}, self._draw("iv_of"))
+
+    def transient(self) -> Table:
+        """All columns of the series, ``stage`` by name; its picture has voltage, current and temperature over time."""
+        names = np.asarray(self.stages)[self.series["stage"].astype(int)] if "stage" in self.series else np.empty(0)
+        return Table({"stage": names, **{key: self.series[key] for key in self.series if key != "stage"}},
+                     self._draw("transient_of"))  # fmt: skip
 
     def snapshot(self, label: str) -> Snapshot:
         """The snapshot of that label; ResultsError names the ones there are."""
@@ -86,14 +90,24 @@ class Run:
 
     def filament(self, state: str = "set") -> Filament:
         """The filament in the snapshot labelled ``state``."""
-        snapshot = self.snapshot(state)
         if self.sites is None:
-            raise ResultsError(f"{self.path}: the run has no lattice, so no filament")
+            raise ResultsError(f"{self.path}: the run has no lattice, so no filament; run.cut(state) shows its fields")
+        snapshot = self.snapshot(state)
         codes = [list(self.sites.species).index(name) for name in self.sites.filament]
         chosen = np.isin(snapshot.occupation, codes)
-        return Filament(
-            state, self.sites.positions_nm[chosen], snapshot.potential_V[chosen], snapshot.temperature_K[chosen]
-        )
+        arrays = (self.sites.positions_nm[chosen], snapshot.potential_V[chosen], snapshot.temperature_K[chosen])
+        return Filament(state, *arrays, draw=self._draw("filament_of", state))
+
+    def cut(self, state: str = "set") -> Fields:
+        """The cut through the mesh in the snapshot labelled ``state``.
+
+        Its axes (``z_nm`` and one of ``x_nm``, ``r_nm``, ``y_nm``) and fields (nz, n): potential, temperature, and what
+        the family has (phase, vacancies, ions).
+        """
+        snapshot = self.snapshot(state)
+        arrays = {key.removeprefix("cut/"): values for key, values in snapshot.extra.items() if key.startswith("cut/")}
+        title = f"cut, {state}: {snapshot.time_s:.5g} s, {snapshot.voltage_V:.3g} V"
+        return Fields(arrays, title, self._draw("cut_of", state))
 
     def checkpoint(self) -> dict[str, Any]:
         """The state from which the run can go on, as the recorder was given it (read when asked for)."""
@@ -125,6 +139,73 @@ class Run:
         from ionsim.plots import plot_run
 
         return list(plot_run(self, self.folder))
+
+    def figures(self) -> dict[str, Figure]:
+        """The same pictures in memory: matplotlib Figures by name (``iv``, ``filament``, ...)."""
+        from ionsim.plots import figures
+
+        return {Path(name).stem: figure for name, figure in figures(self).items()}
+
+    def animate(
+        self,
+        out: str | Path | None = None,
+        *,
+        stage: str | None = None,
+        fps: float = 12.0,
+        frames: int = 100,
+        progress: Callable[[float], None] | None = None,
+    ) -> Path:
+        """Film a stage ("all" for all; by default the one that changes most) and return the file, .mp4 or .gif.
+
+        The run is repeated up to the end of the stage (:func:`ionsim.simulation.replay.replay`), which takes as long as
+        it took then. By default the film goes into the run's folder, as MP4 where there is an ffmpeg. ``progress`` is
+        called with the share that is done, from 0 to 2: of repeating, then of drawing.
+        """
+        from ionsim.plots.animation import animate, checked_ending, ffmpeg
+        from ionsim.simulation.replay import replay, stages_of
+
+        path = self.folder / FILMS[ffmpeg() is None] if out is None else Path(out)
+        checked_ending(path)
+        stages = stages_of(self, stage)
+        moments = replay(self, stages, frames=frames, progress=progress)
+        drawn = None if progress is None else lambda share: progress(1.0 + share)
+        return animate(self, moments, path, fps=fps, progress=drawn)
+
+    def view(self) -> list[Path]:
+        """Write what ParaView, meshio and pyvista read into ``paraview/`` of the folder; returns the paths."""
+        from ionsim.results.paraview import write_view
+
+        return write_view(self)
+
+    def _draw(self, name: str, *arguments: Any) -> Callable[[], Figure]:
+        """A call of ``ionsim.plots.single`` about this run."""
+
+        def draw() -> Figure:
+            from ionsim.plots import single
+
+            figure: Figure = getattr(single, name)(self, *arguments)
+            return figure
+
+        return draw
+
+    def _repr_html_(self) -> str:
+        seconds = self.summary.get("wall_time_s")
+        detail = f"{self.family}, seed {self.seed}, {self.status}" + ("" if seconds is None else f", {seconds:.0f} s")
+        count = len(self.series.get("time_s", ()))
+        lines: list[list[Any]] = [
+            ["folder", str(self.folder)], ["stages", ", ".join(self.stages)], ["points", count],
+            ["snapshots", ", ".join(self.snapshots)],
+            ["sites", None if self.sites is None else len(self.sites.sublattice)],
+        ]  # fmt: skip
+        parts = [html.heading(self.name, detail), html.table(lines)]
+        if self.summary:
+            occurred = [pair for pair in self.summary.items() if pair[1] is not None]
+            parts.append(html.folded("summary", html.table(occurred), opened=True))
+        if count:
+            columns = [[name, len(values)] for name, values in self.series.items()]
+            parts.append(html.folded(f"series: {len(columns)} columns", html.table(columns, ("column", "points"))))
+        parts.append(html.folded("versions", html.table(self.versions.items())))
+        return "".join(parts)
 
 
 def _run_file(path: Path) -> Path:

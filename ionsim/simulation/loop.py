@@ -14,7 +14,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from ionsim.config import Device
+from ionsim.config import Device, html
 from ionsim.devices import Family, build
 from ionsim.drive import Drive, Turn
 from ionsim.errors import ResultsError
@@ -149,6 +149,17 @@ class Simulation:
                 with contextlib.suppress(ResultsError):  # the first error is the one to report
                     self._write(path)
             raise
+
+    def _repr_html_(self) -> str:
+        drive, sites = self.drive, self.recorder.sites
+        rows: list[list[Any]] = [
+            ["stages", ", ".join(drive.stages)], ["duration_s", drive.duration_s],
+            ["sites", None if sites is None else len(sites.positions_nm)], ["ranks", self.comm.size],
+            ["simulated_s", self._now_s], ["points", len(self.recorder)],
+        ]  # fmt: skip
+        summary = self.recorder.summary
+        found = html.folded("summary", html.table(summary.items()), opened=True) if summary else ""
+        return html.heading(self.device.name, f"{self.device.family}, seed {self.seed}") + html.table(rows) + found
 
     # -- stopping and going on --------------------------------------------------------------------------------
 

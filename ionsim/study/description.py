@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from ionsim.config import html
 from ionsim.config.base import Problem, Problems, Section, number, setting
 from ionsim.config.problems import cross_check_error, device_file_error
 from ionsim.config.sources import flatten
@@ -98,6 +99,19 @@ class Study(Section):
     mesh: Texts = setting((), "of a mesh study: the parameter that is the mesh size, then those that go with it")
     mesh_counts: bool = setting(False, "the first key of mesh counts parts of a length; its inverse is the mesh size")
     engine: EngineKeys = setting(EngineKeys(), "how the runs are made")
+
+    def _repr_html_(self) -> str:
+        """What varies, for a notebook."""
+        lines = [("base", self.base), ("design", self.design), ("seeds", self.seeds), ("models", self.models or None)]
+        varied = [
+            (item.key, item.values, None if item.low is None else f"{item.low:g} to {item.high:g}, {item.scale}")
+            for item in self.parameters
+        ]
+        parts = [html.heading(self.name, self.description), html.table(lines)]
+        parts.append(html.table(varied, ("parameter", "values", "range")))
+        if self.changes:
+            parts.append(html.folded("changes", html.table(self.changes.items())))
+        return "".join(parts)
 
     @property
     def sampled(self) -> bool:

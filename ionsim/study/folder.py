@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ionsim.config import Device
+from ionsim.config import Device, html
 from ionsim.errors import DeviceFileError, ResultsError, StudyError
 from ionsim.results import RUN_FILE
 from ionsim.results.atomic import write_text
@@ -93,6 +93,17 @@ class StudyFolder:
     def records(self) -> list[Record]:
         """All records, in the order of the runs."""
         return [record for task in self.plan.tasks if (record := self.record(task)) is not None]
+
+    def _repr_html_(self) -> str:
+        """How far the study is, for a notebook."""
+        records = self.records()
+        keys = tuple(dict.fromkeys(key for record in records for key in record.observables))
+        rows = [
+            (record.point, record.seed, record.status, *(record.observables.get(key) for key in keys))
+            for record in records
+        ]
+        title = html.heading(str(self.path), f"{len(records)} of {len(self.plan.tasks)} runs")
+        return title + html.table(rows, ("point", "seed", "status", *keys))
 
     def claim(self, task: Task) -> Path:
         """The file whose lock says that somebody works on a run."""
