@@ -1,0 +1,38 @@
+"""One page that explains a run or a study: ``report.html``, which needs neither network nor other files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ionsim.errors import ResultsError
+
+__all__ = ["REPORT_FILE", "report"]
+
+REPORT_FILE = "report.html"
+
+
+def report(folder: str | Path, path: str | Path | None = None) -> Path:
+    """Write the page of the run or the study in ``folder`` (default: ``report.html`` in it) and return its path.
+
+    A run that was stopped or has failed, or lacks a part, gives a page that says so.
+
+    Raises:
+        ResultsError: where there is neither a run nor a study, plotly is not installed, or the disk refuses.
+        StudyError: for a study that cannot be read.
+    """
+    from ionsim.study import StudyFolder, is_study
+
+    folder = Path(folder)
+    if not folder.exists():
+        raise ResultsError(f"{folder}: there is no such folder; give that of a run or of a study")
+    if is_study(folder):
+        from ionsim.report.studypage import study_page
+
+        return study_page(StudyFolder.open(folder), Path(path) if path else folder / REPORT_FILE)
+    from ionsim.report.runpage import run_page
+    from ionsim.results import RUN_FILE, Run
+
+    if folder.is_dir() and not (folder / RUN_FILE).is_file():
+        raise ResultsError(f"{folder}: holds neither a run ({RUN_FILE}) nor a study (study.toml)")
+    run = Run.open(folder)
+    return run_page(run, Path(path) if path else run.folder / REPORT_FILE)
