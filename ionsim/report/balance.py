@@ -45,7 +45,7 @@ def stage_table(series: Series, stages: Sequence[str], family: str) -> Table | N
         ends = quantity(conductance, "S") if gate else quantity(1.0 / conductance if conductance > 0 else None, "Ω")
         rows.append([
             stages[index].replace("_", " "), seconds(float(own["time_s"][-1]) - begin_s),
-            f"{number(float(volts.min()), 3)} … {number(float(volts.max()), 3)} V",
+            _between(float(volts.min()), float(volts.max())),
             quantity(float(np.abs(own["current_A"]).max()), "A"), ends,
             quantity(_stage_energy(part, low), "J"), quantity(float(own["temperature_peak_K"].max()), "K"),
         ])  # fmt: skip
@@ -55,6 +55,11 @@ def stage_table(series: Series, stages: Sequence[str], family: str) -> Table | N
     if len(parts) > len(shown):
         note += f" The first and last 12 of {len(parts)} stages are shown."
     return Table(header, rows, note)
+
+
+def _between(low: float, high: float) -> str:
+    ends = dict.fromkeys((number(low, 3), number(high, 3)))
+    return f"{' … '.join(ends)} V"
 
 
 def _stage_energy(part: Series, low: int) -> float:

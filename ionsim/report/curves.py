@@ -14,12 +14,17 @@ from ionsim.report.figures import Figure, Floats, axis, log_axis, magnitude, not
 from ionsim.report.texts import quantity
 
 #: Height of a panel against time, px.
-_PANEL = 150
+_PANEL = 155
 #: Shades of stages stop here: more would be a pattern.
 _MOST_STAGES = 24
 
 #: Switching voltages of the summary, their stages and their subscripts.
 _SYMBOLS = (("V_form_V", "forming", "form"), ("V_reset_V", "reset", "reset"), ("V_set_V", "set", "set"))
+
+#: Voltages against which a current is drawn.
+_VOLTAGES = {"voltage_V": "applied voltage (V)", "device_V": "voltage across the cell (V)"}
+#: A voltage with fewer values than this share of the points is a row of levels, which makes no curve.
+_LEVELS = 0.2
 
 #: Columns that count what the program does, not what is in the device.
 _COUNTERS = ("n_events", "n_refreshes", "n_steps", "n_nuclei")
@@ -51,14 +56,16 @@ class Panel:
 def iv_figure(
     series: Series, stages: Sequence[str], *, marks_V: Mapping[str, Any], limits_A: Mapping[float, str], gate: bool
 ) -> Figure | None:
-    """|I| against the applied voltage on a logarithmic axis, or I on a linear one; None where the voltage is constant.
+    """|I| against the applied voltage on a logarithmic axis, or I on a linear one; None where no voltage is swept.
 
-    ``marks_V``: switching voltages of the summary; ``limits_A``: currents with a name, drawn dashed; ``gate``: the
-    current is that of the gate.
+    Behind a resistor pulses sweep the voltage across the cell, which is drawn then. ``marks_V``: switching voltages of
+    the summary; ``limits_A``: currents with a name, drawn dashed; ``gate``: the current is that of the gate.
     """
-    voltage = series["voltage_V"]
-    if np.ptp(voltage) < 1e-9 or not np.any(series["current_A"]):
+    names = ("voltage_V", "device_V")
+    swept = next((name for name in names if name in series and _is_swept(series[name])), None)
+    if swept is None or not np.any(series["current_A"]):
         return None
+    voltage = series[swept]
     colours = stage_colours(stages)
     data: list[dict[str, Any]] = []
     shown: set[str] = set()
@@ -96,7 +103,7 @@ def iv_figure(
     ranges = [np.log10(low_A) - 0.3, np.log10(top) + 0.4]
     what = "gate current" if gate else "current"
     layout = {
-        "xaxis": axis("gate voltage (V)" if gate else "applied voltage (V)"),
+        "xaxis": axis("gate voltage (V)" if gate else _VOLTAGES[swept]),
         "yaxis": log_axis(f"|{what}| (A)", [np.array([low_A, top])], range=ranges),
         "shapes": list(shapes), "annotations": list(labels),
         "updatemenus": [_menu(
@@ -110,13 +117,19 @@ def iv_figure(
             }]),
         )],
     }  # fmt: skip
+    source = "voltage of the source" if swept == "voltage_V" else "voltage across the cell, as the pulses have steps"
     caption = (
-        "Current against the voltage of the source, by stage. Rings are the switching voltages as the summary defines "
+        f"Current against the {source}, by stage. Rings are the switching voltages as the summary defines "
         "them. Drag to zoom, double click to see all; a click on a name of the legend hides its stage."
     )
     if thin:
         caption += " Of long stages the first, smallest and largest point of every stretch is drawn."
     return plot(data, layout, caption, 470)
+
+
+def _is_swept(voltage: Floats) -> bool:
+    """Whether a voltage takes many values, as in a ramp, and not a few levels."""
+    return len(np.unique(np.round(voltage, 6))) > max(10.0, _LEVELS * len(voltage))
 
 
 def _menu(*buttons: tuple[str, list[Any]], method: str = "update") -> dict[str, Any]:
@@ -160,7 +173,9 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
     gap = 0.022
     height = (1.0 - gap * (count - 1)) / count
     data: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {"shapes": [], "annotations": [], "hovermode": "x unified"}
+    above = 1.0 + 22.0 / (_PANEL * count)
+    layout: dict[str, Any] = {"shapes": [], "annotations": [], "hovermode": "x unified", "legend": {"y": above},
+                              "margin": {"t": 62}}  # fmt: skip
     thin = False
     for number, panel in enumerate(panels):
         name = "" if number == 0 else str(number + 1)
@@ -183,14 +198,14 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
     positive = time_s[time_s > 0.0] * factor
     if positive.size > 2 and positive[-1] > 1e3 * positive[0]:
         logs = [float(np.log10(positive[0])), float(np.log10(positive[-1]))]
-        layout["updatemenus"] = [_menu(
+        layout["updatemenus"] = [{**_menu(
             ("linear t", [{"xaxis.type": "linear", "xaxis.range": _span(time_s * factor)}]),
             ("log t", [{"xaxis.type": "log", "xaxis.range": logs}]), method="relayout",
-        )]  # fmt: skip
+        ), "y": above}]  # fmt: skip
     caption = "All columns against time; a zoom moves all panels. Shades are the stages of the drive. " + note
     if thin:
         caption += " Of long records the first, smallest and largest point of every stretch is drawn."
-    return plot(data, layout, caption.strip(), 90 + _PANEL * count)
+    return plot(data, layout, caption.strip(), 116 + _PANEL * count)
 
 
 def _span(time: Floats) -> list[float]:
@@ -213,7 +228,7 @@ def _stages(layout: dict[str, Any], time: Floats, stage: Floats, stages: Sequenc
         })  # fmt: skip
         if (end - begin) / total > 0.0085 * len(stages[index]):
             layout["annotations"].append({
-                "x": 0.5 * (begin + end), "y": 1.0, "yref": "paper", "yanchor": "top", "text": stages[index],
+                "x": 0.5 * (begin + end), "y": 1.0, "yref": "paper", "yanchor": "bottom", "text": stages[index],
                 "showarrow": False, "font": {"size": 11, "color": colours[stages[index]]},
             })  # fmt: skip
 
@@ -226,11 +241,11 @@ def panels_of(series: Series) -> list[Panel]:
 
     ecram = "state_S" in series
     volts = line("voltage_V", "applied", MUTED) + line("device_V", "at the gate" if ecram else "across the cell", INK)
-    current = Panel("|gate current| (A)" if ecram else "|current| (A)", line("current_A", "current", BLUE), log=True)
+    current = Panel("|gate<br>current| (A)" if ecram else "|current| (A)", line("current_A", "current", BLUE), log=True)
     panels = [Panel("voltage (V)", volts), current]
     if ecram:
         panels[1:1] = [
-            Panel("conductance (µS)", line("conductance_S", "channel", VERMILLION, 1e6)
+            Panel("channel (µS)", line("conductance_S", "channel", VERMILLION, 1e6)
                   + line("state_S", "without field effect", ORANGE, 1e6, "dot")),
             Panel("ions per site", line("x_mean", "channel, mean", GREEN) + line("x_surface", "at its surface", PURPLE, 1.0,
                   "dot")),
@@ -239,9 +254,9 @@ def panels_of(series: Series) -> list[Panel]:
         with np.errstate(divide="ignore"):
             ohm = np.where(series["conductance_S"] > 0.0, 1.0 / series["conductance_S"], np.nan)
         panels.append(Panel("resistance (Ω)", [Line(ohm, "resistance", VERMILLION)], log=True))
-        panels.append(Panel("crystalline share", line("crystalline_share", "crystalline share", GREEN)))
+        panels.append(Panel("crystalline<br>share", line("crystalline_share", "crystalline share", GREEN)))
     if np.ptp(series.get("temperature_peak_K", np.zeros(1))) > 1e-9:
-        panels.append(Panel("peak temperature (K)", line("temperature_peak_K", "hottest point", VERMILLION)))
+        panels.append(Panel("peak<br>temperature (K)", line("temperature_peak_K", "hottest point", VERMILLION)))
     if "channels" in series:
         panels.append(Panel("G / G<sub>0</sub>", line("conductance_S", "conductance over 2e²/h", PURPLE, 1.0 / G0_S),
                             log=True))  # fmt: skip
@@ -249,10 +264,10 @@ def panels_of(series: Series) -> list[Panel]:
     if counted:
         colours = (GREEN, ORANGE, PURPLE, BLUE, MUTED)
         lines = [each for name, colour in zip(counted, colours, strict=False) for each in
-                 line(name, name.removeprefix("n_").replace("_", " "), colour)]  # fmt: skip
+                 line(name, name.removeprefix("n_").replace("_", " "), colour, 1.0, "solid" if colour is GREEN else "dash")]
         panels.append(Panel("number", lines))
     if "gap_per_m3" in series:
-        panels.append(Panel("least density on the axis (10<sup>27</sup> m<sup>−3</sup>)",
+        panels.append(Panel("least on the axis<br>(10<sup>27</sup> m<sup>−3</sup>)",
                             line("gap_per_m3", "gap", GREEN, 1e-27)))  # fmt: skip
     return [panel for panel in panels if panel.lines and any(np.isfinite(each.values).any() for each in panel.lines)]
 

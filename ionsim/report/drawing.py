@@ -23,7 +23,11 @@ _SPARE = ("#c9b1d9", "#b7d7c0", "#e6c3c0", "#bcd6e6", "#dcd3b0", "#c5cbd3")
 _RICH = "#d9a441"
 
 #: Width of the picture that labels are laid out for, and the space for those beside it, px.
-_WIDTH, _BESIDE, _LINE = 900.0, 215.0, 15.0
+_WIDTH, _BESIDE, _LINE = 1050.0, 215.0, 15.0
+
+
+#: Width of a letter, px; what a name is written on; parts whose width says as much as their height.
+_LETTER, _PALE, _POSTS = 6.6, "rgba(255,255,255,0.55)", ("heater", "cell", "source", "drain")
 
 
 def colour_of(material: str, taken: dict[str, str]) -> str:
@@ -48,7 +52,7 @@ def device_figure(drawing: Drawing) -> Figure:
     left, right = _range(piece[0] for _, pieces in cut for piece in pieces)
     low, high = _range(piece[1] for _, pieces in cut for piece in pieces)
     width = _WIDTH - _BESIDE - 90.0
-    height = min(max(width * (high - low) / (right - left), 170.0), 520.0)
+    height = min(max(width * (high - low) / (right - left), 170.0), 440.0)
     per_nm = min(width / (right - left), height / (high - low))
     taken: dict[str, str] = {}
     data = [_outline(part, pieces, colour_of(part.material, taken)) for part, pieces in cut]
@@ -62,6 +66,7 @@ def device_figure(drawing: Drawing) -> Figure:
          "line": {"color": "#c0392b" if "lattice" in mark.name else "#5b3f9e", "width": 1.3, "dash": "dash"}}
         for mark in {mark.name: mark for mark in drawing.marks}.values()
     ]  # fmt: skip
+    labels, beside = _labels(cut, per_nm, right, (low, high))
     room = 0.02 * max(right - left, high - low)
     layout = {
         "xaxis": axis(f"{drawing.across} (nm)", range=[left - room, right + room], showgrid=False,
@@ -69,9 +74,9 @@ def device_figure(drawing: Drawing) -> Figure:
         "yaxis": axis(f"{drawing.up} (nm)", range=[low - room, high + room], showgrid=False, scaleanchor="x",
                       constrain="domain"),
         "shapes": shapes,
-        "annotations": _labels(cut, per_nm, right, (low, high)),
+        "annotations": labels,
         "showlegend": bool(drawing.marks),
-        "margin": {"l": 70, "r": int(_BESIDE), "t": 30, "b": 50},
+        "margin": {"l": 70, "r": int(_BESIDE) if beside else 70, "t": 30, "b": 50},
     }  # fmt: skip
     section = {"r": "Section through the axis", "z": "Section along the current"}.get(
         drawing.across, f"Section at y = {drawing.at_nm:g} nm"
@@ -101,8 +106,8 @@ def _outline(part: Part, pieces: list[tuple[Range, Range]], colour: str) -> dict
     }  # fmt: skip
 
 
-def _labels(cut: list[tuple[Part, list[tuple[Range, Range]]]], per_nm: float, right: float, up: Range) -> list[Any]:
-    """Names: in a part that has room for its name, else to the right with a line to it."""
+def _labels(cut: list[tuple[Part, list[tuple[Range, Range]]]], per_nm: float, right: float, up: Range) -> tuple[list[Any], bool]:
+    """Names: in a part that has room for its name, else to the right with a line to it; whether there are such."""
     inside, beside = [], []
     seen: set[str] = set()
     for index, (part, pieces) in enumerate(cut):
@@ -111,14 +116,18 @@ def _labels(cut: list[tuple[Part, list[tuple[Range, Range]]]], per_nm: float, ri
             continue
         seen.add(kind)
         (x0, x1), (y0, y1) = _visible(pieces, [piece for _, later in cut[index + 1 :] for piece in later])
-        thickness = min(y1 - y0, x1 - x0) if kind in ("heater", "cell", "word", "bit") else y1 - y0
-        text = f"<b>{chemical(part.material)}</b> {part_name(kind)}, {thickness:.4g} nm"
-        plain = len(part.material) + len(kind) + 8
-        if (y1 - y0) * per_nm > _LINE + 3.0 and (x1 - x0) * per_nm > 6.6 * plain:
-            inside.append(_text(0.5 * (x0 + x1), 0.5 * (y0 + y1), text, xanchor="center"))
+        size = f"{y1 - y0:.4g} nm" if kind not in _POSTS else f"{x1 - x0:.4g} × {y1 - y0:.4g} nm"
+        text = f"<b>{chemical(part.material)}</b> {part_name(kind)}, {size}"
+        width, height = (x1 - x0) * per_nm / _LETTER, (y1 - y0) * per_nm
+        lines = (len(part.material), len(kind) + len(size) + 2)
+        if height > _LINE + 3.0 and width > sum(lines):
+            inside.append(_text(0.5 * (x0 + x1), 0.5 * (y0 + y1), text, xanchor="center", bgcolor=_PALE))
+        elif height > 2.0 * _LINE + 6.0 and width > max(lines):
+            text = f"<b>{chemical(part.material)}</b><br>{part_name(kind)}, {size}"
+            inside.append(_text(0.5 * (x0 + x1), 0.5 * (y0 + y1), text, xanchor="center", bgcolor=_PALE))
         else:
             beside.append((0.5 * (x0 + x1), 0.5 * (y0 + y1), x1, text))
-    return inside + _spread(sorted(beside, key=lambda item: item[1]), per_nm, right, up)
+    return inside + _spread(sorted(beside, key=lambda item: item[1]), per_nm, right, up), bool(beside)
 
 
 def _visible(pieces: list[tuple[Range, Range]], later: list[tuple[Range, Range]]) -> tuple[Range, Range]:

@@ -82,6 +82,14 @@ def log_axis(title: str, values: Sequence[Floats], **more: Any) -> dict[str, Any
     return axis(title, type="log", exponentformat="power", minor={"ticks": "inside", "ticklen": 2}, **ticks, **more)
 
 
+def colour_scale(name: str, steps: int = 17) -> list[list[Any]]:
+    """A colour map of matplotlib as plotly.js takes it."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [[float(share), to_hex(colormaps[name](share))] for share in np.linspace(0.0, 1.0, steps)]
+
+
 def magnitude(values: Floats) -> Floats:
     """Absolute values with zeros as gaps: a logarithmic axis has no place for them."""
     size = np.abs(np.asarray(values, dtype=np.float64))

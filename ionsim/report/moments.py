@@ -23,7 +23,7 @@ class Moment:
     def title(self) -> str:
         """Name, time and voltage."""
         time = "0 s" if self.snapshot.time_s == 0.0 else seconds(self.snapshot.time_s)
-        return f"{self.label}: t = {time}, V = {quantity(self.snapshot.voltage_V, 'V')}"
+        return f"{self.label}: t = {time}, {quantity(self.snapshot.voltage_V, 'V')} applied"
 
 
 def moments(snapshots: Mapping[str, Snapshot], most: int, wanted: Sequence[str] = ()) -> list[Moment]:

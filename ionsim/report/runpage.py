@@ -115,7 +115,7 @@ def _lines(run: Run, device: Device | None, series: dict[str, Any]) -> dict[str,
     )  # fmt: skip
     levels = pulse_table(device, series) if device is not None else {}
     return {
-        "iv": iv or "The applied voltage did not change, or no current flowed: there is no curve to draw.",
+        "iv": iv or "The voltage was held at a few levels, or no current flowed: the transients show more than a curve over voltage would.",
         "transients": curves.transient_figure(series, run.stages, curves.panels_of(series)),
         "updates": curves.update_figure(levels) if levels else None,
         "events": balance.events_figure(series, run.stages),

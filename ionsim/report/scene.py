@@ -65,14 +65,14 @@ def lattice_figure(run: Run, device: Device | None, drawing: Drawing | None) -> 
         f"{what} Box: the lattice, {box[0]:.3g} × {box[1]:.3g} × {box[2]:.3g} nm, to scale; of the electrodes a slice is "
         "drawn. Drag to turn, wheel to zoom, click a name to hide it."
     )
-    return Figure("states", content, caption, 620)
+    return Figure("states", content, caption, 580)
 
 
 def _layout(box: Floats, lateral: bool) -> dict[str, Any]:
-    eye = {"x": 1.45, "y": -1.5, "z": 0.55}
+    eye = {"x": 1.0, "y": -1.05, "z": 0.38}
     up = {"x": 0, "y": 0, "z": 1}
     if lateral:
-        eye, up = {"x": 1.6, "y": 0.9, "z": 0.9}, {"x": 0, "y": 1, "z": 0}
+        eye, up = {"x": 1.3, "y": 0.75, "z": 0.75}, {"x": 0, "y": 1, "z": 0}
     sides = dict(zip("xyz", box, strict=True))
     axes = {
         f"{name}axis": {"title": {"text": f"{name} (nm)"}, "backgroundcolor": "#fbfbfc", "gridcolor": "#e4e7eb",
@@ -134,7 +134,7 @@ def _frame(box: Floats, drawing: Drawing | None, lateral: bool) -> list[dict[str
         base = (-0.12 * float(box[0]), 0.0)
         traces.append(slab(Box(x, base, (z[0] - thick, z[1] + thick)), "substrate", "#D9DDE3", 1.0))
     texts = [
-        {"type": "scatter3d", "mode": "text", "x": [0.5 * x[1]], "y": [-0.02 * y[1]], "z": [height], "text": [name],
+        {"type": "scatter3d", "mode": "text", "x": [0.5 * x[1]], "y": [-0.12 * y[1]], "z": [height], "text": [name],
          "textfont": {"size": 13, "color": INK}, "hoverinfo": "skip", "showlegend": False}
         for name, height in ((names["bottom"], -0.5 * thick), (names["top"], z[1] + 0.5 * thick))
     ]  # fmt: skip
@@ -205,7 +205,6 @@ def _grains(run: Run, device: Device | None, box: Floats) -> list[dict[str, Any]
     film = film_of(device, run.seed)
     found = []
     high = np.any(film.high)
-    names = ["grain", "boundary" if not high else "low-symmetry boundary", "high-symmetry boundary"]
     for fixed, place in ((2, 0.004 * box[2]), (1, 0.996 * box[1]), (0, 0.004 * box[0])):
         first, second = (axis for axis in range(3) if axis != fixed)
         s = np.linspace(0.0, box[first], 140)
@@ -221,7 +220,6 @@ def _grains(run: Run, device: Device | None, box: Floats) -> list[dict[str, Any]
             "grain boundaries (blue)", "showlegend": fixed == 2, "hoverinfo": "skip", "legendgroup": "grains",
             "lighting": {"ambient": 1.0, "diffuse": 0.0, "specular": 0.0}, "contours": {},
         })  # fmt: skip
-    del names
     return found
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ionsim.plots.phases import PHASES, Frame, phases
 from ionsim.plots.style import INK
-from ionsim.report.figures import Figure, Floats, axis, look, quantised
+from ionsim.report.figures import Figure, Floats, axis, colour_scale, look, quantised
 from ionsim.report.moments import MOST_MOMENTS, Moment, moments
 from ionsim.report.parts import Drawing
 from ionsim.results import Run
@@ -19,9 +19,13 @@ from ionsim.results import Run
 #: Size of a bin in which members of a lattice are counted along the third axis, nm.
 _BIN_NM = 0.5
 #: Width that panels are laid out for and heights between which they stay, px.
-_WIDTH, _LEAST, _MOST = 1000.0, 200.0, 460.0
-#: Panels wider than this many times their height stand one below the other.
-_WIDE = 1.8
+_WIDTH, _LEAST, _MOST = 1060.0, 80.0, 430.0
+#: Panels wider than this many times their height stand in two columns, in one column.
+_PAIRS, _WIDE = 1.25, 2.3
+#: Room for a colour bar and its numbers, and between rows, px.
+_BAR, _ROW = 96.0, 62.0
+#: Of a lattice the picture begins with this much around it, nm.
+_MARGIN_NM = 5.0
 
 _PHASE_SCALE = [[share, colour] for index, colour in enumerate(PHASES.values()) for share in (index / 3, (index + 1) / 3)]
 
@@ -38,6 +42,7 @@ class Field:
     scale: Any
     names: Sequence[str] = ()
     least: float | None = None
+    symmetric: bool = False
 
     @property
     def title(self) -> str:
@@ -82,11 +87,12 @@ def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]
 
     potential = stack("potential_V")
     both = potential.min() < -0.02 * np.ptp(potential) and potential.max() > 0.02 * np.ptp(potential)
-    fields = [Field("potential", "V", x, z, potential, "RdBu" if both else "Cividis", least=None)]
+    colours = colour_scale("RdBu_r" if both else "cividis")
+    fields = [Field("potential", "V", x, z, potential, colours, symmetric=bool(both))]
     if "temperature_K" in first:
         temperature = stack("temperature_K")
         if np.ptp(temperature) > 0.05:
-            fields.append(Field("temperature", "K", x, z, temperature, "Inferno"))
+            fields.append(Field("temperature", "K", x, z, temperature, colour_scale("inferno")))
         else:
             notes.append(f"The temperature is {float(temperature.mean()):.1f} K everywhere in all of them.")
     if "crystalline" in first:
@@ -98,10 +104,10 @@ def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]
         notes.append(f"Molten is what is not crystalline above {melting_K:.0f} K.")
     if "vacancies_per_m3" in first:
         density = stack("vacancies_per_m3") * 1e-27
-        fields.append(Field("vacancies", "10<sup>27</sup> m<sup>−3</sup>", x, z, density, "Viridis", least=0.0))
+        fields.append(Field("vacancies", "10<sup>27</sup> m<sup>−3</sup>", x, z, density, colour_scale("viridis"), least=0.0))
     if "fraction" in first:
         fields.append(Field("ions per site", "", x, z, np.where(stack("inside") > 0.5, stack("fraction"), np.nan),
-                            "Viridis"))  # fmt: skip
+                            colour_scale("viridis")))  # fmt: skip
     if run.sites is not None:
         fields.append(_members(run, found, lateral))
     return fields, notes
@@ -124,7 +130,8 @@ def _members(run: Run, found: Sequence[Moment], lateral: bool) -> Field:
         counts.append(np.histogram2d(own[:, second], own[:, first], bins=(edges[1], edges[0]))[0] / area)
     x, z = (0.5 * (each[1:] + each[:-1]) for each in edges)
     name = "atoms" if "atom" in sites.filament else "vacancies"
-    return Field(f"{name} through the depth", "nm<sup>−2</sup>", x, z, np.stack(counts), "Viridis", least=0.0)
+    return Field(f"{name} along {'x' if lateral else 'y'}", "nm<sup>−2</sup>", x, z, np.stack(counts),
+                 colour_scale("viridis"), least=0.0)  # fmt: skip
 
 
 def _maps(
@@ -132,26 +139,31 @@ def _maps(
 ) -> Figure:
     """Heat maps side by side, or one below the other where they are wide."""
     first = fields[0]
-    ratio = float(np.ptp(first.x_nm) / np.ptp(first.z_nm))
-    wide = ratio > _WIDE
-    rows, columns = (len(fields), 1) if wide else (1, len(fields))
-    width = (_WIDTH - 90.0) / columns - (90.0 if columns > 1 else 110.0)
-    panel = min(max(width / ratio, 90.0 if wide else _LEAST), _MOST)
-    gap_x, gap_y = 0.11, 0.05 if rows > 1 else 0.0
-    share_x, share_y = (1.0 - gap_x * columns) / columns, (1.0 - gap_y * (rows - 1)) / rows
+    view = _view(fields)
+    (left_nm, right_nm), (low_nm, high_nm) = view
+    ratio = (right_nm - left_nm) / (high_nm - low_nm)
+    columns = 1 if ratio > _WIDE else min(2 if ratio > _PAIRS else 4, len(fields))
+    rows = -(-len(fields) // columns)
+    whole = _WIDTH - 80.0
+    share_x = (whole / columns - _BAR) / whole
+    panel = min(max(share_x * whole / ratio, _LEAST), _MOST)
+    tall = rows * (panel + _ROW) - _ROW
+    share_y = panel / tall
     data: list[dict[str, Any]] = []
     panels: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"annotations": [], "showlegend": False}
     for number, field in enumerate(fields):
         name = "" if number == 0 else str(number + 1)
-        row, column = (number, 0) if wide else (0, number)
-        left = column * (share_x + gap_x)
-        top = 1.0 - row * (share_y + gap_y)
+        row, column = divmod(number, columns)
+        left = column / columns
+        top = 1.0 - row * (panel + _ROW) / tall
         low, high = float(np.nanmin(field.values)), float(np.nanmax(field.values))
         low = low if field.least is None else field.least
+        if field.symmetric:
+            low, high = -max(-low, high), max(-low, high)
         bar: dict[str, Any] = {"x": left + share_x + 0.008, "y": top, "yanchor": "top", "len": share_y, "thickness": 11,
-                               "outlinewidth": 0.5, "tickfont": {"size": 11}, "xanchor": "left"}  # fmt: skip
+                               "outlinewidth": 0.5, "ypad": 0, "tickfont": {"size": 11}, "xanchor": "left"}  # fmt: skip
         if field.names:
             low, high = -0.5, len(field.names) - 0.5
             bar |= {"tickvals": list(range(len(field.names))), "ticktext": list(field.names)}
@@ -159,23 +171,24 @@ def _maps(
         data.append({
             "type": "heatmap", "x": field.x_nm, "y": field.z_nm, "xaxis": f"x{name}", "yaxis": f"y{name}",
             "colorscale": field.scale, "zmin": low, "zmax": max(high, low + 1e-9), "colorbar": bar, "zsmooth": False,
-            "reversescale": field.scale == "RdBu", "hoverongaps": False,
+            "hoverongaps": False,
             "hovertemplate": text if not field.names else text.replace("%{z:.5g}", "%{z}"),
         })  # fmt: skip
         panels.append({
             "frames": quantised(field.values, 2 * (len(field.names) - 1) if field.names else 65534),
             "shape": list(field.values.shape), "fixed": bool(field.names), "low": low, "high": max(high, low + 1e-9),
+            "symmetric": field.symmetric,
         })  # fmt: skip
-        bottom, begin = (not wide) or row == rows - 1, wide or column == 0
+        bottom, begin = number + columns >= len(fields), column == 0
         layout[f"xaxis{name}"] = axis(
             f"{axes[0]} (nm)" if bottom else "", domain=[left, left + share_x], anchor=f"y{name}", showgrid=False,
-            constrain="domain", range=[float(first.x_nm[0]), float(first.x_nm[-1])],
+            constrain="domain", range=[left_nm, right_nm],
             showticklabels=bottom, **({"matches": "x"} if number else {}),
         )  # fmt: skip
         layout[f"yaxis{name}"] = axis(
             f"{axes[1]} (nm)" if begin else "", domain=[max(top - share_y, 0.0), top], anchor=f"x{name}",
             showgrid=False, constrain="domain", scaleanchor=f"x{name}", showticklabels=begin,
-            range=[float(first.z_nm[0]), float(first.z_nm[-1])], **({"matches": "y"} if number else {}),
+            range=[low_nm, high_nm], **({"matches": "y"} if number else {}),
         )  # fmt: skip
         layout["annotations"].append({
             "x": left + 0.5 * share_x, "y": top, "xref": "paper", "yref": "paper", "yanchor": "bottom",
@@ -183,13 +196,26 @@ def _maps(
         })  # fmt: skip
         shapes += _outlines(drawing, name, field)
     layout["shapes"] = shapes
-    height = round(rows * panel + 110 + 24 * (rows - 1))
+    height = round(tall + 84)
     where = "through the axis, mirrored" if axes[0] == "r" else "through the middle"
+    near = " At first the lattice and 5 nm around it are seen; a double click shows all." if fields[-1].x_nm is not first.x_nm else ""
     caption = (
-        f"Cut {where}; lines are the borders of the layers. One slider moves all maps, a zoom too. Values are stored in "
-        "65,534 steps of the range of all moments."
+        f"Cut {where}; lines are the borders of the layers. One slider moves all maps, a zoom too.{near} Values are stored "
+        "in 65,534 steps of the range of all moments."
     )
     return _with_slider(data, panels, layout, found, caption, notes, height)
+
+
+def _view(fields: Sequence[Field]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """What is seen at first: all of the cut, or the lattice and what is near it."""
+    first, last = fields[0], fields[-1]
+    whole = [(float(axis_nm[0]), float(axis_nm[-1])) for axis_nm in (first.x_nm, first.z_nm)]
+    if last.x_nm is first.x_nm:
+        return whole[0], whole[1]
+    inner = [(float(axis_nm[0]), float(axis_nm[-1])) for axis_nm in (last.x_nm, last.z_nm)]
+    near = [(max(low, a - _MARGIN_NM), min(high, b + _MARGIN_NM))
+            for (low, high), (a, b) in zip(whole, inner, strict=True)]  # fmt: skip
+    return near[0], near[1]
 
 
 def _outlines(drawing: Drawing | None, name: str, field: Field) -> list[dict[str, Any]]:

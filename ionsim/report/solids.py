@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 from contourpy import contour_generator
+from scipy.ndimage import binary_dilation
 
 from ionsim.plots.phases import PHASES, Frame, phases
 from ionsim.plots.style import INK
-from ionsim.report.figures import Figure, Floats, quantised
+from ionsim.report.figures import Figure, Floats, colour_scale, quantised
 from ionsim.report.moments import MOST_STATES, Moment, moments
 from ionsim.report.parts import Drawing
 from ionsim.report.scene import _layout, box_lines
@@ -32,7 +33,10 @@ Kind = Literal["turned", "along y", "plane"]
 
 @dataclass(frozen=True)
 class _Paint:
-    """How a field is coloured; ``surfaces``: values whose contour is a surface, with its name and colour."""
+    """How a field is coloured.
+
+    ``surfaces``: values whose contour is a surface, with its name and colour; ``only``: no painted faces but those.
+    """
 
     scale: Any
     low: float
@@ -40,6 +44,8 @@ class _Paint:
     title: str
     surfaces: Sequence[tuple[float, str, str]] = ()
     ticks: Sequence[str] = ()
+    opacity: float = 1.0
+    only: str = ""
 
 
 def solid_figure(run: Run, drawing: Drawing | None) -> Figure | str:
@@ -71,13 +77,13 @@ def solid_figure(run: Run, drawing: Drawing | None) -> Figure | str:
         states.append({"label": moment.label, "text": f"{moment.title}; {_said(main.name, grid, moment)}",
                        "traces": traces})  # fmt: skip
     layout = _layout(np.ones(3), lateral=False)
-    layout["scene"]["camera"]["eye"] = {"x": 1.35, "y": -1.45, "z": 0.75}
+    layout["scene"]["camera"]["eye"] = {"x": 0.95, "y": -1.05, "z": 0.55}
     layout["margin"] = {"l": 0, "r": 0, "t": 0, "b": 0}
     if stretch != 1.0:
         layout["scene"]["zaxis"] |= _real_heights(drawing, stretch)
     content = {"base": _outlines(drawing, kind, x, z, stretch), "states": states, "layout": layout,
                "initial": _shown(run, found, main.name)}  # fmt: skip
-    return Figure("states", content, _caption(kind, main.name, stretch), 620)
+    return Figure("states", content, _caption(kind, main.name, stretch), 560)
 
 
 def _kind(drawing: Drawing, name: str) -> tuple[Kind, tuple[float, float]]:
@@ -98,7 +104,12 @@ def _paints(
         scale = [[share, colour] for index, colour in enumerate(PHASES.values())
                  for share in (index / 3, (index + 1) / 3)]  # fmt: skip
         surfaces = [(0.5, "amorphous or molten", "#0072B2"), (1.5, "molten", "#D55E00")]
-        return [(grid, _Paint(scale, -0.5, 2.5, "phase", surfaces, tuple(PHASES)))]
+        # of one cell more, since a face ends with its last whole cell
+        crystal = np.where(binary_dilation(grid < 0.5) & np.isfinite(grid), 0.0, np.nan)
+        rest = np.where(grid > 0.5, grid, np.nan)
+        return [(grid, _Paint(scale, -0.5, 2.5, "phase", surfaces, tuple(PHASES), only="surfaces")),
+                (crystal, _Paint(scale, -0.5, 2.5, "phase", (), tuple(PHASES), opacity=0.25)),
+                (rest, _Paint(scale, -0.5, 2.5, "", (), tuple(PHASES)))]  # fmt: skip
     if name == "vacancies":
         oxide = next((part for part in drawing.parts if part.name == "oxide"), None)
         high = float(np.nanmax(values))
@@ -106,16 +117,16 @@ def _paints(
         level = 0.5 * float(np.nanmax(inside))
         empty = np.where(grid > 0.0, grid, np.nan)
         surface = [(level, f"{number(level, 2)} × 10<sup>27</sup> m<sup>−3</sup>", "#2a9d8f")]
-        return [(empty, _Paint("Viridis", 0.0, high, "vacancies<br>(10<sup>27</sup> m<sup>−3</sup>)", surface))]
+        return [(empty, _Paint(colour_scale("viridis"), 0.0, high, "vacancies<br>(10<sup>27</sup> m<sup>−3</sup>)", surface))]
     top = max(part.box.z[1] for part in drawing.parts if part.name == "channel")
     found = []
-    for where, scale, title in ((z < top, "Viridis", "channel:<br>ions per site"), (z > top, "Greys", "")):
+    for where, title in ((z < top, "channel:<br>ions per site"), (z > top, "")):
         if where.any():
             own = np.where(where[None, :, None], values, np.nan)
             low, high = float(np.nanmin(own)), float(np.nanmax(own))
             part = np.where(where[:, None], grid, np.nan)
-            pale = scale if title else [[0.0, "#f6f1e2"], [1.0, "#c8a24a"]]
-            found.append((part, _Paint(pale, low, max(high, low + 1e-6), title)))
+            scale = colour_scale("viridis") if title else [[0.0, "#f6f1e2"], [1.0, "#c8a24a"]]
+            found.append((part, _Paint(scale, low, max(high, low + 1e-6), title)))
     return found
 
 
@@ -129,15 +140,20 @@ def _body(
     z, grid = stretch * z[rows], grid[rows]
     if kind == "turned":
         x, grid = x[x >= 0.0], grid[:, x >= 0.0]
+        if x[0] > 0.0:  # the grid begins half a step away from the axis
+            x, grid = np.r_[0.0, x], np.c_[grid[:, :1], grid]
     traces: list[dict[str, Any]] = [{
         "type": "painted", "way": kind, "x": x.astype(np.float32), "z": z.astype(np.float32), "y": list(dict.fromkeys(y)),
         "open": _OPEN, "values": quantised(grid, 2 * (len(paint.ticks) - 1) if paint.ticks else 65534),
         "colorscale": paint.scale, "cmin": paint.low, "cmax": paint.high, "colorbar": None,
+        "opacity": paint.opacity,
     }]  # fmt: skip
+    if paint.only:
+        traces = []
     if kind == "turned":
         for level, name, colour in paint.surfaces:
             traces += _turned(x, z, grid, level, name, colour)
-    if paint.title:
+    if paint.title and not paint.only:
         bar: dict[str, Any] = {"title": {"text": paint.title, "side": "top"}, "thickness": 12, "len": 0.5, "x": 1.0,
                                "xanchor": "right", "y": 0.5}  # fmt: skip
         if paint.ticks:
@@ -151,8 +167,6 @@ def _turned(radius: Floats, z: Floats, grid: Floats, level: float, name: str, co
     filled = np.where(np.isfinite(grid), grid, np.nanmin(grid))
     if not filled.min() < level < filled.max():
         return []
-    if radius[0] > 0.0:  # the grid begins half a step away from the axis
-        radius, filled = np.r_[0.0, radius], np.c_[filled[:, :1], filled]
     traces: list[dict[str, Any]] = []
     for line in contour_generator(radius, z, filled).lines(level):
         if len(line) < 4:
@@ -258,7 +272,7 @@ def _caption(kind: Kind, name: str, stretch: float) -> str:
     what = {
         "phase": "crystal, glass and melt; blue and red surfaces are their borders",
         "vacancies": "density of vacancies; the surface is at half of the largest in the oxide",
-        "ions per site": "ions in the channel (left scale) and, pale, in the electrolyte",
+        "ions per site": "ions in the channel (coloured) and, pale, in the electrolyte",
     }[name]
     text = f"{how}: {what}."
     if stretch != 1.0:

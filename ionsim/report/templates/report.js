@@ -60,12 +60,12 @@
       });
       ball.faces.forEach((face, m) => {
         const at = n * ball.faces.length + m;
-        i[at] = n * each + face[0]; j[at] = n * each + face[1]; k[at] = n * each + face[2];
+        i[at] = n * each + face[0]; j[at] = n * each + face[2]; k[at] = n * each + face[1];
       });
     }
     return { type: "mesh3d", x, y, z, i, j, k, color: trace.color, name: trace.name, showlegend: true, hoverinfo: "skip",
-      lighting: { ambient: 0.55, diffuse: 0.75, specular: 0.15, roughness: 0.7, fresnel: 0.05 },
-      lightposition: { x: -4000, y: -6000, z: 9000 } };
+      lighting: { ambient: 0.66, diffuse: 0.55, specular: 0.12, roughness: 0.7, fresnel: 0.02 },
+      lightposition: { x: -1e5, y: 1e5, z: -1e5 } };
   }
 
   // ---- cuts turned around an axis or drawn out along y ---------------------------------------------------------
@@ -89,7 +89,7 @@
         made.x.push(line[0]); made.y.push(line[1]); made.z.push(line[2]); made.surfacecolor.push(line[3]);
       }
       return { type: "surface", ...made, colorscale: trace.colorscale, cmin: trace.cmin, cmax: trace.cmax,
-        showscale: false, lighting: flat, hoverinfo: "skip", showlegend: false };
+        showscale: false, opacity: trace.opacity, lighting: flat, hoverinfo: "skip", showlegend: false };
     }
     const faces = [];
     if (trace.way === "turned") {
@@ -186,7 +186,9 @@
       if (!free.checked || panel.fixed) return [panel.low, panel.high];
       let low = Infinity, high = -Infinity;
       for (const row of grid) for (const value of row) if (value === value) { low = Math.min(low, value); high = Math.max(high, value); }
-      return high > low ? [low, high] : [low - 1e-9, low + 1e-9];
+      if (!(high > low)) return [panel.low, panel.high];
+      const most = Math.max(-low, high);
+      return panel.symmetric ? [-most, most] : [low, high];
     }
     function show() {
       const index = Number(slider.value), grids = panels.map((panel) => panel.frame(index));
