@@ -113,8 +113,10 @@ def thinned(values: Floats, most: int = MOST_POINTS) -> NDArray[np.int64]:
 
 def chemical(name: str) -> str:
     """A formula with its numbers as subscripts, in HTML; other text stays as it is."""
-    pattern = r"([A-Z][a-z]?\d*)+"
-    return re.sub(r"(?<=[A-Za-z)])(\d+)", r"<sub>\1</sub>", name) if re.fullmatch(pattern, name) else name
+    formula, comma, rest = name.partition(",")
+    if not re.fullmatch(r"([A-Z][a-z]?\d*)+", formula):
+        return name
+    return re.sub(r"(?<=[A-Za-z)])(\d+)", r"<sub>\1</sub>", formula) + comma + rest
 
 
 def packed(values: NDArray[Any]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ _ION_SHARE = 0.42
 _MOST_MEMBERS = 6000
 #: Thickness of the slices of electrode that are drawn, as a share of the gap.
 _SLAB = 0.12
+#: Share of the gap that stays free above the lower slice: planes that touch flicker.
+_GAP = 0.02
 
 
 def lattice_figure(run: Run, device: Device | None, drawing: Drawing | None) -> Figure | str:
@@ -76,7 +78,7 @@ def _layout(box: Floats, lateral: bool) -> dict[str, Any]:
     sides = dict(zip("xyz", box, strict=True))
     axes = {
         f"{name}axis": {"title": {"text": f"{name} (nm)"}, "backgroundcolor": "#fbfbfc", "gridcolor": "#e4e7eb",
-                        "showbackground": False, "zeroline": False, "showspikes": False}
+                        "showbackground": False, "zeroline": False, "showspikes": False, "nticks": 7}
         for name in sides
     }  # fmt: skip
     return look({
@@ -122,7 +124,7 @@ def _frame(box: Floats, drawing: Drawing | None, lateral: bool) -> list[dict[str
         names["top"] = found.get("active") or found.get("cap") or found.get("top") or "top"
     traces = [
         box_lines(Box(x, y, z), "lattice"),
-        slab(Box(x, y, (-thick, 0.0)), names["bottom"], "#8E949C", 1.0),
+        slab(Box(x, y, (-thick, -_GAP * z[1])), names["bottom"], "#8E949C", 1.0),
         slab(Box(x, y, (z[1], z[1] + thick)), names["top"], "#A9A69D", 0.35),
     ]
     if drawing is not None:
@@ -205,7 +207,7 @@ def _grains(run: Run, device: Device | None, box: Floats) -> list[dict[str, Any]
     film = film_of(device, run.seed)
     found = []
     high = np.any(film.high)
-    for fixed, place in ((2, 0.004 * box[2]), (1, 0.996 * box[1]), (0, 0.004 * box[0])):
+    for fixed, place in ((2, 0.0), (1, box[1]), (0, 0.0)):
         first, second = (axis for axis in range(3) if axis != fixed)
         s = np.linspace(0.0, box[first], 140)
         t = np.linspace(0.0, box[second], 140)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from contourpy import contour_generator
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import maximum_filter
 
 from ionsim.plots.phases import PHASES, Frame, phases
 from ionsim.plots.style import INK
@@ -104,9 +104,10 @@ def _paints(
         scale = [[share, colour] for index, colour in enumerate(PHASES.values())
                  for share in (index / 3, (index + 1) / 3)]  # fmt: skip
         surfaces = [(0.5, "amorphous or molten", "#0072B2"), (1.5, "molten", "#D55E00")]
-        # of one cell more, since a face ends with its last whole cell
-        crystal = np.where(binary_dilation(grid < 0.5) & np.isfinite(grid), 0.0, np.nan)
-        rest = np.where(grid > 0.5, grid, np.nan)
+        crystal = np.where(grid < 0.5, grid, np.nan)
+        # one cell more, since a face ends with its last whole cell
+        grown = maximum_filter(np.where(np.isfinite(grid), grid, -1.0), 3)
+        rest = np.where(np.isfinite(grid) & (grown > 0.5), grown, np.nan)
         return [(grid, _Paint(scale, -0.5, 2.5, "phase", surfaces, tuple(PHASES), only="surfaces")),
                 (crystal, _Paint(scale, -0.5, 2.5, "phase", (), tuple(PHASES), opacity=0.25)),
                 (rest, _Paint(scale, -0.5, 2.5, "", (), tuple(PHASES)))]  # fmt: skip

@@ -143,11 +143,19 @@
       buttons.forEach((button, at) => button.classList.toggle("on", at === index));
       said.textContent = figure.states[index].text;
       canvas.dataset.state = index;
-      const layout = figure.layout;
-      if (!first && canvas._fullLayout.scene) layout.scene.camera = canvas._fullLayout.scene._scene.getCamera();
-      const draw = first ? Plotly.newPlot : Plotly.react;
-      first = false;
-      return draw(canvas, traces(index), layout, Object.assign({}, config, { scrollZoom: true }));
+      const layout = figure.layout, options = Object.assign({}, config, { scrollZoom: true });
+      if (first) {
+        first = false;
+        return Plotly.newPlot(canvas, traces(index), layout, options).then(() => {
+          const ratio = canvas._fullLayout.scene.aspectratio, larger = {};
+          for (const axis of ["x", "y", "z"]) larger[axis] = 1.3 * ratio[axis];
+          Object.assign(layout.scene, { aspectmode: "manual", aspectratio: larger });
+          return Plotly.react(canvas, traces(index), layout, options);
+        });
+      }
+      Object.assign(layout.scene, { camera: canvas._fullLayout.scene._scene.getCamera(),
+        aspectratio: canvas._fullLayout.scene.aspectratio });
+      return Plotly.react(canvas, traces(index), layout, options);
     }
     const buttons = figure.states.map((state, index) =>
       element("button", { type: "button", textContent: state.label, onclick: () => show(index) }, row));
