@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ionsim.errors import ResultsError
+from ionsim.results.model import REPORT_FILE
 
-__all__ = ["REPORT_FILE", "report"]
+if TYPE_CHECKING:
+    from ionsim.results import Run
 
-REPORT_FILE = "report.html"
+__all__ = ["REPORT_FILE", "report", "report_run"]
 
 
 def report(folder: str | Path, path: str | Path | None = None) -> Path:
@@ -29,10 +32,15 @@ def report(folder: str | Path, path: str | Path | None = None) -> Path:
         from ionsim.report.studypage import study_page
 
         return study_page(StudyFolder.open(folder), Path(path) if path else folder / REPORT_FILE)
-    from ionsim.report.runpage import run_page
     from ionsim.results import RUN_FILE, Run
 
     if folder.is_dir() and not (folder / RUN_FILE).is_file():
         raise ResultsError(f"{folder}: holds neither a run ({RUN_FILE}) nor a study (study.toml)")
-    run = Run.open(folder)
+    return report_run(Run.open(folder), path)
+
+
+def report_run(run: Run, path: str | Path | None = None) -> Path:
+    """The page of a run that is open already; see :func:`report`."""
+    from ionsim.report.runpage import run_page
+
     return run_page(run, Path(path) if path else run.folder / REPORT_FILE)

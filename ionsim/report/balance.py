@@ -43,14 +43,26 @@ def stage_table(series: Series, stages: Sequence[str], family: str) -> Table | N
         begin_s = float(series["time_s"][low - 1]) if low else 0.0
         conductance = float(own["conductance_S"][-1]) if "conductance_S" in own else 0.0
         ends = quantity(conductance, "S") if gate else quantity(1.0 / conductance if conductance > 0 else None, "Ω")
-        rows.append([
-            stages[index].replace("_", " "), seconds(float(own["time_s"][-1]) - begin_s),
-            _between(float(volts.min()), float(volts.max())),
-            quantity(float(np.abs(own["current_A"]).max()), "A"), ends,
-            quantity(_stage_energy(part, low), "J"), quantity(float(own["temperature_peak_K"].max()), "K"),
-        ])  # fmt: skip
-    header = ["stage", "duration", "applied voltage", "largest |gate current|" if gate else "largest |current|",
-              "channel's G at its end" if gate else "resistance at its end", "electrical energy in", "hottest point"]  # fmt: skip
+        rows.append(
+            [
+                stages[index].replace("_", " "),
+                seconds(float(own["time_s"][-1]) - begin_s),
+                _between(float(volts.min()), float(volts.max())),
+                quantity(float(np.abs(own["current_A"]).max()), "A"),
+                ends,
+                quantity(_stage_energy(part, low), "J"),
+                quantity(float(own["temperature_peak_K"].max()), "K"),
+            ]
+        )
+    header = [
+        "stage",
+        "duration",
+        "applied voltage",
+        "largest |gate current|" if gate else "largest |current|",
+        "channel's G at its end" if gate else "resistance at its end",
+        "electrical energy in",
+        "hottest point",
+    ]
     note = "Energy: sum of voltage across the device × current × dwell over the recorded points."
     if len(parts) > len(shown):
         note += f" The first and last 12 of {len(parts)} stages are shown."
@@ -83,17 +95,25 @@ def event_table(series: Series, stages: Sequence[str], summary: Mapping[str, Any
         counts = series[name]
         by_stage = [float(counts[high - 1]) - (float(counts[low - 1]) if low else 0.0) for _, low, high in parts]
         share = float(counts[-1]) / max(float(series["n_events"][-1]), 1.0)
-        rows.append([name.removeprefix(EVENTS).replace("_", " "), number(round(float(counts[-1]))), f"{100.0 * share:.3g} %",
-                     *(number(round(each)) for each in by_stage)])  # fmt: skip
+        rows.append(
+            [
+                name.removeprefix(EVENTS).replace("_", " "),
+                number(round(float(counts[-1]))),
+                f"{100.0 * share:.3g} %",
+                *(number(round(each)) for each in by_stage),
+            ]
+        )
     rows.append(["all", number(round(float(series["n_events"][-1]))), "", *("" for _ in parts)])
     header = ["process", "events", "share", *(stages[index].replace("_", " ") for index, _, _ in parts)]
     notes = []
     if summary.get("flicker_share") is not None:
         notes.append(f"{100.0 * summary['flicker_share']:.3g} % of the events were undone by the next one (flicker).")
     if summary.get("n_field_refreshes") is not None:
-        notes.append(f"Potential and heat were solved {number(summary['n_field_refreshes'])} times; when they were, the "
-                     f"potential in use had been off by {number(summary.get('potential_error_rms_kT'), 3)} kT/q "
-                     "(root mean square).")  # fmt: skip
+        notes.append(
+            f"Potential and heat were solved {number(summary['n_field_refreshes'])} times; when they were, the "
+            f"potential in use had been off by {number(summary.get('potential_error_rms_kT'), 3)} kT/q "
+            "(root mean square)."
+        )
     return Table(header, rows, " ".join(notes))
 
 
@@ -112,14 +132,22 @@ def events_figure(series: Series, stages: Sequence[str]) -> Figure | None:
         rate = np.where(rate > 0.0, rate, np.nan)
         rows = thinned(rate, 2400)
         label = name.removeprefix(EVENTS).replace("_", " ")
-        data.append({
-            "type": "scatter", "mode": "lines", "x": (time_s * factor)[rows], "y": rate[rows], "name": label,
-            "line": {"color": colours[place % len(colours)], "width": 1.3}, "hovertemplate": "%{y:.3g} s⁻¹",
-        })  # fmt: skip
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": (time_s * factor)[rows],
+                "y": rate[rows],
+                "name": label,
+                "line": {"color": colours[place % len(colours)], "width": 1.3},
+                "hovertemplate": "%{y:.3g} s⁻¹",
+            }
+        )
     layout = {
-        "xaxis": axis(f"time ({unit})"), "hovermode": "x unified",
+        "xaxis": axis(f"time ({unit})"),
+        "hovermode": "x unified",
         "yaxis": axis("events per second", type="log", exponentformat="power"),
-    }  # fmt: skip
+    }
     return plot(data, layout, "Rate of every process, counted between two recorded points.", 380)
 
 
@@ -130,37 +158,78 @@ def energy_table(summary: Mapping[str, Any], series: Series, family: str) -> Tab
     if total is not None:
         out, latent, residual = (summary.get(name) for name in ("E_out_J", "E_latent_J", "E_residual_J"))
         stored = None if out is None else total + (latent or 0.0) - out
-        rows.append(["electrical energy in", quantity(total, "J", 4), "current × voltage in the whole mesh, at every step"])
+        rows.append(
+            ["electrical energy in", quantity(total, "J", 4), "current × voltage in the whole mesh, at every step"]
+        )
         rows.append(["heat out", quantity(out, "J", 4), "through the surfaces that are held at ambient temperature"])
         if latent is not None:
             rows.append(["latent heat set free", quantity(latent, "J", 4), "by crystallisation; melting takes it up"])
-        rows.append(["heat stored at the end", quantity(stored, "J", 4), "in + latent − out: what the cell still holds"])
+        rows.append(
+            ["heat stored at the end", quantity(stored, "J", 4), "in + latent − out: what the cell still holds"]
+        )
         share = f" ({number(residual / abs(total), 2)} of what came in)" if residual is not None and total else ""
-        rows.append(["left over", quantity(residual, "J") + share, "sum of |power in + latent − out − stored| over all "
-                     "steps: the solver's error"])  # fmt: skip
+        rows.append(
+            [
+                "left over",
+                quantity(residual, "J") + share,
+                "sum of |power in + latent − out − stored| over all steps: the solver's error",
+            ]
+        )
         recorded = summary.get("E_total_J")
-        rows.append(["the same from recorded points", quantity(recorded, "J", 4), "device voltage × current × dwell; differs "
-                     "where steps are finer than what is recorded"])  # fmt: skip
+        rows.append(
+            [
+                "the same from recorded points",
+                quantity(recorded, "J", 4),
+                "device voltage × current × dwell; differs where steps are finer than what is recorded",
+            ]
+        )
         return Table(["", "energy", "measured as"], rows, "In, out, latent and stored heat are all measured.")
     if family == "ecram":
-        charge = {name: series[name][-1] for name in ("gate_charge_C", "gate_faradaic_C", "channel_faradaic_C")
-                  if len(series.get(name, ()))}  # fmt: skip
-        rows.append(["electrical energy in at the gate", quantity(summary.get("E_total_J"), "J", 4), "gate voltage × charge "
-                     "through the gate's wire, at every step"])  # fmt: skip
+        charge = {
+            name: series[name][-1]
+            for name in ("gate_charge_C", "gate_faradaic_C", "channel_faradaic_C")
+            if len(series.get(name, ()))
+        }
+        rows.append(
+            [
+                "electrical energy in at the gate",
+                quantity(summary.get("E_total_J"), "J", 4),
+                "gate voltage × charge through the gate's wire, at every step",
+            ]
+        )
         if charge:
-            rows.append(["charge through the gate", quantity(float(charge["gate_charge_C"]), "C", 4), "at the end of the run"])
-            rows.append(["of it with ions, at the gate", quantity(float(charge["gate_faradaic_C"]), "C", 4), "Faradaic; the "
-                         "rest charges the gate"])  # fmt: skip
-            rows.append(["ions inserted in the channel", quantity(-float(charge["channel_faradaic_C"]), "C", 4), "charge that "
-                         "entered with ions and stayed"])  # fmt: skip
-        note = ("The heat that leaves is not recorded; the energy of the read is not part of it. What the charge did is "
-                "the balance of this family.")  # fmt: skip
+            rows.append(
+                ["charge through the gate", quantity(float(charge["gate_charge_C"]), "C", 4), "at the end of the run"]
+            )
+            rows.append(
+                [
+                    "of it with ions, at the gate",
+                    quantity(float(charge["gate_faradaic_C"]), "C", 4),
+                    "Faradaic; the rest charges the gate",
+                ]
+            )
+            rows.append(
+                [
+                    "ions inserted in the channel",
+                    quantity(-float(charge["channel_faradaic_C"]), "C", 4),
+                    "charge that entered with ions and stayed",
+                ]
+            )
+        note = (
+            "The heat that leaves is not recorded; the energy of the read is not part of it. What the charge did is "
+            "the balance of this family."
+        )
         return Table(["", "", "measured as"], rows, note)
-    rows.append(["electrical energy in", quantity(summary.get("E_total_J"), "J", 4), "voltage across the device × current × "
-                 "dwell over the recorded points"])  # fmt: skip
+    rows.append(
+        [
+            "electrical energy in",
+            quantity(summary.get("E_total_J"), "J", 4),
+            "voltage across the device × current × dwell over the recorded points",
+        ]
+    )
     note = (
-        "Heat that leaves or stays is not recorded by lattice runs: each refresh of the fields solves the heat equation "
-        "with the Joule heat of the network as its source, which the verification case field-balance checks."
+        "Heat that leaves or stays is not recorded by lattice runs: each refresh of the fields solves the heat "
+        "equation with the Joule heat of the network as its source, which the verification case field-balance checks."
     )
     return Table(["", "energy", "measured as"], rows, note)
 
@@ -196,20 +265,38 @@ def _scale(largest: float) -> tuple[float, str]:
 
 def _line(x: Floats, y: Floats, name: str, colour: str) -> dict[str, Any]:
     rows = thinned(y)
-    return {"type": "scatter", "mode": "lines", "x": x[rows], "y": y[rows], "name": name, "hovertemplate": "%{y:.4g}",
-            "line": {"color": colour, "width": 1.6}}  # fmt: skip
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x[rows],
+        "y": y[rows],
+        "name": name,
+        "hovertemplate": "%{y:.4g}",
+        "line": {"color": colour, "width": 1.6},
+    }
 
 
 def solver_table(summary: Mapping[str, Any]) -> Table | None:
     """Steps of a continuum's solver, which has no events."""
-    names = {"n_steps": "steps in time", "n_steps_rejected": "of which repeated with a shorter one",
-             "n_newton": "Newton iterations", "n_rounds": "rounds between fields and vacancies",
-             "n_nuclei": "nuclei born"}  # fmt: skip
+    names = {
+        "n_steps": "steps in time",
+        "n_steps_rejected": "of which repeated with a shorter one",
+        "n_newton": "Newton iterations",
+        "n_rounds": "rounds between fields and vacancies",
+        "n_nuclei": "nuclei born",
+    }
     rows = [[text, number(summary[name])] for name, text in names.items() if summary.get(name) is not None]
     note = "A continuum has no events; these are the steps of its solver."
     return Table(["", "count"], rows, note) if rows else None
 
 
 __all__ = [
-    "DASH", "Table", "energy_figure", "energy_table", "event_table", "events_figure", "solver_table", "stage_table",
-]  # fmt: skip
+    "DASH",
+    "Table",
+    "energy_figure",
+    "energy_table",
+    "event_table",
+    "events_figure",
+    "solver_table",
+    "stage_table",
+]

@@ -96,7 +96,7 @@ def iv_figure(
     shapes, labels = zip(
         *(note_line(limit, f"{name} {quantity(limit, 'A')}") for limit, name in limits_A.items()), strict=True
     ) if limits_A else ((), ())  # fmt: skip
-    shown_log = [not trace.get("meta") == "linear" and (trace["visible"] is not False) for trace in data]
+    shown_log = [trace["visible"] is not False for trace in data]
     finite = size[np.isfinite(size)]
     low_A = max(float(np.quantile(finite, 0.004)), float(finite.max()) * 1e-14)
     top = max([float(finite.max()), *limits_A])
@@ -247,8 +247,8 @@ def panels_of(series: Series) -> list[Panel]:
         panels[1:1] = [
             Panel("channel (µS)", line("conductance_S", "channel", VERMILLION, 1e6)
                   + line("state_S", "without field effect", ORANGE, 1e6, "dot")),
-            Panel("ions per site", line("x_mean", "channel, mean", GREEN) + line("x_surface", "at its surface", PURPLE, 1.0,
-                  "dot")),
+            Panel("ions per site", line("x_mean", "channel, mean", GREEN)
+                  + line("x_surface", "at its surface", PURPLE, 1.0, "dot")),
         ]  # fmt: skip
     if "crystalline_share" in series:
         with np.errstate(divide="ignore"):
@@ -263,8 +263,13 @@ def panels_of(series: Series) -> list[Panel]:
     counted = [name for name in series if name.startswith("n_") and name not in _COUNTERS]
     if counted:
         colours = (GREEN, ORANGE, PURPLE, BLUE, MUTED)
-        lines = [each for name, colour in zip(counted, colours, strict=False) for each in
-                 line(name, name.removeprefix("n_").replace("_", " "), colour, 1.0, "solid" if colour is GREEN else "dash")]
+        lines = [
+            each
+            for name, colour in zip(counted, colours, strict=False)
+            for each in line(
+                name, name.removeprefix("n_").replace("_", " "), colour, 1.0, "solid" if colour is GREEN else "dash"
+            )
+        ]
         panels.append(Panel("number", lines))
     if "gap_per_m3" in series:
         panels.append(Panel("least on the axis<br>(10<sup>27</sup> m<sup>−3</sup>)",
@@ -280,7 +285,8 @@ def update_figure(levels: Mapping[str, Floats]) -> Figure:
         rows = levels["second"] == second
         if rows.any():
             data.append({
-                "type": "scatter", "mode": "markers", "x": pulse[rows], "y": levels["level_S"][rows] * 1e6, "name": name,
+                "type": "scatter", "mode": "markers", "x": pulse[rows], "y": levels["level_S"][rows] * 1e6,
+                "name": name,
                 "marker": {"color": colour, "size": 5 if len(pulse) < 500 else 3},
                 "hovertemplate": "pulse %{x}<br>%{y:.5g} µS<extra></extra>",
             })  # fmt: skip

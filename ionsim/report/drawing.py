@@ -106,13 +106,15 @@ def _outline(part: Part, pieces: list[tuple[Range, Range]], colour: str) -> dict
     }  # fmt: skip
 
 
-def _labels(cut: list[tuple[Part, list[tuple[Range, Range]]]], per_nm: float, right: float, up: Range) -> tuple[list[Any], bool]:
+def _labels(
+    cut: list[tuple[Part, list[tuple[Range, Range]]]], per_nm: float, right: float, up: Range
+) -> tuple[list[Any], bool]:
     """Names: in a part that has room for its name, else to the right with a line to it; whether there are such."""
     inside, beside = [], []
     seen: set[str] = set()
-    for index, (part, pieces) in enumerate(cut):
+    for index, (part, pieces) in reversed(list(enumerate(cut))):
         kind = part.name.split(" ")[0]
-        if kind in seen:  # of the lines and cells of an array the first is named
+        if kind in seen:  # of the lines and cells of an array the last is named, on the right
             continue
         seen.add(kind)
         (x0, x1), (y0, y1) = _visible(pieces, [piece for _, later in cut[index + 1 :] for piece in later])

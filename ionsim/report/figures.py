@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def thinned(values: Floats, most: int = MOST_POINTS) -> NDArray[np.int64]:
         return np.arange(count)
     edges = np.linspace(0, count, most // 3 + 1).astype(int)
     keep = {0, count - 1}
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges.tolist()):
         part = values[low:high]
         keep.add(int(low))
         if np.isfinite(part).any():

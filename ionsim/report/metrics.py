@@ -84,19 +84,38 @@ def _switching(summary: Mapping[str, Any], known: Mapping[str, str]) -> Iterator
     def row(key: str, name: str, unit: str, definition: str, literature: str = "") -> Metric:
         return Metric(name, quantity(summary.get(key), unit), definition, known.get(literature, ""))
 
-    yield row("V_form_V", "V<sub>form</sub>", "V", "first voltage at which the current is limited (else the largest rise of "
-              "the conductance, if tenfold)", "V_form")  # fmt: skip
+    yield row(
+        "V_form_V",
+        "V<sub>form</sub>",
+        "V",
+        "first voltage at which the current is limited (else the largest rise of the conductance, if tenfold)",
+        "V_form",
+    )
     yield row("V_set_V", "V<sub>set</sub>", "V", "the same in the SET stage", "V_set")
-    yield row("V_reset_V", "V<sub>reset</sub>", "V", "voltage of the largest current on the way out of RESET", "V_reset")
+    yield row(
+        "V_reset_V", "V<sub>reset</sub>", "V", "voltage of the largest current on the way out of RESET", "V_reset"
+    )
     yield row("R_virgin_ohm", "R<sub>virgin</sub>", "Ω", "resistance of the first recorded point")
-    yield row("R_LRS_ohm", "R<sub>LRS</sub>", "Ω", "at the read voltage on the way back from SET (else forming)", "R_LRS")
+    yield row(
+        "R_LRS_ohm", "R<sub>LRS</sub>", "Ω", "at the read voltage on the way back from SET (else forming)", "R_LRS"
+    )
     yield row("R_HRS_ohm", "R<sub>HRS</sub>", "Ω", "at the read voltage on the way back from RESET")
     ratio = summary.get("on_off_ratio")
     yield Metric("on/off ratio", number(ratio, 3), "R<sub>HRS</sub> / R<sub>LRS</sub>", known.get("ratio", ""))
-    yield row("tau_set_s", "τ<sub>SET</sub>", "s", "10–90 % of the logarithmic rise of the conductance in SET; not "
-              "shorter than a recorded step", "tau")  # fmt: skip
-    yield row("E_action_J", "E<sub>action</sub>", "J", "V² (G<sub>on</sub> + G<sub>off</sub>)/2 τ, V = V<sub>set</sub>",
-              "E_action")  # fmt: skip
+    yield row(
+        "tau_set_s",
+        "τ<sub>SET</sub>",
+        "s",
+        "10–90 % of the logarithmic rise of the conductance in SET; not shorter than a recorded step",
+        "tau",
+    )
+    yield row(
+        "E_action_J",
+        "E<sub>action</sub>",
+        "J",
+        "V² (G<sub>on</sub> + G<sub>off</sub>)/2 τ, V = V<sub>set</sub>",
+        "E_action",
+    )
     yield row("P_standby_W", "P<sub>standby</sub>", "W", "V² G<sub>off</sub>", "P_standby")
     set_V, tau = summary.get("V_set_V"), summary.get("tau_set_s")
     on, off = summary.get("R_LRS_ohm"), summary.get("R_HRS_ohm")
@@ -106,8 +125,12 @@ def _switching(summary: Mapping[str, Any], known: Mapping[str, str]) -> Iterator
     yield Metric("E<sub>fire</sub>", quantity(fire, "J"), "V² G<sub>on</sub> τ")
     yield Metric("I<sub>max</sub>", quantity(summary.get("I_max_A"), "A"), "largest current of the run")
     yield Metric("T<sub>peak</sub>", quantity(summary.get("T_peak_K"), "K"), "hottest point of the run")
-    yield Metric("S, spread between cycles and devices", DASH, "2 (sd[log R<sub>HRS</sub>] + sd[log R<sub>LRS</sub>]) / "
-                 "(⟨log R<sub>HRS</sub>⟩ − ⟨log R<sub>LRS</sub>⟩): needs several seeds (ionsim study)")  # fmt: skip
+    yield Metric(
+        "S, spread between cycles and devices",
+        DASH,
+        "2 (sd[log R<sub>HRS</sub>] + sd[log R<sub>LRS</sub>]) / "
+        "(⟨log R<sub>HRS</sub>⟩ − ⟨log R<sub>LRS</sub>⟩): needs several seeds (ionsim study)",
+    )
 
 
 def _pcm(
@@ -117,8 +140,12 @@ def _pcm(
     yield Metric("T<sub>peak</sub>", quantity(summary.get("T_peak_K"), "K"), "hottest point of the run")
     yield Metric("T<sub>melt</sub>", quantity(melting, "K"), "melting point of the material set", known["T_melt"])
     quench = quench_K_per_s(series, melting)
-    yield Metric("quench rate", f"{number(quench, 3)} K/s" if quench else DASH, "steepest fall of the hottest point between "
-                 "two recorded points, of those that begin above T<sub>melt</sub>", known["quench"])  # fmt: skip
+    yield Metric(
+        "quench rate",
+        f"{number(quench, 3)} K/s" if quench else DASH,
+        "steepest fall of the hottest point between two recorded points, of those that begin above T<sub>melt</sub>",
+        known["quench"],
+    )
     share, conductance = series.get("crystalline_share"), series.get("conductance_S")
     if share is not None and conductance is not None and len(share):
         low = series.get("voltage_V", np.ones(len(share)))
@@ -126,21 +153,35 @@ def _pcm(
         good = read & (conductance > 0.0)
         if good.any():
             ohm = 1.0 / conductance[good]
-            yield Metric("R<sub>low</sub>, R<sub>high</sub>", f"{quantity(float(ohm.min()), 'Ω')}, "
-                         f"{quantity(float(ohm.max()), 'Ω')}", "least and largest resistance at the read voltage")  # fmt: skip
+            yield Metric(
+                "R<sub>low</sub>, R<sub>high</sub>",
+                f"{quantity(float(ohm.min()), 'Ω')}, {quantity(float(ohm.max()), 'Ω')}",
+                "least and largest resistance at the read voltage",
+            )
             yield Metric("on/off ratio", number(float(ohm.max() / ohm.min()), 3), "their ratio")
-        yield Metric("largest amorphous share", f"{100.0 * (1.0 - float(share.min())):.3g} %", "of the phase-change material, "
-                     "molten parts included")  # fmt: skip
-    yield Metric("electrical energy", quantity(summary.get("E_electrical_J"), "J"), "of the whole run, at the cell; stage by "
-                 "stage below", known["E_reset"])  # fmt: skip
-    yield Metric("crystallisation", f"{100.0 * summary['crystalline_share']:.4g} %" if summary.get("crystalline_share")
-                 is not None else DASH, "crystalline share at the end", known["t_set"])  # fmt: skip
+        yield Metric(
+            "largest amorphous share",
+            f"{100.0 * (1.0 - float(share.min())):.3g} %",
+            "of the phase-change material, molten parts included",
+        )
+    yield Metric(
+        "electrical energy",
+        quantity(summary.get("E_electrical_J"), "J"),
+        "of the whole run, at the cell; stage by stage below",
+        known["E_reset"],
+    )
+    yield Metric(
+        "crystallisation",
+        f"{100.0 * summary['crystalline_share']:.4g} %" if summary.get("crystalline_share") is not None else DASH,
+        "crystalline share at the end",
+        known["t_set"],
+    )
     yield Metric("nuclei", number(summary.get("n_nuclei")), "births during the run")
     yield Metric("I<sub>max</sub>", quantity(summary.get("I_max_A"), "A"), "largest current of the run")
 
 
 def quench_K_per_s(series: Series, melting_K: float | None) -> float | None:
-    """The steepest fall of the hottest temperature between recorded points that starts in the melt; None without one."""
+    """The steepest fall of the hottest temperature between recorded points that begins in the melt; None without."""
     if melting_K is None or len(series.get("time_s", ())) < 2:
         return None
     hot, time = series["temperature_peak_K"], series["time_s"]
@@ -152,23 +193,50 @@ def quench_K_per_s(series: Series, melting_K: float | None) -> float | None:
 
 def _ecram(summary: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[Metric]:
     start, end = summary.get("G_start_S"), summary.get("G_end_S")
-    yield Metric("G at start, end", f"{quantity(start, 'S')}, {quantity(end, 'S')}", "conductance of the channel, first and "
-                 "last recorded point", known["G"])  # fmt: skip
+    yield Metric(
+        "G at start, end",
+        f"{quantity(start, 'S')}, {quantity(end, 'S')}",
+        "conductance of the channel, first and last recorded point",
+        known["G"],
+    )
     if "n_pulses" in summary:
         low, high = summary.get("G_min_S"), summary.get("G_max_S")
-        yield Metric("G<sub>min</sub>, G<sub>max</sub>", f"{quantity(low, 'S')}, {quantity(high, 'S')}", "of all levels")
-        yield Metric("on/off ratio", number(summary.get("on_off_ratio"), 3), "G<sub>max</sub> / G<sub>min</sub>", "tenfold")
-        yield Metric("number of states", number(summary.get("n_states")), "levels three standard deviations of a read's thermal "
-                     "noise apart", known["n_states"])  # fmt: skip
+        yield Metric(
+            "G<sub>min</sub>, G<sub>max</sub>", f"{quantity(low, 'S')}, {quantity(high, 'S')}", "of all levels"
+        )
+        yield Metric(
+            "on/off ratio", number(summary.get("on_off_ratio"), 3), "G<sub>max</sub> / G<sub>min</sub>", "tenfold"
+        )
+        yield Metric(
+            "number of states",
+            number(summary.get("n_states")),
+            "levels three standard deviations of a read's thermal noise apart",
+            known["n_states"],
+        )
         for way, name in (("up", "LTP"), ("down", "LTD")):
-            yield Metric(f"nonlinearity, {name}", number(summary.get(f"nonlinearity_{way}"), 3), f"largest distance of the way "
-                         f"{way} from a straight line, over its range", known["nonlinearity"])  # fmt: skip
-        yield Metric("asymmetry", number(summary.get("asymmetry"), 3), "largest distance of the way up from the way down "
-                     "reversed, over the range of both", known["asymmetry"])  # fmt: skip
-        yield Metric("E<sub>pulse</sub>", quantity(summary.get("E_pulse_J"), "J"), "mean energy of a pulse at the gate",
-                     known["E_pulse"])  # fmt: skip
+            yield Metric(
+                f"nonlinearity, {name}",
+                number(summary.get(f"nonlinearity_{way}"), 3),
+                f"largest distance of the way {way} from a straight line, over its range",
+                known["nonlinearity"],
+            )
+        yield Metric(
+            "asymmetry",
+            number(summary.get("asymmetry"), 3),
+            "largest distance of the way up from the way down reversed, over the range of both",
+            known["asymmetry"],
+        )
+        yield Metric(
+            "E<sub>pulse</sub>",
+            quantity(summary.get("E_pulse_J"), "J"),
+            "mean energy of a pulse at the gate",
+            known["E_pulse"],
+        )
         yield Metric("ΔG a pulse", quantity(summary.get("dG_pulse_S"), "S"), "mean change of the first amplitude")
-    yield Metric("P<sub>standby</sub>", quantity(summary.get("P_standby_W"), "W"), "V<sub>read</sub>² G at the least "
-                 "conductance")  # fmt: skip
-    yield Metric("E<sub>gate</sub>", quantity(summary.get("E_total_J"), "J"), "energy that the gate took in the whole run")
+    yield Metric(
+        "P<sub>standby</sub>", quantity(summary.get("P_standby_W"), "W"), "V<sub>read</sub>² G at the least conductance"
+    )
+    yield Metric(
+        "E<sub>gate</sub>", quantity(summary.get("E_total_J"), "J"), "energy that the gate took in the whole run"
+    )
     yield Metric("I<sub>max</sub>", quantity(summary.get("I_max_A"), "A"), "largest gate current")

@@ -26,15 +26,17 @@ from ionsim.report.texts import by_key, number, quantity, seconds
 from ionsim.results import Run
 
 _FAMILIES = {
-    "vcm": "valence-change memory (oxygen vacancies)", "ecm": "electrochemical metallisation (metal filament)",
-    "pcm": "phase-change memory", "ecram": "electrochemical random-access memory (three terminals)",
-}  # fmt: skip
+    "vcm": "valence-change memory (oxygen vacancies)",
+    "ecm": "electrochemical metallisation (metal filament)",
+    "pcm": "phase-change memory",
+    "ecram": "electrochemical random-access memory (three terminals)",
+}
 
 #: What a status means to a reader; a complete run needs no words.
 _STATUS = {
-    "stopped": "The run was stopped before the end of its drive; ionsim resume goes on. The page shows what there is so far.",
-    "running": "The run was under way when this page was made, or its process was killed; ionsim resume goes on after a "
-    "kill. The page shows what was written last.",
+    "stopped": "The run was stopped before the end of its drive; ionsim resume goes on. The page shows what there is.",
+    "running": "The run was under way when this page was made, or its process was killed; ionsim resume goes on after "
+    "that. The page shows what was written last.",
     "failed": "The run ended with an error. The page shows what was recorded before it.",
 }
 
@@ -60,18 +62,32 @@ def run_page(run: Run, path: Path) -> Path:
     if device is None:
         how = f"ionsim run {origin.file_name(run.name)} --out DIR --seed {run.seed}"
     return write_page(
-        "run.html.j2", path, figures,
-        run=run, family=_FAMILIES.get(run.family, run.family), title=run.name, notes=notes,
-        description=getattr(device, "description", ""), facts=_facts(run, device, series), layers=_layers(drawing),
-        lattice=run.sites is not None, metrics=metrics.metrics_of(device, run.family, run.summary, series),
-        literature=metrics.SOURCES, stages=balance.stage_table(series, run.stages, run.family) if recorded else None,
+        "run.html.j2",
+        path,
+        figures,
+        run=run,
+        family=_FAMILIES.get(run.family, run.family),
+        title=run.name,
+        notes=notes,
+        description=getattr(device, "description", ""),
+        facts=_facts(run, device, series),
+        layers=_layers(drawing),
+        lattice=run.sites is not None,
+        metrics=metrics.metrics_of(device, run.family, run.summary, series),
+        literature=metrics.SOURCES,
+        stages=balance.stage_table(series, run.stages, run.family) if recorded else None,
         events=balance.event_table(series, run.stages, run.summary) if recorded else None,
-        solver=balance.solver_table(run.summary), energy=balance.energy_table(run.summary, series, run.family),
-        tables=tables, kinds=origin.kinds(tables), command=how, needs_file=needs_file,
-        file_name=origin.file_name(run.name), file_data=base64.b64encode(run.input_toml.encode()).decode("ascii"),
+        solver=balance.solver_table(run.summary),
+        energy=balance.energy_table(run.summary, series, run.family),
+        tables=tables,
+        kinds=origin.kinds(tables),
+        command=how,
+        needs_file=needs_file,
+        file_name=origin.file_name(run.name),
+        file_data=base64.b64encode(run.input_toml.encode()).decode("ascii"),
         summary=[(key, by_key(key, value)) for key, value in run.summary.items()],
         scene_title=_scene_title(run),
-    )  # fmt: skip
+    )
 
 
 def _device(run: Run, notes: list[str]) -> tuple[Device | None, Drawing | None]:
@@ -112,10 +128,11 @@ def _lines(run: Run, device: Device | None, series: dict[str, Any]) -> dict[str,
     limits |= dict.fromkeys(compliances(run.input_toml), "compliance")
     iv = curves.iv_figure(
         series, run.stages, marks_V=run.summary, limits_A=cast(dict[float, str], limits), gate=run.family == "ecram"
-    )  # fmt: skip
+    )
     levels = pulse_table(device, series) if device is not None else {}
     return {
-        "iv": iv or "The voltage was held at a few levels, or no current flowed: the transients show more than a curve over voltage would.",
+        "iv": iv
+        or "The voltage was held at a few levels, or no current flowed: the transients show more than a curve would.",
         "transients": curves.transient_figure(series, run.stages, curves.panels_of(series)),
         "updates": curves.update_figure(levels) if levels else None,
         "events": balance.events_figure(series, run.stages),
@@ -128,11 +145,13 @@ def _facts(run: Run, device: Device | None, series: dict[str, Any]) -> list[tupl
     drive = "" if device is None else device.drive.kind.replace("_", " ")
     points = len(series.get("time_s", ()))
     facts = [
-        ("status", run.status), ("seed", str(run.seed)),
+        ("status", run.status),
+        ("seed", str(run.seed)),
         ("drive", f"{drive}: {', '.join(run.stages[:6])}{' …' if len(run.stages) > 6 else ''}"),
         ("simulated", seconds(float(series["time_s"][-1])) if points else "nothing"),
-        ("points", number(points)), ("snapshots", number(len(run.snapshots))),
-    ]  # fmt: skip
+        ("points", number(points)),
+        ("snapshots", number(len(run.snapshots))),
+    ]
     if device is not None:
         facts.append(("ambient", quantity(device.ambient_K, "K")))
     if run.sites is not None:

@@ -43,7 +43,7 @@ def lattice_figure(run: Run, device: Device | None, drawing: Drawing | None) -> 
     if not found:
         return "The run has no snapshot of its lattice: it ended before the first one was taken."
     positions = np.asarray(sites.positions_nm)
-    box = np.array([*sites.cell_nm[:2], max(float(sites.cell_nm[2]), float(positions[:, 2].max()))])
+    box = np.asarray(sites.cell_nm, dtype=np.float64)
     lateral = drawing is not None and drawing.across == "z"
     metal = "atom" in sites.filament
     spacing_nm = float(cKDTree(positions).query(positions, k=2)[0][:, 1].min())
@@ -55,22 +55,22 @@ def lattice_figure(run: Run, device: Device | None, drawing: Drawing | None) -> 
         text = f"{moment.title}; {number(members)} {'atoms' if metal else 'vacancies'}, hottest site {hottest:.0f} K"
         states.append({"label": moment.label, "text": text, "traces": traces})
     content = {
-        "base": [*_frame(box, drawing, lateral), *_grains(run, device, box)],
+        "base": [*_frame(box, float(positions[:, 2].max()), drawing, lateral), *_grains(run, device, box)],
         "states": states, "initial": _shown(found, states),
-        "layout": _layout(box, lateral),
+        "layout": scene_layout(box, lateral),
     }  # fmt: skip
     what = (
-        "Silver or copper atoms as touching spheres, ions as small dark ones; colours say what a cluster is connected to."
+        "Silver or copper atoms as touching spheres, ions as small dark ones; colours say what a cluster touches."
         if metal else "Vacancies of the filament; colours say which electrode their cluster of neighbours touches."
     )  # fmt: skip
     caption = (
-        f"{what} Box: the lattice, {box[0]:.3g} × {box[1]:.3g} × {box[2]:.3g} nm, to scale; of the electrodes a slice is "
-        "drawn. Drag to turn, wheel to zoom, click a name to hide it."
+        f"{what} Box: the lattice, {box[0]:.3g} × {box[1]:.3g} × {box[2]:.3g} nm, to scale; of the electrodes a slice "
+        "is drawn. Drag to turn, wheel to zoom, click a name to hide it."
     )
     return Figure("states", content, caption, 580)
 
 
-def _layout(box: Floats, lateral: bool) -> dict[str, Any]:
+def scene_layout(box: Floats, lateral: bool) -> dict[str, Any]:
     eye = {"x": 1.0, "y": -1.05, "z": 0.38}
     up = {"x": 0, "y": 0, "z": 1}
     if lateral:
@@ -82,7 +82,8 @@ def _layout(box: Floats, lateral: bool) -> dict[str, Any]:
         for name in sides
     }  # fmt: skip
     return look({
-        "scene": {**axes, "aspectmode": "data", "camera": {"eye": eye, "up": up, "projection": {"type": "orthographic"}}},
+        "scene": {**axes, "aspectmode": "data",
+                  "camera": {"eye": eye, "up": up, "projection": {"type": "orthographic"}}},
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "uirevision": "turn",
         "legend": {"orientation": "v", "x": 0.01, "y": 0.99, "yanchor": "top", "bgcolor": "rgba(255,255,255,0.8)"},
     })  # fmt: skip
@@ -95,10 +96,9 @@ def box_lines(box: Box, name: str, colour: str = "#6B7078", width: float = 2.0) 
     path: list[tuple[float, float, float] | None] = [*below, *((x, y, z1) for x, y, _ in below)]
     for x, y in ((x1, y0), (x1, y1), (x0, y1)):
         path += [None, (x, y, z0), (x, y, z1)]
-    columns = zip(*(point or (None, None, None) for point in path), strict=True)
-    x, y, z = (list(column) for column in columns)
-    return {"type": "scatter3d", "mode": "lines", "x": x, "y": y, "z": z, "name": name, "hoverinfo": "skip",
-            "line": {"color": colour, "width": width}, "showlegend": False}  # fmt: skip
+    places = [list(column) for column in zip(*(point or (None, None, None) for point in path), strict=True)]
+    return {"type": "scatter3d", "mode": "lines", **dict(zip("xyz", places, strict=True)), "name": name,
+            "hoverinfo": "skip", "line": {"color": colour, "width": width}, "showlegend": False}  # fmt: skip
 
 
 def slab(box: Box, name: str, colour: str, opacity: float) -> dict[str, Any]:
@@ -113,8 +113,11 @@ def slab(box: Box, name: str, colour: str, opacity: float) -> dict[str, Any]:
             "lighting": {"ambient": 0.75, "diffuse": 0.4, "specular": 0.05}}  # fmt: skip
 
 
-def _frame(box: Floats, drawing: Drawing | None, lateral: bool) -> list[dict[str, Any]]:
-    """Edges of the lattice, slices of both electrodes and, where there is one, the barrier layer and the substrate."""
+def _frame(box: Floats, highest_nm: float, drawing: Drawing | None, lateral: bool) -> list[dict[str, Any]]:
+    """Edges of the lattice, slices of both electrodes and, where there is one, the barrier layer and the substrate.
+
+    Sites may lie in the upper electrode, up to ``highest_nm``: interstitial oxygen of the cap.
+    """
     x, y, z = ((0.0, float(length)) for length in box)
     thick = _SLAB * z[1]
     names = {"bottom": "bottom", "top": "top"}
@@ -125,7 +128,7 @@ def _frame(box: Floats, drawing: Drawing | None, lateral: bool) -> list[dict[str
     traces = [
         box_lines(Box(x, y, z), "lattice"),
         slab(Box(x, y, (-thick, -_GAP * z[1])), names["bottom"], "#8E949C", 1.0),
-        slab(Box(x, y, (z[1], z[1] + thick)), names["top"], "#A9A69D", 0.35),
+        slab(Box(x, y, (z[1], max(z[1] + thick, highest_nm + 0.2 * thick))), names["top"], "#A9A69D", 0.35),
     ]
     if drawing is not None:
         for part in drawing.parts:
@@ -205,6 +208,8 @@ def _grains(run: Run, device: Device | None, box: Floats) -> list[dict[str, Any]
 
     assert isinstance(device, VcmDevice)
     film = film_of(device, run.seed)
+    if film is None:
+        return []
     found = []
     high = np.any(film.high)
     for fixed, place in ((2, 0.0), (1, box[1]), (0, 0.0)):

@@ -27,7 +27,9 @@ _BAR, _ROW = 96.0, 62.0
 #: Of a lattice the picture begins with this much around it, nm.
 _MARGIN_NM = 5.0
 
-_PHASE_SCALE = [[share, colour] for index, colour in enumerate(PHASES.values()) for share in (index / 3, (index + 1) / 3)]
+_PHASE_SCALE = [
+    [share, colour] for index, colour in enumerate(PHASES.values()) for share in (index / 3, (index + 1) / 3)
+]
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]
         notes.append(f"Molten is what is not crystalline above {melting_K:.0f} K.")
     if "vacancies_per_m3" in first:
         density = stack("vacancies_per_m3") * 1e-27
-        fields.append(Field("vacancies", "10<sup>27</sup> m<sup>−3</sup>", x, z, density, colour_scale("viridis"), least=0.0))
+        fields.append(
+            Field("vacancies", "10<sup>27</sup> m<sup>−3</sup>", x, z, density, colour_scale("viridis"), least=0.0)
+        )
     if "fraction" in first:
         fields.append(Field("ions per site", "", x, z, np.where(stack("inside") > 0.5, stack("fraction"), np.nan),
                             colour_scale("viridis")))  # fmt: skip
@@ -198,10 +202,14 @@ def _maps(
     layout["shapes"] = shapes
     height = round(tall + 84)
     where = "through the axis, mirrored" if axes[0] == "r" else "through the middle"
-    near = " At first the lattice and 5 nm around it are seen; a double click shows all." if fields[-1].x_nm is not first.x_nm else ""
+    near = (
+        " At first the lattice and 5 nm around it are seen; a double click shows all."
+        if fields[-1].x_nm is not first.x_nm
+        else ""
+    )
     caption = (
-        f"Cut {where}; lines are the borders of the layers. One slider moves all maps, a zoom too.{near} Values are stored "
-        "in 65,534 steps of the range of all moments."
+        f"Cut {where}; lines are the borders of the layers. One slider moves all maps, a zoom too.{near} Values are "
+        "stored in 65,534 steps of the range of all moments."
     )
     return _with_slider(data, panels, layout, found, caption, notes, height)
 
@@ -251,7 +259,9 @@ def _profiles(fields: Sequence[Field], found: Sequence[Moment], notes: list[str]
         panels.append({"frames": quantised(field.values), "shape": list(field.values.shape), "fixed": False,
                        "low": low - room, "high": high + room, "axis": f"yaxis{name}"})  # fmt: skip
         layout[f"yaxis{name}"] = axis(
-            field.title, domain=[1.0 - (number + 1) * share + 0.04, 1.0 - number * share], range=[low - room, high + room]
+            field.title,
+            domain=[1.0 - (number + 1) * share + 0.04, 1.0 - number * share],
+            range=[low - room, high + room],
         )
     layout["xaxis"] = axis("z (nm)", anchor=f"y{len(fields) if len(fields) > 1 else ''}")
     layout["xaxis"]["mirror"] = "all"

@@ -10,12 +10,12 @@ import numpy as np
 from contourpy import contour_generator
 from scipy.ndimage import maximum_filter
 
-from ionsim.plots.phases import PHASES, Frame, phases
+from ionsim.plots.phases import PHASES
 from ionsim.plots.style import INK
 from ionsim.report.figures import Figure, Floats, colour_scale, quantised
 from ionsim.report.moments import MOST_STATES, Moment, moments
 from ionsim.report.parts import Drawing
-from ionsim.report.scene import _layout, box_lines
+from ionsim.report.scene import box_lines, scene_layout, slab
 from ionsim.report.shapes import Box, Tube
 from ionsim.report.slices import fields_of
 from ionsim.report.texts import number
@@ -27,6 +27,12 @@ _OPEN, _ANGLES = 1.5 * np.pi, 55
 _POINTS = 120
 #: A device flatter than this is stretched along z.
 _FLAT = 6.0
+
+#: Parts of an array that are drawn as glass: colour and opacity.
+_SOLID = {
+    "word": ("#7d8794", 0.22), "bit": ("#7d8794", 0.10), "heater": ("#9a8fa8", 0.35), "cell": ("#e8b04a", 0.18),
+    "phase_change": ("#e8b04a", 0.10),
+}  # fmt: skip
 
 Kind = Literal["turned", "along y", "plane"]
 
@@ -76,7 +82,7 @@ def solid_figure(run: Run, drawing: Drawing | None) -> Figure | str:
             traces += _body(x, z, part, paint, kind, y, stretch)
         states.append({"label": moment.label, "text": f"{moment.title}; {_said(main.name, grid, moment)}",
                        "traces": traces})  # fmt: skip
-    layout = _layout(np.ones(3), lateral=False)
+    layout = scene_layout(np.ones(3), lateral=False)
     layout["scene"]["camera"]["eye"] = {"x": 0.95, "y": -1.05, "z": 0.55}
     layout["margin"] = {"l": 0, "r": 0, "t": 0, "b": 0}
     if stretch != 1.0:
@@ -118,7 +124,12 @@ def _paints(
         level = 0.5 * float(np.nanmax(inside))
         empty = np.where(grid > 0.0, grid, np.nan)
         surface = [(level, f"{number(level, 2)} × 10<sup>27</sup> m<sup>−3</sup>", "#2a9d8f")]
-        return [(empty, _Paint(colour_scale("viridis"), 0.0, high, "vacancies<br>(10<sup>27</sup> m<sup>−3</sup>)", surface))]
+        return [
+            (
+                empty,
+                _Paint(colour_scale("viridis"), 0.0, high, "vacancies<br>(10<sup>27</sup> m<sup>−3</sup>)", surface),
+            )
+        ]
     top = max(part.box.z[1] for part in drawing.parts if part.name == "channel")
     found = []
     for where, title in ((z < top, "channel:<br>ions per site"), (z > top, "")):
@@ -138,13 +149,15 @@ def _body(
     rows = np.flatnonzero(np.isfinite(grid).any(axis=1))
     if not rows.size:
         return []
-    z, grid = stretch * z[rows], grid[rows]
+    columns = np.flatnonzero(np.isfinite(grid).any(axis=0))
+    x, z, grid = x[columns], stretch * z[rows], grid[np.ix_(rows, columns)]
     if kind == "turned":
         x, grid = x[x >= 0.0], grid[:, x >= 0.0]
         if x[0] > 0.0:  # the grid begins half a step away from the axis
             x, grid = np.r_[0.0, x], np.c_[grid[:, :1], grid]
     traces: list[dict[str, Any]] = [{
-        "type": "painted", "way": kind, "x": x.astype(np.float32), "z": z.astype(np.float32), "y": list(dict.fromkeys(y)),
+        "type": "painted", "way": kind, "x": x.astype(np.float32), "z": z.astype(np.float32),
+        "y": list(dict.fromkeys(y)),
         "open": _OPEN, "values": quantised(grid, 2 * (len(paint.ticks) - 1) if paint.ticks else 65534),
         "colorscale": paint.scale, "cmin": paint.low, "cmax": paint.high, "colorbar": None,
         "opacity": paint.opacity,
@@ -169,7 +182,7 @@ def _turned(radius: Floats, z: Floats, grid: Floats, level: float, name: str, co
     if not filled.min() < level < filled.max():
         return []
     traces: list[dict[str, Any]] = []
-    for line in contour_generator(radius, z, filled).lines(level):
+    for line in map(np.asarray, contour_generator(radius, z, filled).lines(level)):
         if len(line) < 4:
             continue
         line = line[:: max(1, len(line) // 120)] if len(line) > 240 else line
@@ -189,15 +202,19 @@ def _outlines(drawing: Drawing, kind: Kind, x: Floats, z: Floats, stretch: float
             traces += _rings(part.shape, low, high, float(np.max(x)), stretch)
             continue
         box = part.box
-        if kind == "along y" or part.name.split(" ")[0] in ("heater", "cell", "word", "bit", "phase_change"):
-            tall = part.meshed and part.name in ("substrate", "capping", "bottom", "top", "dielectric", "cap")
+        kinds = part.name.split(" ")[0]
+        if kind == "plane" and kinds in _SOLID:
+            own = Box(box.x, box.y, (stretch * box.z[0], stretch * box.z[1]))
+            traces.append(slab(own, part.name, *_SOLID[kinds]))
+        elif kind == "along y" and part.name not in ("substrate", "capping", "dielectric"):
+            tall = part.name in ("bottom", "top", "cap")
             heights = (max(box.z[0], low), min(box.z[1], high)) if tall else box.z
             sides = (max(box.x[0], float(x[0])), min(box.x[1], float(x[-1]))) if tall else box.x
             if heights[1] > heights[0] and sides[1] > sides[0]:
                 own = Box(sides, box.y, (stretch * heights[0], stretch * heights[1]))
                 traces.append(box_lines(own, part.name, "#9aa1ab", 1.5))
-                if part.name in ("source", "drain", "gate", "left", "right", "phase_change", "bottom", "top"):
-                    traces.append(_name(own, part.name.replace("_", " ")))
+                if part.name in ("source", "drain", "gate", "left", "right", "bottom", "top"):
+                    traces.append(_name(own, part.name))
     return traces
 
 
@@ -279,5 +296,3 @@ def _caption(kind: Kind, name: str, stretch: float) -> str:
     if stretch != 1.0:
         text += f" z is stretched {stretch:g} times; its numbers are real."
     return f"{text} Drag to turn, wheel to zoom."
-
-

@@ -35,13 +35,18 @@ def spreads(runs: Runs) -> list[Spread]:
         deviation = float(good.std(ddof=1)) if good.size > 1 else None
         figures = (good.mean(), deviation, good.min(), np.median(good), good.max())
         rows.append(Spread(name, f"{good.size} of {len(values)}", *(
-            quantity(None if each is None else float(each), unit) if unit else number(None if each is None else float(each))
+            _shown(each, unit)
             for each in figures
         )))  # fmt: skip
     value = stochasticity(runs)
     if value is not None:
         rows.append(Spread("S, stochasticity", "", number(value, 3), *(DASH,) * 4))
     return rows
+
+
+def _shown(value: float | None, unit: str) -> str:
+    own = None if value is None else float(value)
+    return quantity(own, unit) if unit else number(own)
 
 
 def stochasticity(runs: Runs) -> float | None:

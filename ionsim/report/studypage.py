@@ -7,8 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-
-
 from ionsim.errors import StudyError
 from ionsim.plots.studies import Runs
 from ionsim.report.drawing import device_figure
@@ -52,14 +50,28 @@ def study_page(folder: StudyFolder, path: Path) -> Path:
     figures = _figures(folder, table, runs, convergence, indices)
     study = plan.study
     return write_page(
-        "study.html.j2", path, figures,
-        title=_name(plan.text) or folder.path.resolve().name, base=plan.base, notes=notes, plan=plan, study=study,
-        facts=_facts(folder, status, missing), inputs=_inputs(table, study.columns), names=names,
-        spread=spreads(runs) if runs is not None else [], rows=_rows(table, study.columns, names),
-        left_out=max(0, len(table["status"]) - _MOST_ROWS), columns=study.columns, failed=_failed(table, study.columns),
-        convergence=[_convergence_row(row) for row in convergence], indices=indices, number=number,
-        versions=_versions(table), command=f"ionsim study {_file(folder)} --out DIR",
-    )  # fmt: skip
+        "study.html.j2",
+        path,
+        figures,
+        title=_name(plan.text) or folder.path.resolve().name,
+        base=plan.base,
+        notes=notes,
+        plan=plan,
+        study=study,
+        facts=_facts(folder, status, missing),
+        inputs=_inputs(table, study.columns),
+        names=names,
+        spread=spreads(runs) if runs is not None else [],
+        rows=_rows(table, study.columns, names),
+        left_out=max(0, len(table["status"]) - _MOST_ROWS),
+        columns=study.columns,
+        failed=_failed(table, study.columns),
+        convergence=[_convergence_row(row) for row in convergence],
+        indices=indices,
+        number=number,
+        versions=_versions(table),
+        command="ionsim study study.toml --out DIR",
+    )
 
 
 def _complete(folder: StudyFolder, table: Columns, notes: list[str]) -> tuple[Runs | None, list[str]]:
@@ -117,10 +129,6 @@ def _name(text: str) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _file(folder: StudyFolder) -> str:
-    return f"{folder.path.resolve().name}.toml"
-
-
 def _inputs(table: Columns, keys: tuple[str, ...] | list[str]) -> list[tuple[str, str]]:
     """Each parameter and the values that it takes: all, or range and number."""
     rows = []
@@ -143,12 +151,17 @@ def _rows(table: Columns, keys: Any, names: list[str]) -> list[dict[str, Any]]:
     found = []
     for row in range(min(len(table["status"]), _MOST_ROWS)):
         wall = table["wall_time_s"][row]
-        found.append({
-            "point": number(table["point"][row]), "seed": _cell(table["seed"][row]), "model": table["model"][row] or "",
-            "status": table["status"][row], "inputs": [_cell(table[key][row]) for key in keys],
-            "observables": [by_key(name, table[name][row]) for name in names],
-            "wall": DASH if wall is None else seconds(float(wall)),
-        })  # fmt: skip
+        found.append(
+            {
+                "point": number(table["point"][row]),
+                "seed": _cell(table["seed"][row]),
+                "model": table["model"][row] or "",
+                "status": table["status"][row],
+                "inputs": [_cell(table[key][row]) for key in keys],
+                "observables": [by_key(name, table[name][row]) for name in names],
+                "wall": DASH if wall is None else seconds(float(wall)),
+            }
+        )
     return found
 
 
@@ -156,11 +169,15 @@ def _failed(table: Columns, keys: Any) -> list[dict[str, str]]:
     """Runs that failed or were stopped, with what they said."""
     return [
         {
-            "point": number(table["point"][row]), "seed": _cell(table["seed"][row]), "status": str(status),
-            "inputs": ", ".join(f"{key} = {_cell(table[key][row])}" for key in keys), "error": table["error"][row] or DASH,
+            "point": number(table["point"][row]),
+            "seed": _cell(table["seed"][row]),
+            "status": str(status),
+            "inputs": ", ".join(f"{key} = {_cell(table[key][row])}" for key in keys),
+            "error": table["error"][row] or DASH,
         }
-        for row, status in enumerate(table["status"]) if status != "complete"
-    ]  # fmt: skip
+        for row, status in enumerate(table["status"])
+        if status != "complete"
+    ]
 
 
 def _convergence_row(row: Row) -> dict[str, str]:
@@ -168,18 +185,29 @@ def _convergence_row(row: Row) -> dict[str, str]:
     found = row.found
     name = f"{row.observable} ({where})" if where else row.observable
     if found is None:
-        return {"name": name, "meshes": DASH, "value": DASH, "verdict": row.verdict, "order": DASH, "limit": DASH,
-                "index": DASH, "note": row.note}  # fmt: skip
+        return {
+            "name": name,
+            "meshes": DASH,
+            "value": DASH,
+            "verdict": row.verdict,
+            "order": DASH,
+            "limit": DASH,
+            "index": DASH,
+            "note": row.note,
+        }
     index = DASH if found.uncertainty is None else number(found.uncertainty, 2)
     index += "" if found.gci is None else f" ({100.0 * found.gci:.2g} %)"
     return {
-        "name": name, "meshes": ", ".join(f"{size:g}" for size in found.sizes[::-1]), "value": number(found.values[0], 6),
-        "verdict": row.verdict, "order": number(found.order, 3), "limit": number(found.extrapolated, 6), "index": index,
+        "name": name,
+        "meshes": ", ".join(f"{size:g}" for size in found.sizes[::-1]),
+        "value": number(found.values[0], 6),
+        "verdict": row.verdict,
+        "order": number(found.order, 3),
+        "limit": number(found.extrapolated, 6),
+        "index": index,
         "note": row.note,
-    }  # fmt: skip
+    }
 
 
 def _versions(table: Columns) -> list[tuple[str, int]]:
     return Counter(text for text in table["versions"] if text).most_common()
-
-

@@ -23,6 +23,7 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
         return DASH
     if unit in _BARE or value == 0.0:
         return f"{number(value, digits + (unit == 'K'))} {unit}".strip()
+    value = float(f"{value:.{digits}g}")  # 999.99 m is 1, not 1000 m
     power = 3 * math.floor(math.log10(abs(value) * (1.0 + 1e-9)) / 3)
     power = min(max(power, min(_PREFIX)), max(_PREFIX))
     return f"{number(value / 10.0**power, digits)} {_PREFIX[power]}{unit}"

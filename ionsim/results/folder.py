@@ -6,7 +6,7 @@ from pathlib import Path
 from ionsim.errors import ResultsError
 from ionsim.results.atomic import remove_leftovers, try_out
 from ionsim.results.exports import IV_FILE, PULSES_FILE, SITES_FILE, STEPS_FILE, SUMMARY_FILE
-from ionsim.results.model import FIELDS_FOLDER, PICTURES, RUN_FILE
+from ionsim.results.model import FIELDS_FOLDER, PICTURES, REPORT_FILE, RUN_FILE
 from ionsim.results.run import Run
 
 
@@ -31,8 +31,8 @@ def claim(folder: str | Path, force: bool = False) -> Path:
 
 
 def clear(folder: Path) -> None:
-    """Remove texts, tables, pictures and mesh fields that were made of an earlier run: they would not match."""
-    for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE, PULSES_FILE, *PICTURES):
+    """Remove texts, tables, pictures, the page and mesh fields that were made of an earlier run: they would not match."""
+    for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE, PULSES_FILE, REPORT_FILE, *PICTURES):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / FIELDS_FOLDER, ignore_errors=True)
 

@@ -126,6 +126,12 @@ class Run:
 
         return list(plot_run(self, self.folder))
 
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the page that shows all of the run (default: ``report.html`` in its folder) and return its path."""
+        from ionsim.report import report_run
+
+        return report_run(self, path)
+
 
 def _run_file(path: Path) -> Path:
     file_path = path / RUN_FILE if path.is_dir() else path

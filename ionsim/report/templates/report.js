@@ -148,7 +148,8 @@
         first = false;
         return Plotly.newPlot(canvas, traces(index), layout, options).then(() => {
           const ratio = canvas._fullLayout.scene.aspectratio, larger = {};
-          for (const axis of ["x", "y", "z"]) larger[axis] = 1.3 * ratio[axis];
+          const size = Math.min(1.3, 1.75 / ratio.z, 3.4 / Math.max(ratio.x, ratio.y));
+          for (const axis of ["x", "y", "z"]) larger[axis] = size * ratio[axis];
           Object.assign(layout.scene, { aspectmode: "manual", aspectratio: larger });
           return Plotly.react(canvas, traces(index), layout, options);
         });
