@@ -51,13 +51,14 @@ class Opened:
     def state(self) -> tuple[str, int]:
         """Which state the scene shows, and how many points its traces have."""
         script = f"""() => {{ const scene = document.querySelector('{SCENE}');
-            return [scene.dataset.state, scene.data.reduce((sum, trace) => sum + (trace.x ? trace.x.length : 0), 0)]; }}"""
+            const points = (sum, trace) => sum + (trace.x ? trace.x.length : 0);
+            return [scene.dataset.state, scene.data.reduce(points, 0)]; }}"""
         found = self.page.evaluate(script)
         return found[0], found[1]
 
     def choose(self, index: int) -> None:
         """Press the button of a state."""
-        self.page.locator("#figure-scene button").nth(index).click()
+        self.page.locator("#figure-scene .controls button").nth(index).click()
 
     def moment(self) -> tuple[str, float]:
         """Which moment the slices show, and a sum over what their panels draw."""
@@ -112,3 +113,38 @@ def is_drawn(picture: np.ndarray) -> bool:
     """Whether a picture is more than paper: some share of its points is not white, and colours differ."""
     colours = picture[..., :3]
     return bool(np.mean(colours.min(axis=2) < 0.97) > 0.01 and colours.std() > 0.01)
+
+
+def faults(page: Opened) -> list[str]:
+    """What is wrong with the page of a run: a scene that does not turn, a slider that changes nothing, errors."""
+    found: list[str] = []
+    before = page.camera()
+    page.drag()
+    turned = page.camera()
+    if np.linalg.norm(np.subtract(turned, before)) < 0.05:
+        found.append("the scene does not turn")
+    buttons = page.page.locator("#figure-scene .controls button").count()
+    if buttons > 1:
+        state = int(page.state()[0])
+        page.choose((state + 1) % buttons)
+        if int(page.state()[0]) == state:
+            found.append("the button of a state does nothing")
+        if np.abs(np.subtract(page.camera(), turned)).max() > 1e-6:
+            found.append("a state moves the camera")
+    moment, drawn = page.moment()
+    last = int(page.page.locator("#figure-slices input[type=range]").get_attribute("max"))
+    others = [each for each in range(last + 1) if str(each) != moment]
+    sums = set()
+    for other in others:
+        page.move(other)
+        sums.add(page.moment()[1])
+    if others and sums <= {drawn}:
+        found.append("the slider changes nothing")
+    for selector in (SCENE, SLICES, '[data-figure="device"]', '[data-figure="transients"]'):
+        picture = page.picture(selector)
+        if picture.shape[1] < 0.8 * SIZE[0] or picture.shape[0] < 100:
+            found.append(f"{selector} is {picture.shape[1]} x {picture.shape[0]} points")
+        if not is_drawn(picture):
+            found.append(f"{selector} is blank")
+    found += [f"console: {error}" for error in page.errors] + [f"asked for {url}" for url in page.asked]
+    return found

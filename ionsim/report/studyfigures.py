@@ -163,7 +163,7 @@ def distributions_figure(runs: Runs, by: str | None) -> Figure:
                     "hovertemplate": f"{group or 'share'}: %{{y:.3f}} at %{{x:.5g}}<extra></extra>",
                 }
             )
-    caption = "Cumulative distributions. Runs in which a quantity did not occur count: lines end at the share that has it."
+    caption = "Cumulative distributions. Runs without a quantity count: a line ends at the share of runs that have it."
     return plot(data, layout, caption + _missing(runs), 90 + 270 * down)
 
 

@@ -31,7 +31,7 @@ def claim(folder: str | Path, force: bool = False) -> Path:
 
 
 def clear(folder: Path) -> None:
-    """Remove texts, tables, pictures, the page and mesh fields that were made of an earlier run: they would not match."""
+    """Remove tables, pictures, the page and mesh fields that were made of an earlier run: they would not match."""
     for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE, PULSES_FILE, REPORT_FILE, *PICTURES):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / FIELDS_FOLDER, ignore_errors=True)
