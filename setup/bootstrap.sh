@@ -117,7 +117,7 @@ set_up() {
   check_compiler "$venv/bin/python"
   check_libraries "$venv/bin/python"
   say "installing ionsim and what it needs into .venv (a minute or two, once)"
-  "$venv/bin/python" -m pip install -q --disable-pip-version-check -e "$root[dev,viz,study]" ||
+  "$venv/bin/python" -m pip install -q --disable-pip-version-check -e "$root[dev,viz,study,report]" ||
     fail "pip could not install ionsim (its own message is above)."
   echo "$wanted" >"$stamp"
 }

@@ -12,7 +12,8 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 ENGINES = ("kmc", "fem", "meshes")
 
 #: Calls that go up on purpose, inside a function; the page names them.
-UPWARD = {("ionsim.simulation", "ionsim.analysis"), ("ionsim.results", "ionsim.plots")}
+UPWARD = {("ionsim.simulation", "ionsim.analysis"), ("ionsim.results", "ionsim.plots"),
+          ("ionsim.results", "ionsim.report")}  # fmt: skip
 
 
 def floors() -> dict[str, int]:

@@ -11,6 +11,7 @@ from ionsim.cli import (
     devices,
     mesh,
     prebuild,
+    report,
     runs,
     structure,
     study,
@@ -28,7 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (devices, runs, compare, verify, bench, structure, mesh, compact, study, study_results, prebuild, view):
+for group in (devices, runs, compare, verify, bench, structure, mesh, compact, study, study_results, prebuild, report,
+              view):
     group.register(app)
 
 

@@ -61,7 +61,7 @@ def _numbers(values: Sequence[Any]) -> Floats | None:
     return None
 
 
-def _positions(values: Sequence[Any]) -> tuple[Floats, list[str] | None]:
+def positions_of(values: Sequence[Any]) -> tuple[Floats, list[str] | None]:
     """Where values stand on an axis: numbers as they are, anything else side by side with names."""
     numbers = _numbers(values)
     if numbers is not None:
@@ -70,7 +70,8 @@ def _positions(values: Sequence[Any]) -> tuple[Floats, list[str] | None]:
     return np.array([names.index(str(value)) for value in values], dtype=np.float64), names
 
 
-def _logarithmic(values: Floats) -> bool:
+def is_logarithmic(values: Floats) -> bool:
+    """Whether an axis of such values is logarithmic."""
     there = values[np.isfinite(values)]
     return bool(len(there) and there.min() > 0.0 and there.max() > _LOG_SPAN * there.min())
 
@@ -79,13 +80,13 @@ def _scale(axes: Axes, x: Floats, names: list[str] | None, y: Floats) -> None:
     if names is not None:
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
-    elif _logarithmic(x):
+    elif is_logarithmic(x):
         axes.set_xscale("log")
-    if _logarithmic(y):
+    if is_logarithmic(y):
         axes.set_yscale("log")
 
 
-def _groups(x: Floats) -> list[tuple[float, NDArray[np.bool_]]]:
+def groups_of(x: Floats) -> list[tuple[float, NDArray[np.bool_]]]:
     """Position and members of each level of a parameter, or of bins with equal numbers of runs."""
     levels = np.unique(x)
     if len(levels) <= _LEVELS:
@@ -113,9 +114,9 @@ def effects_figure(runs: Runs) -> Figure:
         panels = figure.subplots(len(names), len(keys), squeeze=False, sharey="row", sharex="col")
         for row, name in zip(panels, names, strict=True):
             y = runs.observables[name]
-            log = _logarithmic(y)
+            log = is_logarithmic(y)
             for axes, key in zip(row, keys, strict=True):
-                x, labels = _positions(runs.inputs[key])
+                x, labels = positions_of(runs.inputs[key])
                 for number, model in enumerate(models):
                     own = np.array([each == model for each in runs.model]) & np.isfinite(y)
                     colour = _COLOURS[number % len(_COLOURS)]
@@ -135,7 +136,7 @@ def effects_figure(runs: Runs) -> Figure:
 def _means(axes: Axes, x: Floats, y: Floats, log: bool, colour: str, label: str) -> None:
     if not len(x):
         return
-    groups = _groups(x)
+    groups = groups_of(x)
     at = [position for position, _ in groups]
     mean = np.array([y[members].mean() for _, members in groups])
     error = np.array([
@@ -168,13 +169,13 @@ def pairs_figure(runs: Runs) -> Figure:
                 own = np.array([each == model for each in runs.model]) & np.isfinite(x) & np.isfinite(y)
                 colour = _COLOURS[number % len(_COLOURS)]
                 if row == column and own.any():
-                    bins = np.geomspace(x[own].min(), x[own].max(), 11) if _logarithmic(x) else 10
+                    bins = np.geomspace(x[own].min(), x[own].max(), 11) if is_logarithmic(x) else 10
                     axes.hist(x[own], bins, color=colour, alpha=0.6, label=model or None)
                 elif row != column:
                     axes.plot(x[own], y[own], ".", color=colour, alpha=0.5, markersize=3, markeredgewidth=0)
-            if _logarithmic(x):
+            if is_logarithmic(x):
                 axes.set_xscale("log")
-            if row != column and _logarithmic(y):
+            if row != column and is_logarithmic(y):
                 axes.set_yscale("log")
             axes.tick_params(labelsize=6, labelbottom=row == count - 1, labelleft=column == 0 and row > 0)
             if row == count - 1:
@@ -193,7 +194,7 @@ def distributions_figure(runs: Runs, by: str | None) -> Figure:
     Runs in which a quantity did not occur count: a line ends at the share in which it did.
     """
     names = list(runs.observables)
-    labels = [" ".join(filter(None, parts)) for parts in zip(runs.model, _labels(runs, by), strict=True)]
+    labels = [" ".join(filter(None, parts)) for parts in zip(runs.model, labels_of(runs, by), strict=True)]
     groups = list(dict.fromkeys(labels))
     with styled():
         across = min(len(names), 3)
@@ -210,7 +211,7 @@ def distributions_figure(runs: Runs, by: str | None) -> Figure:
                     text = f"{group} ({len(there)} of {len(own)})" if len(there) < len(own) else group
                     steps = np.r_[there[0], there], np.r_[0.0, share]
                     axes.step(*steps, where="post", color=_COLOURS[number % len(_COLOURS)], label=text.strip() or None)
-            if _logarithmic(y):
+            if is_logarithmic(y):
                 axes.set_xscale("log")
             axes.set(xlabel=name, ylim=(0.0, 1.03))
             if axes.get_legend_handles_labels()[1]:
@@ -223,7 +224,8 @@ def distributions_figure(runs: Runs, by: str | None) -> Figure:
         return figure
 
 
-def _labels(runs: Runs, by: str | None) -> list[str]:
+def labels_of(runs: Runs, by: str | None) -> list[str]:
+    """The value of a parameter in every run, as text."""
     if by is None:
         return [""] * len(runs.model)
     return [f"{value:g}" if isinstance(value, float) else str(value) for value in runs.inputs[by]]

@@ -6,7 +6,7 @@ from pathlib import Path
 from ionsim.errors import ResultsError
 from ionsim.results.atomic import remove_leftovers, try_out
 from ionsim.results.exports import IV_FILE, PULSES_FILE, SITES_FILE, STEPS_FILE, SUMMARY_FILE
-from ionsim.results.model import FIELDS_FOLDER, FILMS, PICTURES, RUN_FILE, VIEW_FOLDER
+from ionsim.results.model import FIELDS_FOLDER, FILMS, PICTURES, REPORT_FILE, RUN_FILE, VIEW_FOLDER
 from ionsim.results.run import Run
 
 
@@ -31,8 +31,8 @@ def claim(folder: str | Path, force: bool = False) -> Path:
 
 
 def clear(folder: Path) -> None:
-    """Remove texts, tables, pictures, films and mesh fields that were made of an earlier run: they would not match."""
-    for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE, PULSES_FILE, *PICTURES, *FILMS):
+    """Remove texts, tables, pictures, films, the page and mesh fields made of an earlier run: they would not match."""
+    for name in (IV_FILE, STEPS_FILE, SUMMARY_FILE, SITES_FILE, PULSES_FILE, REPORT_FILE, *PICTURES, *FILMS):
         (folder / name).unlink(missing_ok=True)
     for name in (FIELDS_FOLDER, VIEW_FOLDER):
         shutil.rmtree(folder / name, ignore_errors=True)

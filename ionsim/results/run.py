@@ -140,6 +140,12 @@ class Run:
 
         return list(plot_run(self, self.folder))
 
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the page that shows all of the run (default: ``report.html`` in its folder) and return its path."""
+        from ionsim.report import report_run
+
+        return report_run(self, path)
+
     def figures(self) -> dict[str, Figure]:
         """The same pictures in memory: matplotlib Figures by name (``iv``, ``filament``, ...)."""
         from ionsim.plots import figures

@@ -1,0 +1,100 @@
+"""How to make a run again, and where its numbers come from."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ionsim.config import Device, cite, example_files, load
+from ionsim.config.toml import value_text
+from ionsim.errors import IonsimError
+from ionsim.report.texts import number
+
+#: More changes than this are better read in the device file.
+_MOST_CHANGES = 12
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number of the run; ``kind`` of its source: literature, calibrated, chosen, or user input."""
+
+    key: str
+    value: str
+    unit: str
+    source: str
+    kind: str
+
+
+def parameters(device: Device) -> dict[str, list[Parameter]]:
+    """All numbers of a run with their sources (as ``ionsim cite`` prints them), by table of the device file."""
+    found: dict[str, list[Parameter]] = {}
+    for item in cite(device):
+        table = item.key.split(".")[0]
+        if "." not in item.key:
+            table = "device"
+        one = Parameter(item.key, number(item.value, 6), item.unit, item.source, _kind(item.source))
+        found.setdefault(table, []).append(one)
+    return found
+
+
+def kinds(tables: Mapping[str, list[Parameter]]) -> dict[str, int]:
+    """How many numbers have which kind of source."""
+    count = Counter(one.kind for table in tables.values() for one in table)
+    return {kind: count[kind] for kind in ("literature", "calibrated", "chosen", "user input") if count[kind]}
+
+
+def _kind(source: str) -> str:
+    for kind in ("calibrated", "chosen", "user input"):
+        if source.startswith(kind):
+            return kind
+    return "literature"
+
+
+def command(device: Device, text: str, seed: int) -> tuple[str, bool]:
+    """The command that makes the run again, and whether it needs the device file that the page holds.
+
+    A run of an example, or of one with a few changes, needs none.
+    """
+    for name in example_files():
+        try:
+            base = load(name)
+        except IonsimError:
+            continue
+        if base.name != device.name or base.family != device.family:
+            continue
+        changes = _changes(base.to_toml(), text)
+        if changes is None or len(changes) > _MOST_CHANGES:
+            break
+        options = [f"--set {shlex.quote(f'{key}={value}')}" for key, value in changes.items()]
+        try:
+            if base.overrides(f"{key}={value}" for key, value in changes.items()) != device:
+                break
+        except IonsimError:
+            break
+        return " ".join(["ionsim run", name, "--out DIR", f"--seed {seed}", *options]), False
+    return f"ionsim run {file_name(device.name)} --out DIR --seed {seed}", True
+
+
+def file_name(name: str) -> str:
+    """A file name for a device."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name) + ".toml"
+
+
+def _changes(before: str, after: str) -> dict[str, str] | None:
+    """Key path -> value of what differs; None where a key is gone, which ``--set`` cannot say."""
+    first, second = (dict(_flat(tomllib.loads(text))) for text in (before, after))
+    if set(first) - set(second):
+        return None
+    return {key: value_text(value) for key, value in second.items() if key not in first or first[key] != value}
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

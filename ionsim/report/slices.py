@@ -1,0 +1,285 @@
+"""Cuts through potential, temperature and concentration at every snapshot, behind one slider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionsim.plots.phases import PHASES, Frame, phases
+from ionsim.plots.style import INK
+from ionsim.report.figures import Figure, Floats, axis, colour_scale, look, quantised
+from ionsim.report.moments import MOST_MOMENTS, Moment, moments
+from ionsim.report.parts import Drawing
+from ionsim.results import Run
+
+#: Size of a bin in which members of a lattice are counted along the third axis, nm.
+_BIN_NM = 0.5
+#: Width that panels are laid out for and heights between which they stay, px.
+_WIDTH, _LEAST, _MOST = 1060.0, 80.0, 430.0
+#: Panels wider than this many times their height stand in two columns, in one column.
+_PAIRS, _WIDE = 1.25, 2.3
+#: Room for a colour bar and its numbers, and between rows, px.
+_BAR, _ROW = 96.0, 62.0
+#: Of a lattice the picture begins with this much around it, nm.
+_MARGIN_NM = 5.0
+
+_PHASE_SCALE = [
+    [share, colour] for index, colour in enumerate(PHASES.values()) for share in (index / 3, (index + 1) / 3)
+]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A quantity on a grid at every moment: ``values`` (moments, nz, nx); a text in ``names`` for each whole number."""
+
+    name: str
+    unit: str
+    x_nm: Floats
+    z_nm: Floats
+    values: Floats
+    scale: Any
+    names: Sequence[str] = ()
+    least: float | None = None
+    symmetric: bool = False
+
+    @property
+    def title(self) -> str:
+        """Name and unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+def slice_figure(run: Run, drawing: Drawing | None) -> Figure | str:
+    """The slices of a run, or why there are none."""
+    known = [label for label, snapshot in run.snapshots.items() if "cut/potential_V" in snapshot.extra]
+    if not known:
+        return "The run has no snapshot with fields: it ended before the first one was taken."
+    found = moments(run.snapshots, MOST_MOMENTS, known)
+    fields, notes = fields_of(run, found)
+    left_out = len(known) - len(found)
+    if left_out:
+        notes.append(f"{left_out} snapshots of the same moment or in between are left out.")
+    across = "z" if drawing is not None and drawing.across == "z" else "x"
+    if fields and len(fields[0].x_nm) == 1:
+        return _profiles(fields, found, notes)
+    if run.summary.get("vacancy_share") is not None or (drawing is not None and drawing.across == "r"):
+        across = "r"
+    return _maps(fields, found, (across, "y" if across == "z" else "z"), drawing, notes)
+
+
+def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]]:
+    """The fields of some snapshots on their grids, and what is to be said about them."""
+    cuts = [{name.removeprefix("cut/"): np.asarray(values, dtype=np.float64) for name, values in
+             moment.snapshot.extra.items() if name.startswith("cut/")} for moment in found]  # fmt: skip
+    first, notes = cuts[0], []
+    across = next(first[name] for name in ("y_nm", "r_nm", "x_nm") if name in first)
+    up = first["z_nm"]
+    mirrored = "r_nm" in first or ("crystalline" in first and float(across[0]) >= -1e-9)
+    grid = np.concatenate([-across[::-1], across]) if mirrored else across
+    lateral = "y_nm" in first
+    x, z = (up, grid) if lateral else (grid, up)
+
+    def stack(name: str) -> Floats:
+        values = np.stack([cut[name] for cut in cuts])
+        values = np.concatenate([values[:, :, ::-1], values], axis=2) if mirrored else values
+        return values.swapaxes(1, 2) if lateral else values
+
+    potential = stack("potential_V")
+    both = potential.min() < -0.02 * np.ptp(potential) and potential.max() > 0.02 * np.ptp(potential)
+    colours = colour_scale("RdBu_r" if both else "cividis")
+    fields = [Field("potential", "V", x, z, potential, colours, symmetric=bool(both))]
+    if "temperature_K" in first:
+        temperature = stack("temperature_K")
+        if np.ptp(temperature) > 0.05:
+            fields.append(Field("temperature", "K", x, z, temperature, colour_scale("inferno")))
+        else:
+            notes.append(f"The temperature is {float(temperature.mean()):.1f} K everywhere in all of them.")
+    if "crystalline" in first:
+        inside = stack("inside") > 1.0 - 1e-6
+        melting_K = float(np.asarray(found[0].snapshot.extra["melting_K"]))
+        frames = zip(stack("crystalline"), stack("temperature_K"), inside, strict=True)
+        codes = np.stack([phases(Frame(x, z, share, hot, own, 0.0, 0.0), melting_K) for share, hot, own in frames])
+        fields.append(Field("phase", "", x, z, codes, _PHASE_SCALE, names=tuple(PHASES)))
+        notes.append(f"Molten is what is not crystalline above {melting_K:.0f} K.")
+    if "vacancies_per_m3" in first:
+        density = stack("vacancies_per_m3") * 1e-27
+        fields.append(
+            Field("vacancies", "10<sup>27</sup> m<sup>−3</sup>", x, z, density, colour_scale("viridis"), least=0.0)
+        )
+    if "fraction" in first:
+        fields.append(Field("ions per site", "", x, z, np.where(stack("inside") > 0.5, stack("fraction"), np.nan),
+                            colour_scale("viridis")))  # fmt: skip
+    if run.sites is not None:
+        fields.append(_members(run, found, lateral))
+    return fields, notes
+
+
+def _members(run: Run, found: Sequence[Moment], lateral: bool) -> Field:
+    """Members of the filament counted through the whole depth of the lattice, per nm² of the cut."""
+    sites = run.sites
+    assert sites is not None
+    codes = [list(sites.species).index(name) for name in sites.filament]
+    first, second = (2, 1) if lateral else (0, 2)
+    lengths = [float(sites.cell_nm[first]), float(sites.cell_nm[second])]
+    if second == 2:
+        lengths[1] = max(lengths[1], float(sites.positions_nm[:, 2].max()))
+    edges = [np.linspace(0.0, length, max(2, round(length / _BIN_NM)) + 1) for length in lengths]
+    area = float(np.diff(edges[0])[0] * np.diff(edges[1])[0])
+    counts: list[NDArray[Any]] = []
+    for moment in found:
+        own = sites.positions_nm[np.isin(moment.snapshot.occupation, codes)]
+        counts.append(np.histogram2d(own[:, second], own[:, first], bins=(edges[1], edges[0]))[0] / area)
+    x, z = (0.5 * (each[1:] + each[:-1]) for each in edges)
+    name = "atoms" if "atom" in sites.filament else "vacancies"
+    return Field(f"{name} along {'x' if lateral else 'y'}", "nm<sup>−2</sup>", x, z, np.stack(counts),
+                 colour_scale("viridis"), least=0.0)  # fmt: skip
+
+
+def _maps(
+    fields: Sequence[Field], found: Sequence[Moment], axes: tuple[str, str], drawing: Drawing | None, notes: list[str]
+) -> Figure:
+    """Heat maps side by side, or one below the other where they are wide."""
+    first = fields[0]
+    view = _view(fields)
+    (left_nm, right_nm), (low_nm, high_nm) = view
+    ratio = (right_nm - left_nm) / (high_nm - low_nm)
+    columns = 1 if ratio > _WIDE else min(2 if ratio > _PAIRS else 4, len(fields))
+    rows = -(-len(fields) // columns)
+    whole = _WIDTH - 80.0
+    share_x = (whole / columns - _BAR) / whole
+    panel = min(max(share_x * whole / ratio, _LEAST), _MOST)
+    tall = rows * (panel + _ROW) - _ROW
+    share_y = panel / tall
+    data: list[dict[str, Any]] = []
+    panels: list[dict[str, Any]] = []
+    shapes: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"annotations": [], "showlegend": False}
+    for number, field in enumerate(fields):
+        name = "" if number == 0 else str(number + 1)
+        row, column = divmod(number, columns)
+        left = column / columns
+        top = 1.0 - row * (panel + _ROW) / tall
+        low, high = float(np.nanmin(field.values)), float(np.nanmax(field.values))
+        low = low if field.least is None else field.least
+        if field.symmetric:
+            low, high = -max(-low, high), max(-low, high)
+        bar: dict[str, Any] = {"x": left + share_x + 0.008, "y": top, "yanchor": "top", "len": share_y, "thickness": 11,
+                               "outlinewidth": 0.5, "ypad": 0, "tickfont": {"size": 11}, "xanchor": "left"}  # fmt: skip
+        if field.names:
+            low, high = -0.5, len(field.names) - 0.5
+            bar |= {"tickvals": list(range(len(field.names))), "ticktext": list(field.names)}
+        text = f"{axes[0]} = %{{x:.2f}} nm<br>{axes[1]} = %{{y:.2f}} nm<br>%{{z:.5g}} {field.unit}<extra></extra>"
+        data.append({
+            "type": "heatmap", "x": field.x_nm, "y": field.z_nm, "xaxis": f"x{name}", "yaxis": f"y{name}",
+            "colorscale": field.scale, "zmin": low, "zmax": max(high, low + 1e-9), "colorbar": bar, "zsmooth": False,
+            "hoverongaps": False,
+            "hovertemplate": text if not field.names else text.replace("%{z:.5g}", "%{z}"),
+        })  # fmt: skip
+        panels.append({
+            "frames": quantised(field.values, 2 * (len(field.names) - 1) if field.names else 65534),
+            "shape": list(field.values.shape), "fixed": bool(field.names), "low": low, "high": max(high, low + 1e-9),
+            "symmetric": field.symmetric,
+        })  # fmt: skip
+        bottom, begin = number + columns >= len(fields), column == 0
+        layout[f"xaxis{name}"] = axis(
+            f"{axes[0]} (nm)" if bottom else "", domain=[left, left + share_x], anchor=f"y{name}", showgrid=False,
+            constrain="domain", range=[left_nm, right_nm],
+            showticklabels=bottom, **({"matches": "x"} if number else {}),
+        )  # fmt: skip
+        layout[f"yaxis{name}"] = axis(
+            f"{axes[1]} (nm)" if begin else "", domain=[max(top - share_y, 0.0), top], anchor=f"x{name}",
+            showgrid=False, constrain="domain", scaleanchor=f"x{name}", showticklabels=begin,
+            range=[low_nm, high_nm], **({"matches": "y"} if number else {}),
+        )  # fmt: skip
+        layout["annotations"].append({
+            "x": left + 0.5 * share_x, "y": top, "xref": "paper", "yref": "paper", "yanchor": "bottom",
+            "text": f"<b>{field.title}</b>", "showarrow": False, "font": {"size": 13, "color": INK},
+        })  # fmt: skip
+        shapes += _outlines(drawing, name, field)
+    layout["shapes"] = shapes
+    height = round(tall + 84)
+    where = "through the axis, mirrored" if axes[0] == "r" else "through the middle"
+    near = (
+        " At first the lattice and 5 nm around it are seen; a double click shows all."
+        if fields[-1].x_nm is not first.x_nm
+        else ""
+    )
+    caption = (
+        f"Cut {where}; lines are the borders of the layers. One slider moves all maps, a zoom too.{near} Values are "
+        "stored in 65,534 steps of the range of all moments."
+    )
+    return _with_slider(data, panels, layout, found, caption, notes, height)
+
+
+def _view(fields: Sequence[Field]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """What is seen at first: all of the cut, or the lattice and what is near it."""
+    first, last = fields[0], fields[-1]
+    whole = [(float(axis_nm[0]), float(axis_nm[-1])) for axis_nm in (first.x_nm, first.z_nm)]
+    if last.x_nm is first.x_nm:
+        return whole[0], whole[1]
+    inner = [(float(axis_nm[0]), float(axis_nm[-1])) for axis_nm in (last.x_nm, last.z_nm)]
+    near = [(max(low, a - _MARGIN_NM), min(high, b + _MARGIN_NM))
+            for (low, high), (a, b) in zip(whole, inner, strict=True)]  # fmt: skip
+    return near[0], near[1]
+
+
+def _outlines(drawing: Drawing | None, name: str, field: Field) -> list[dict[str, Any]]:
+    """Borders of the parts that a cut shows."""
+    if drawing is None:
+        return []
+    x0, x1, y0, y1 = field.x_nm[0], field.x_nm[-1], field.z_nm[0], field.z_nm[-1]
+    found = []
+    for part in drawing.parts:
+        for (left, right), (low, high) in part.section(drawing.across, drawing.up, drawing.at_nm):
+            if part.meshed and right > x0 and left < x1 and high > y0 and low < y1:
+                found.append({
+                    "type": "rect", "xref": f"x{name}", "yref": f"y{name}", "x0": left, "x1": right, "y0": low,
+                    "y1": high, "line": {"color": "rgba(255,255,255,0.75)", "width": 0.8},
+                })  # fmt: skip
+    return found
+
+
+def _profiles(fields: Sequence[Field], found: Sequence[Moment], notes: list[str]) -> Figure:
+    """Of a device in one dimension: lines along z, one panel below the other."""
+    data: list[dict[str, Any]] = []
+    panels: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"showlegend": False, "annotations": []}
+    share = 1.0 / len(fields)
+    for number, field in enumerate(fields):
+        name = "" if number == 0 else str(number + 1)
+        low, high = float(np.nanmin(field.values)), float(np.nanmax(field.values))
+        room = 0.05 * (high - low or 1.0)
+        data.append({
+            "type": "scatter", "mode": "lines", "x": field.z_nm, "yaxis": f"y{name}", "line": {"color": "#0072B2"},
+            "hovertemplate": f"z = %{{x:.2f}} nm<br>%{{y:.5g}} {field.unit}<extra></extra>",
+        })  # fmt: skip
+        panels.append({"frames": quantised(field.values), "shape": list(field.values.shape), "fixed": False,
+                       "low": low - room, "high": high + room, "axis": f"yaxis{name}"})  # fmt: skip
+        layout[f"yaxis{name}"] = axis(
+            field.title,
+            domain=[1.0 - (number + 1) * share + 0.04, 1.0 - number * share],
+            range=[low - room, high + room],
+        )
+    layout["xaxis"] = axis("z (nm)", anchor=f"y{len(fields) if len(fields) > 1 else ''}")
+    layout["xaxis"]["mirror"] = "all"
+    caption = "Along the normal of the layers, from the channel's lower side to the gate; the device is solved in 1D."
+    return _with_slider(data, panels, layout, found, caption, notes, 180 * len(fields) + 100)
+
+
+def _with_slider(
+    data: list[dict[str, Any]], panels: list[dict[str, Any]], layout: dict[str, Any], found: Sequence[Moment],
+    caption: str, notes: list[str], height: int,
+) -> Figure:  # fmt: skip
+    content = {
+        "data": data, "panels": panels, "layout": look({"margin": {"l": 64, "r": 14, "t": 30, "b": 50}, **layout}),
+        "moments": [moment.title for moment in found], "initial": _initial(found),
+    }  # fmt: skip
+    return Figure("slices", content, " ".join([caption, *notes]), height)
+
+
+def _initial(found: Sequence[Moment]) -> int:
+    """The moment with the largest voltage shows most."""
+    return int(np.argmax([abs(moment.snapshot.voltage_V) for moment in found]))

@@ -1,0 +1,362 @@
+"""The page of a run and of a study: what is on it, what it says where something is missing; a browser shows it."""
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from browser import browser, executable, faults, is_drawn, opened
+from resume_checks import After
+from resume_devices import DEVICES
+from small_device import FROZEN, small_device
+
+import ionsim
+from ionsim.config import example_files, load
+from ionsim.report import report
+from ionsim.report.figures import chemical, packed, quantised, thinned, to_json
+from ionsim.report.metrics import metrics_of, quench_K_per_s
+from ionsim.report.moments import moments
+from ionsim.report.origin import command as again
+from ionsim.report.parts import drawing_of
+from ionsim.report.spread import stochasticity
+from ionsim.report.texts import number, quantity
+from ionsim.results import RUN_FILE, Recorder, Run, Snapshot
+from ionsim.study import Plan, Record, StudyFolder
+from ionsim.study.description import parse
+
+pytest.importorskip("plotly")
+
+#: What every page of a run has.
+ANCHORS = ("device", "curves", "scene", "slices", "metrics", "events", "energy", "parameters", "reproduce")
+needs_browser = pytest.mark.skipif(executable() is None, reason="no Chromium here")
+
+
+def made(name, folder, seed=1):
+    """A run of one of the small devices."""
+    return ionsim.Simulation(DEVICES[name][0](), seed=seed).run(folder)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run with a lattice, one with phases and one with ions; tests leave them as they are."""
+    folder = tmp_path_factory.mktemp("report")
+    return {name: made(name, folder / name) for name in ("vcm_crystal", "pcm_mushroom", "ecram_stack")}
+
+
+@pytest.fixture(scope="module")
+def pages(runs):
+    return {name: run.report() for name, run in runs.items()}
+
+
+def data_of(page):
+    text = re.search(r'id="data">(.*?)</script>', page.read_text(encoding="utf-8"), flags=re.DOTALL)[1]
+    return json.loads(text.replace("<\\/", "</"))
+
+
+# -- a run --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["vcm_crystal", "pcm_mushroom", "ecram_stack"])
+def test_a_page_is_whole_and_needs_nothing_else(runs, pages, name):
+    page, run = pages[name], runs[name]
+    text = page.read_text(encoding="utf-8")
+    assert page == run.folder / "report.html"
+    assert page.stat().st_size < 15e6
+    for anchor in ANCHORS:
+        assert f'id="the-{anchor}"' in text
+    # all that a browser would fetch is in the file; the script of plotly.js only holds addresses as texts
+    own = text[: text.index('id="data"')]
+    assert re.findall(r'(?:src|href)="(?!#|data:)', own) == []
+    assert f"--seed {run.seed}" in text
+    assert all(version in text for version in run.versions.values())
+    assert "<p class=\"missing\">" not in own or name == "ecram_stack"  # whose pulses make no I-V curve
+
+
+def test_the_scene_and_the_slices_hold_what_the_snapshots_hold(runs, pages):
+    run, data = runs["vcm_crystal"], data_of(pages["vcm_crystal"])
+    labels = [moment.label for moment in moments(run.snapshots, 12)]
+    assert [state["label"] for state in data["scene"]["states"]] == labels
+    formed = data["scene"]["states"][labels.index("formed")]
+    members = sum(int(trace["centres"]["shape"].split(",")[0]) for trace in formed["traces"])
+    assert members == len(run.filament("formed").positions_nm)
+    assert len(data["slices"]["moments"]) == len(labels)
+    shape = data["slices"]["panels"][0]["shape"]
+    assert shape == [len(labels), *run.snapshot("formed").extra["cut/potential_V"].shape]
+
+
+def test_numbers_of_the_page_are_those_of_the_summary(runs, pages):
+    run, text = runs["vcm_crystal"], pages["vcm_crystal"].read_text(encoding="utf-8")
+    assert f'<td class="value">{quantity(run.summary["V_form_V"], "V")}</td>' in text
+    assert f"<td>{number(run.summary['n_vacancy_hop'])}</td>" in text
+    assert "calibrated" in text  # sources of parameters are there
+    energy = pages["pcm_mushroom"].read_text(encoding="utf-8")
+    for key in ("E_electrical_J", "E_out_J", "E_latent_J"):
+        assert quantity(runs["pcm_mushroom"].summary[key], "J", 4) in energy
+
+
+def test_figures_are_valid_for_plotly(pages):
+    """plotly's own schema knows every key of every figure that goes to it as it is."""
+    from plotly.graph_objects import Figure
+
+    for page in pages.values():
+        for figure in data_of(page).values():
+            if figure["kind"] == "plot":
+                Figure({"data": figure["data"], "layout": figure["layout"]})
+            elif figure["kind"] == "slices":
+                Figure({"layout": figure["layout"]})
+            else:
+                Figure({"data": figure["base"], "layout": figure["layout"]})
+
+
+# -- what is missing ----------------------------------------------------------------------------------------------
+
+
+def test_a_run_without_points_or_snapshots_says_so(tmp_path):
+    device = small_device()
+    recorder = Recorder(name=device.name, family="vcm", seed=3, input_toml=device.to_toml(), stages=("forming",))
+    recorder.status = "failed"
+    recorder.write(tmp_path / RUN_FILE)
+    text = report(tmp_path).read_text(encoding="utf-8")
+    assert "The run ended with an error" in text
+    assert "recorded no point" in text
+    assert "no snapshot" in text
+    assert 'id="the-parameters"' in text
+
+
+def test_a_stopped_run_has_a_page_of_what_there_is(tmp_path):
+    run = ionsim.Simulation(small_device(FROZEN), seed=1).run(tmp_path, stop=After(4))
+    assert run.status == "stopped"
+    text = run.report().read_text(encoding="utf-8")
+    assert "ionsim resume goes on" in text
+    assert data_of(tmp_path / "report.html")["scene"]["states"][0]["label"] == "virgin"
+
+
+def test_a_device_that_is_not_understood_leaves_the_curves(runs, tmp_path):
+    run = replace(runs["vcm_crystal"], input_toml='family = "memtransistor"\nname = "of <another> day"\n')
+    text = run.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "cannot be read by this version" in text
+    assert "iv" in data_of(tmp_path / "page.html")
+    assert "of &lt;another&gt; day" in text
+
+
+@pytest.mark.parametrize("kind", ["nothing", "empty", "broken", "unwritable"])
+def test_a_bad_folder_is_one_message_and_exit_code_2(command, tmp_path, runs, kind):
+    folder = tmp_path / "here"
+    arguments = [folder]
+    if kind != "nothing":
+        folder.mkdir()
+    if kind == "broken":
+        (folder / RUN_FILE).write_bytes(b"no HDF5")
+    if kind == "unwritable":
+        arguments = [runs["vcm_crystal"].folder, "--out", tmp_path / "no" / "such" / "page.html"]
+    result = command("report", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert len(result.err.strip().splitlines()) == 1
+    assert "Traceback" not in result.err
+
+
+def test_the_command_writes_where_it_is_told_and_force_removes_an_old_page(command, runs, tmp_path):
+    result = command("report", runs["pcm_mushroom"].folder, "--out", tmp_path / "x.html")
+    assert result.code == 0
+    assert "x.html" in result.out
+    (tmp_path / "report.html").write_text("old")
+    ionsim.Simulation(small_device(FROZEN), seed=1).run(tmp_path, stop=After(1))
+    assert not (tmp_path / "report.html").exists()
+
+
+# -- parts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(example_files()))
+def test_every_example_has_a_drawing_whose_parts_have_no_gaps_on_the_axis(name):
+    device = load(name)
+    drawing = drawing_of(device)
+    cut = [part.section(drawing.across, drawing.up, drawing.at_nm) for part in drawing.parts]
+    spans = sorted({up for pieces in cut for across, up in pieces if across[0] <= 0.1 <= across[1]})
+    reached = spans[0][0]
+    for low, high in spans:
+        assert low <= reached + 1e-9, f"{name}: nothing between {reached} and {low} nm"
+        reached = max(reached, high)
+
+
+def test_thicknesses_of_a_drawing_are_those_of_the_file():
+    device = load("hfo2_ti_bipolar")
+    found = {part.name: part.box.z for part in drawing_of(device).parts}
+    for name in ("bottom", "oxide", "cap", "top"):
+        low, high = found[name]
+        assert high - low == pytest.approx(getattr(device.layers, name).thickness_nm)
+    assert found["oxide"][0] == 0.0
+
+
+def test_how_to_make_a_run_again():
+    device = load("hfo2_ti_bipolar")
+    assert again(device, device.to_toml(), 7) == ("ionsim run hfo2_ti_bipolar --out DIR --seed 7", False)
+    thick = device.replace({"layers.oxide.thickness_nm": 6.0})
+    text, needs_file = again(thick, thick.to_toml(), 1)
+    assert text.endswith("--set layers.oxide.thickness_nm=6.0")
+    assert not needs_file
+    other = device.replace({"name": "mine"})
+    assert again(other, other.to_toml(), 1) == ("ionsim run mine.toml --out DIR --seed 1", True)
+
+
+def test_metrics_follow_their_definitions():
+    summary = {"V_set_V": 2.0, "tau_set_s": 1e-3, "R_LRS_ohm": 1e3, "R_HRS_ohm": 1e5}
+    rows = {row.name: row.value for row in metrics_of(None, "vcm", summary, {})}
+    assert rows["E<sub>spike</sub>"] == quantity(2.0**2 / 1e5 * 1e-3, "J")
+    assert rows["E<sub>fire</sub>"] == quantity(2.0**2 / 1e3 * 1e-3, "J")
+    assert rows["E<sub>action</sub>"] == "–"
+    series = {"time_s": np.array([0.0, 1.0, 2.0, 3.0]), "temperature_peak_K": np.array([300.0, 1000.0, 700.0, 300.0])}
+    assert quench_K_per_s(series, 900.0) == 300.0  # the faster fall begins below the melting point
+    assert quench_K_per_s(series, 1100.0) is None
+
+
+def test_numbers_as_texts():
+    assert quantity(1.014e-4, "A") == "101 µA"
+    assert quantity(-3.2e-10, "J") == "−320 pJ"
+    assert quantity(999.9999, "V") == "1 kV"
+    assert quantity(0.0, "V") == "0 V"
+    assert quantity(None, "V") == quantity(float("nan"), "V") == "–"
+    assert quantity(869.6, "K") == "869.6 K"
+    assert number(3.2e-7) == "3.2 × 10⁻⁷"
+    assert number(12345) == "12,345"
+    assert chemical("HfO2") == "HfO<sub>2</sub>"
+    assert chemical("GST-225") == "GST-225"
+
+
+def test_arrays_survive_packing():
+    values = np.array([[1.0, np.nan], [2.5, -3.0]])
+    found = quantised(values)
+    codes = np.frombuffer(base64.b64decode(found["codes"]["bdata"]), dtype="<u2").reshape(2, 2)
+    back = np.where(codes == found["missing"], np.nan, found["low"] + codes * found["step"])
+    np.testing.assert_allclose(back, values, atol=1e-4)
+    assert packed(values)["shape"] == "2, 2"
+    assert to_json({"x": float("nan"), "y": "</script>"}) == '{"x":null,"y":"<\\/script>"}'
+
+
+def test_thinning_keeps_ends_and_extremes():
+    values = np.sin(np.linspace(0.0, 20.0, 50_000))
+    values[33_333] = 5.0
+    rows = thinned(values, 3000)
+    assert {0, 33_333, 49_999} <= set(rows.tolist())
+    assert len(rows) <= 3100
+    assert thinned(values[:100]).tolist() == list(range(100))
+
+
+def test_moments_of_one_time_are_one_and_peaks_go_first():
+    def one(label, time_s):
+        return Snapshot(label, time_s, 1.0, *(np.empty(0),) * 3)
+
+    labels = {"virgin": 0.0, "a_peak": 1.0, "a_pulse": 2.0, "a": 2.0, "b_peak": 3.0, "b": 4.0}
+    snapshots = {label: one(label, time_s) for label, time_s in labels.items()}
+    every = ["virgin", "a, largest power", "a", "b, largest power", "b"]
+    assert [each.label for each in moments(snapshots, 9)] == every
+    assert [each.label for each in moments(snapshots, 3)] == ["virgin", "a", "b"]
+
+
+# -- a study ------------------------------------------------------------------------------------------------------
+
+STUDY = """name = "formed"
+base = "hfo2_ti_bipolar"
+observables = ["V_form_V", "R_LRS_ohm", "R_HRS_ohm"]
+{more}
+[[parameters]]
+key = "mesh.domain_width_nm"
+{values}
+[[parameters]]
+key = "ambient_K"
+{others}
+"""
+
+
+def study_folder(path, more="", values="values = [10, 20, 40]", others="values = [300.0, 400.0]", left=0):
+    """A study whose runs were never run: records as they would be, the first one failed, the last ``left`` missing."""
+    text = STUDY.format(more=more, values=values, others=others)
+    plan = Plan(parse(text, "study.toml"), load("hfo2_ti_bipolar"), text)
+    folder = StudyFolder.create(plan, path)
+    for task in plan.tasks[: len(plan.tasks) - left]:
+        width, ambient = (float(value) for value in task.values)
+        found = {"V_form_V": 2.0 + 1.0 / width + 0.001 * ambient, "R_LRS_ohm": 1e3 + task.index,
+                 "R_HRS_ohm": 1e5 + width}  # fmt: skip
+        failed = task is plan.tasks[0] and not more
+        record = Record(task.index, task.point, task.seed, task.model, "failed" if failed else "complete",
+                        plan.inputs(task.values), {} if failed else found, error="heat <ran> away" if failed else None,
+                        versions={"ionsim": "0"}, wall_time_s=None if failed else 1.0)  # fmt: skip
+        record.write(folder.of(task))
+    return folder
+
+
+def test_the_page_of_a_study(tmp_path):
+    folder = study_folder(tmp_path / "study", left=1)
+    page = report(folder.path)
+    text, data = page.read_text(encoding="utf-8"), data_of(page)
+    assert set(data) == {"device", "effects", "distributions", "explore"}
+    assert "heat &lt;ran&gt; away" in text
+    assert "1 of 6 runs have not been carried out" in text
+    assert "1 of 6 runs failed" in text
+    assert len(data["explore"]["columns"]["V_form_V"]) == 4
+    assert page.stat().st_size < 15e6
+
+
+def test_a_study_that_has_not_run_says_so(tmp_path):
+    folder = study_folder(tmp_path / "study", left=6)
+    text = report(folder.path).read_text(encoding="utf-8")
+    assert "There is nothing to draw" in text
+    assert "No run of the study has been carried out yet" in text
+
+
+def test_a_mesh_study_and_a_sobol_study_have_their_tables(tmp_path):
+    mesh = study_folder(tmp_path / "mesh", more='mesh = ["mesh.domain_width_nm"]')
+    assert {"convergence"} <= set(data_of(report(mesh.path)))
+    pytest.importorskip("SALib")
+    ranges = {"values": "low = 10.0\nhigh = 40.0", "others": "low = 300.0\nhigh = 400.0"}
+    sobol = study_folder(tmp_path / "sobol", more='design = "saltelli"\nsamples = 8', **ranges)
+    assert {"sobol"} <= set(data_of(report(sobol.path)))
+    assert "8 of 8" in (sobol.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_stochasticity_is_that_of_its_definition():
+    from ionsim.plots.studies import Runs
+
+    high, low = np.array([1e5, 3e5, 2e5]), np.array([1e3, 2e3, 1.5e3])
+    runs = Runs({}, {"R_HRS_ohm": high, "R_LRS_ohm": low}, [""] * 3)
+    off, on = np.log(high), np.log(low)
+    assert stochasticity(runs) == pytest.approx(2 * (off.std(ddof=1) + on.std(ddof=1)) / (off.mean() - on.mean()))
+
+
+# -- in a browser -------------------------------------------------------------------------------------------------
+
+
+@needs_browser
+def test_a_browser_shows_a_run(pages):
+    pytest.importorskip("playwright")
+    with browser() as chromium, opened(chromium, pages["vcm_crystal"]) as page:
+        assert faults(page) == []
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in DEVICES if name != "vcm_divided"])
+def test_a_browser_shows_runs_of_every_kind(name, tmp_path):
+    pytest.importorskip("playwright")
+    run = made(name, tmp_path)
+    with browser() as chromium, opened(chromium, run.report()) as page:
+        assert faults(page) == []
+    assert Run.open(tmp_path).report(tmp_path / "again.html").stat().st_size < 15e6
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_browser_shows_a_study(tmp_path):
+    pytest.importorskip("playwright")
+    folder = study_folder(tmp_path / "study")
+    with browser() as chromium, opened(chromium, report(folder.path)) as page:
+        assert page.errors == []
+        select = page.page.locator("#figure-explore select")
+        select.nth(1).select_option("R_HRS_ohm")
+        title = page.page.evaluate("document.querySelector('[data-figure=explore]').layout.yaxis.title.text")
+        assert title == "R_HRS_ohm"
+        for name in ("effects", "distributions", "explore"):
+            assert is_drawn(page.picture(f'[data-figure="{name}"]'))
+        assert page.errors == []
