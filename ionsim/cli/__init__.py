@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from ionsim.cli import bench, compact, compare, devices, mesh, prebuild, runs, structure, study, study_results, verify
+from ionsim.cli import (
+    bench,
+    compact,
+    compare,
+    devices,
+    fit,
+    mesh,
+    prebuild,
+    runs,
+    structure,
+    study,
+    study_results,
+    verify,
+)
 from ionsim.cli.console import complain
 from ionsim.errors import expected_errors
 
@@ -15,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (devices, runs, compare, verify, bench, structure, mesh, compact, study, study_results, prebuild):
+for group in (devices, runs, fit, compare, verify, bench, structure, mesh, compact, study, study_results, prebuild):
     group.register(app)
 
 
