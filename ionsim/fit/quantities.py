@@ -26,8 +26,8 @@ _CRYSTAL = ("n_vacancies", "n_reservoir")
 _ECM = ("n_ions", "n_atoms")
 _PCM = ("crystalline_share", "n_nuclei")
 _ECRAM = ("state_S", "read_A", "x_mean", "x_surface", "gate_charge_C", "energy_J", "source_A", "drain_A")
-#: Of each pulse of a train of the gate, from :func:`ionsim.analysis.ecram_pulses.pulse_levels`.
-_LEVELS = ("level_S", "plateau_S", "charge_C")
+#: The conductance after a pulse of the gate and at the end of its plateau, as ``pulses.csv`` names them.
+_LEVELS = ("level_S", "plateau_S")
 
 
 def columns(device: Device) -> tuple[str, ...]:

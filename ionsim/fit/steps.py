@@ -3,8 +3,8 @@
 A simulation with adaptive steps jumps by a little when a step is accepted here and refused there; a lattice takes
 another trajectory. The size of such jumps is measured by third differences along a line of five points close to each
 other (Hamming, Numerical Methods for Scientists and Engineers, 1962, chapter 10; More and Wild, SIAM J. Sci. Comput.
-33, 1292 (2011), 10.1137/100786125): what is smooth drops out of them. Derivatives are central differences over the smallest
-step of a ladder whose effect stands out of that noise.
+33, 1292 (2011), 10.1137/100786125): what is smooth drops out of them. Derivatives are central differences over the
+smallest step of a ladder whose effect stands out of that noise.
 """
 
 from __future__ import annotations

@@ -67,8 +67,9 @@ def _panel(axes: Axes, below: Axes, curves: Sequence[FitCurve]) -> None:
         for values, style, name in ((curve.before, "before", "before"), (curve.after, "after", "after")):
             if values is None:
                 continue
-            shape: dict[str, Any] = {"color": MUTED, "linewidth": 0.9, "linestyle": (0, (4, 2))} if style == "before" else {
-                "color": line, "linewidth": 1.4}  # fmt: skip
+            shape: dict[str, Any] = {"color": line, "linewidth": 1.4}
+            if style == "before":
+                shape = {"color": MUTED, "linewidth": 0.9, "linestyle": (0, (4, 2))}
             for index, rows in enumerate(curve.pieces):
                 marker = "x" if len(rows) == 1 else None
                 axes.plot(
