@@ -45,7 +45,8 @@ _STACK = {
             for n, (volts, last_s) in enumerate(((6.5, 1e-7), (8.5, 2e-8), (10.5, 5e-9), (-7.0, 5e-8), (-9.5, 1e-8)))
             for step in (
                 {"name": f"p{n}", "voltage_V": volts, "rise_s": 1e-9, "duration_s": last_s, "points": 3},
-                {"name": f"r{n}", "voltage_V": -0.21, "rise_s": 1e-9, "duration_s": 1e-6, "points": 3, "spacing": "log"},
+                {"name": f"r{n}", "voltage_V": -0.21, "rise_s": 1e-9, "duration_s": 1e-6, "points": 3,
+                 "spacing": "log"},
             )
         ],
     },

@@ -12,6 +12,7 @@ fit that was stopped or killed goes on when it is called again.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -45,6 +46,9 @@ from ionsim.fit.search import Search, search
 
 TASK_FILE, DEVICE_FILE, DATA_FILE, PICTURE_FILE = "task.json", "device.toml", "data.csv", "fit.png"
 EVALUATIONS = "evaluations"
+
+#: The history of a fit under way is written so often at most, s.
+_HISTORY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,13 @@ def run(
     except OSError as error:
         raise FitError(f"{store.folder}: cannot be written ({error})") from error
 
+    written_s = -_HISTORY_S
+
     def on_points() -> None:
-        write(folder / HISTORY_FILE, history_text(task.items, objective.history))
+        nonlocal written_s
+        if time.monotonic() - written_s > _HISTORY_S:
+            write(folder / HISTORY_FILE, history_text(task.items, objective.history))
+            written_s = time.monotonic()
         if report is not None:
             report(len(objective.history), objective.history[-1][1])
 
@@ -181,6 +190,7 @@ def _carry_out(task: Task, folder: Path, objective: Objective, made_with: dict[s
     fitted = ", ".join(result.values)
     head = f"# Calibrated by ionsim fit against {Path(task.data.origin).name} (sha256 {task.data.digest}): {fitted}.\n"
     write(folder / FITTED_FILE, head + "# Intervals stand in [sources]; fit.json has the rest.\n\n" + device.to_toml())
+    write(folder / HISTORY_FILE, history_text(task.items, objective.history))
     draw(task, objective, before.u, found.point.u, folder / PICTURE_FILE)
     write(folder / FIT_FILE, as_json(result))
     return result

@@ -11,14 +11,16 @@ from scipy.optimize import differential_evolution, least_squares
 
 from ionsim.errors import FitError
 from ionsim.fit.objective import Point, Residuals
-from ionsim.fit.steps import Steps, jacobian, measure
+from ionsim.fit.steps import Steps, forward, measure
 
 Floats = NDArray[np.float64]
 Method = Literal["least-squares", "evolution"]
 
-#: The search ends when a step lowers the sum of squares, or moves the parameters, by less than this share of it. With m
-#: rows a 95 % interval is where the sum has grown by about 4/m of itself: far more for m below a thousand.
-_ENOUGH = 1e-4
+#: The search ends when a step lowers the sum of squares by less than this over the number of rows m, as a share: a 95 %
+#: interval is where the sum has grown by about 4/m of itself, so that such a step is a sixth of a standard error.
+_LITTLE = 0.03
+#: It ends as well when a step moves the parameters by less than this share of them.
+_STILL = 1e-4
 #: How close to the end of a range a search begins: the trust region needs a point inside.
 _INSIDE = 1e-3
 
@@ -66,10 +68,11 @@ def search(residuals: Residuals, start: Floats, how: Search) -> Found:
         return tried[-1].residuals
 
     def slopes(at: Floats) -> Floats:
-        return jacobian(residuals, at, steps.sizes, residuals([at])[0])
+        return forward(residuals, at, steps.sizes, residuals([at])[0])
 
     done = least_squares(
-        one, u, jac=slopes, bounds=(0.0, 1.0), method="trf", max_nfev=how.rounds, ftol=_ENOUGH, xtol=_ENOUGH, gtol=1e-10
+        one, u, jac=slopes, bounds=(0.0, 1.0), method="trf", max_nfev=how.rounds, gtol=1e-10,
+        ftol=_LITTLE / max(int(steps.rows), 30), xtol=_STILL,
     )  # fmt: skip
     best = min(tried, key=lambda point: float(np.sum(point.residuals**2)))
     if best.failed is not None:

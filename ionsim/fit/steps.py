@@ -33,11 +33,12 @@ _THIRD = 20.0
 @dataclass(frozen=True)
 class Steps:
     """``noise``: standard deviation of a residual, by row (m,); ``sizes`` (k,): steps as shares; ``clear`` (k,): how
-    far the change by that step stands out of the noise (inf without noise)."""
+    far the change by that step stands out of the noise (inf without noise); ``rows`` that say something."""
 
     noise: Floats
     sizes: Floats
     clear: Floats
+    rows: int = 0
 
     @property
     def rms(self) -> float:
@@ -72,7 +73,7 @@ def measure(residuals: Residuals, u: Floats) -> Steps:
             sizes[k], clear[k] = size, clearness(pair, noise)
             if clear[k] >= _CLEAR:
                 break
-    return Steps(noise, sizes, clear)
+    return Steps(noise, sizes, clear, int(found[0].counted.sum()))
 
 
 def noise_of(points: Sequence[Point]) -> Floats:
@@ -108,6 +109,22 @@ def jacobian(residuals: Residuals, u: Floats, sizes: Floats, here: Point) -> Flo
         if low is high:
             raise FitError(f"runs at both sides of a point fail: {found[2 * k].failed}")
         columns.append((high.residuals - low.residuals) / (high.u[k] - low.u[k]))
+    return np.array(columns).T
+
+
+def forward(residuals: Residuals, u: Floats, sizes: Floats, here: Point) -> Floats:
+    """d residual / d share (m, k) by differences towards the middle of each range: k points, for the search.
+
+    Where such a run fails the other side is taken; FitError where that fails as well.
+    """
+    towards = np.where(u > 0.5, -1, 1)
+    pairs = [_sides(u, k, float(size))[:: int(towards[k])] for k, size in enumerate(sizes)]
+    columns = []
+    for k, far in enumerate(residuals([pair[1] for pair in pairs])):
+        point = residuals([pairs[k][0]])[0] if far.failed is not None else far
+        if point.failed is not None or point.u[k] == u[k]:
+            raise FitError(f"runs at both sides of a point fail: {far.failed}")
+        columns.append((point.residuals - here.residuals) / (point.u[k] - u[k]))
     return np.array(columns).T
 
 
