@@ -304,7 +304,8 @@ def test_evolution_finds_the_better_of_two_valleys(tmp_path):
                                    "continuum.conducting_S_per_m": 1.5e5}), VARY[1]  # fmt: skip
     data = parse(table(), "iv.csv")
     alone = run(prepare(device, data, [text]), tmp_path / "alone", simulate=wavy)
-    both = run(prepare(device, data, [text], how=Search("evolution", generations=2)), tmp_path / "both", simulate=wavy)
+    how = Search("evolution", population=16, generations=3)
+    both = run(prepare(device, data, [text], how=how), tmp_path / "both", simulate=wavy)
     assert alone.parameters[0].value > 1.0
     assert both.parameters[0].value == pytest.approx(0.6, abs=0.05)
 
@@ -346,6 +347,7 @@ BAD = {
     "no switching": ("voltage_V,switching_time_s\n1,1e-3\n", [GOOD], ["--threshold", "drive.compliance_A"]),
     "a wrong error": ("V_set_V,relative_error\n1,0\n", [GOOD], ["relative_error = 0", "above 0"]),
     "seeds of a continuum": ("V_set_V\n1\n1\n", [GOOD, "--seeds=1-3"], ["nothing is random"]),
+    "a column that is not there": (IV, [GOOD, "--columns=voltage_V,curent_A"], ["--columns curent_A", "'current_A'"]),
     "a wrong floor": (IV, [GOOD, "--floor=-1"], ["--floor -1", "above 0"]),
 }  # fmt: skip
 

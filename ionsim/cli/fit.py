@@ -43,6 +43,8 @@ def fit(
     vary: Annotated[list[str], typer.Option("--vary", metavar="KEY=LO:HI[:log]", help="A number to fit; repeatable.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the fit.")],
     changes: SetOption = None,
+    columns: Annotated[str | None, typer.Option(metavar="LIST", help="Columns of the table that are used, such as "
+                                                "voltage_V,current_A; else all.")] = None,
     seeds: Annotated[str | None, typer.Option(metavar="LIST", help="Seeds such as 1-5, over whose runs is averaged; "
                                               "else that of the file.")] = None,
     workers: WorkersOption = None,
@@ -84,6 +86,7 @@ def fit(
 
     task = prepare(
         file, data, vary, overrides=changes or (), seeds=None if seeds is None else seeds_of(seeds), profile=profile,
+        columns=() if columns is None else tuple(name.strip() for name in columns.split(",")),
         options=Options(
             floor, None if scale is None else scale.value, threshold, longest, voltage_error, current_error
         ),

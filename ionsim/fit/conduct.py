@@ -69,6 +69,11 @@ class Task:
     profile: bool = True
 
     @property
+    def columns(self) -> list[str]:
+        """Columns of the table that are used."""
+        return [*(["stage"] if self.data.stages else []), *self.data.columns]
+
+    @property
     def rows(self) -> int:
         """Number of measured numbers that are compared."""
         return int(sum(np.count_nonzero(part.weights) for part in self.parts))
@@ -77,7 +82,7 @@ class Task:
 def prepare(
     device: Device | str | Path, data: Measured | str | Path, vary: Iterable[str], *,
     seeds: Sequence[int] | None = None, options: Options | None = None, how: Search | None = None, profile: bool = True,
-    overrides: Iterable[str] = (),
+    overrides: Iterable[str] = (), columns: Sequence[str] = (),
 ) -> Task:  # fmt: skip
     """Read and check everything that a fit needs; nothing is run.
 
@@ -88,6 +93,7 @@ def prepare(
         seeds: of the runs at each point, whose transformed values are averaged; else that of the device.
         options, how, profile: how numbers are compared, how to search, whether intervals come from profiles.
         overrides: ``key=value`` texts for the device, as ``--set`` takes them.
+        columns: of the table that are used; else all.
 
     Raises:
         FitError, DeviceFileError: with one message that names key, value and what is allowed.
@@ -96,7 +102,7 @@ def prepare(
         device = load(device, overrides)
     texts = tuple(vary)
     items = parameters(device, texts)
-    table = data if isinstance(data, Measured) else read(data)
+    table = data if isinstance(data, Measured) else read(data, columns)
     asked = options or Options()
     parts = tuple(plan(device, table, asked))
     for item in items:
@@ -239,7 +245,7 @@ def _claim(folder: Path, task: Task) -> None:
 
 def _as_data(task: Task) -> dict[str, Any]:
     return {
-        "device": task.device.to_toml(), "data": task.data.digest, "data_name": task.data.origin,
+        "device": task.device.to_toml(), "data": task.data.digest, "columns": task.columns, "data_name": task.data.origin,
         "vary": list(task.vary), "seeds": list(task.seeds), "options": asdict(task.options),
         "search": asdict(task.how), "profile": task.profile,
     }  # fmt: skip
@@ -260,6 +266,6 @@ def open_task(folder: str | Path) -> Task:
         raise FitError(f"{folder}: holds no fit that can be gone on with ({error})") from error
     device = Device.from_toml(there["device"], origin=str(path))
     return prepare(
-        device, parse(text, there["data_name"]), there["vary"], seeds=there["seeds"],
+        device, parse(text, there["data_name"], there["columns"]), there["vary"], seeds=there["seeds"],
         options=Options(**there["options"]), how=Search(**there["search"]), profile=there["profile"],
     )  # fmt: skip

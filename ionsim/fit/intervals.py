@@ -164,7 +164,7 @@ def _profiles(
     for k, sign in sides:
         linear = t * np.sqrt(covariance[k, k])
         own = ends.get((k, sign), _reach(known[k, sign], t * t, _STRETCH) if variance > 0.0 else linear)
-        if np.isfinite(own) and linear > 0.0:
+        if np.isfinite(own) and min(own, linear) > 0.0:
             ratio[k] = max(ratio[k], own / linear, linear / own)
         end = u[k] + sign * np.hypot(own, t * np.sqrt(seeds[k, k]))
         if sign < 0.0:

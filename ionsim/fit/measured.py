@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ionsim.errors import FitError
+from ionsim.errors import FitError, nearest
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +38,8 @@ class Measured:
         return len(next(iter(self.columns.values())))
 
 
-def read(path: str | Path) -> Measured:
-    """Read a table; lines that begin with ``#`` and blank lines are left out.
+def read(path: str | Path, columns: Sequence[str] = ()) -> Measured:
+    """Read a table, or some columns of it; lines that begin with ``#`` and blank lines are left out.
 
     Raises:
         FitError: for a file that cannot be read, is empty, or has a row that is not numbers; the message has the line.
@@ -47,10 +48,10 @@ def read(path: str | Path) -> Measured:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise FitError(f"--data {path}: cannot be read as text ({error})") from error
-    return parse(text, str(path))
+    return parse(text, str(path), columns)
 
 
-def parse(text: str, origin: str) -> Measured:
+def parse(text: str, origin: str, columns: Sequence[str] = ()) -> Measured:
     """A table from its text; see :func:`read`."""
     lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip() and line.strip()[0] != "#"]
     if not lines:
@@ -66,14 +67,22 @@ def parse(text: str, origin: str) -> Measured:
     if twice or "" in names:
         raise FitError(f"--data {origin}: the header has {twice[0]!r} twice" if twice else
                        f"--data {origin}: the header has a column without a name")  # fmt: skip
+    for name in columns:
+        if name not in names:
+            raise FitError(
+                f"--columns {name}: {origin} has no such column{nearest(name, names)}; there are: {', '.join(names)}"
+            )
     if len(lines) == 1:
         raise FitError(f"--data {origin}: has a header and no rows")
-    rows: dict[str, list[float]] = {name: [] for name in names if name != STAGE}
+    used = [name for name in names if not columns or name in columns]
+    rows: dict[str, list[float]] = {name: [] for name in used if name != STAGE}
     stages: list[str] = []
     for line, cells in zip(lines[1:], csv.reader([line for _, line in lines[1:]]), strict=True):
         if len(cells) != len(names):
             raise FitError(f"--data {origin}: line {line[0]} has {len(cells)} cells; the header has {len(names)}")
         for name, cell in zip(names, cells, strict=True):
+            if columns and name not in columns:
+                continue
             if name == STAGE:
                 stages.append(cell.strip())
             elif not _is_number(cell) or not math.isfinite(float(cell)):

@@ -85,6 +85,7 @@ def _panel(axes: Axes, below: Axes, curves: Sequence[FitCurve]) -> None:
         below.set_ylabel("log$_{10}$ ratio")
     else:
         below.set_ylabel("difference")
+    _zoom(below, shown)
     below.axhline(0.0, color=INK, linewidth=0.6, zorder=0)
     name, _, unit = first.quantity.rpartition("_")
     amount = f"|{name.replace('_', ' ')}|" if first.log and "A" in unit else name.replace("_", " ")
@@ -92,6 +93,13 @@ def _panel(axes: Axes, below: Axes, curves: Sequence[FitCurve]) -> None:
     below.set_xlabel(_SIGNS.get(first.x_name, first.x_name))
     if first.x_name == "time_s" and np.all(first.x > 0.0) and first.x.max() / first.x.min() > 1e3:
         axes.set_xscale("log")
+
+
+def _zoom(below: Axes, curves: Sequence[FitCurve]) -> None:
+    """Show the residuals after the fit; those before it may lie outside."""
+    largest = [np.nanmax(np.abs(_off(curve, curve.after)), initial=0.0) for curve in curves if curve.after is not None]
+    if largest and max(largest) > 0.0:
+        below.set_ylim(-1.3 * max(largest), 1.3 * max(largest))
 
 
 def _off(curve: FitCurve, values: Floats) -> Floats:
