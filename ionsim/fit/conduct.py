@@ -245,7 +245,8 @@ def _claim(folder: Path, task: Task) -> None:
 
 def _as_data(task: Task) -> dict[str, Any]:
     return {
-        "device": task.device.to_toml(), "data": task.data.digest, "columns": task.columns, "data_name": task.data.origin,
+        "device": task.device.to_toml(), "data": task.data.digest, "columns": task.columns,
+        "data_name": task.data.origin,
         "vary": list(task.vary), "seeds": list(task.seeds), "options": asdict(task.options),
         "search": asdict(task.how), "profile": task.profile,
     }  # fmt: skip
