@@ -21,6 +21,10 @@ class StudyError(IonsimError):
     """A study file that is not valid, or a study's folder that cannot be used."""
 
 
+class FitError(IonsimError):
+    """Data, ranges or options of a calibration that cannot be used, or a fit that cannot go on."""
+
+
 class StructureError(IonsimError):
     """Atoms or interstitials that cannot be read, or do not fit the device."""
 

@@ -9,6 +9,7 @@ from ionsim.cli import (
     compact,
     compare,
     devices,
+    fit,
     mesh,
     prebuild,
     report,
@@ -29,8 +30,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (devices, runs, compare, verify, bench, structure, mesh, compact, study, study_results, prebuild, report,
-              view):
+for group in (devices, runs, fit, compare, verify, bench, structure, mesh, compact, study, study_results, prebuild,
+              report, view):
     group.register(app)
 
 

@@ -57,7 +57,7 @@ def run(
 
 
 def resume(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run, or of a study.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run, a study or a fit.")],
     stop_after: StopAfterOption = None,
     other_versions: Annotated[
         bool, typer.Option("--other-versions", help="Go on although the run was begun with other versions.")
@@ -68,15 +68,22 @@ def resume(
     retry_failed: RetryOption = False,
     wait: WaitOption = False,
 ) -> None:
-    """Go on with a run or a study that was stopped or killed, as if nothing had happened.
+    """Go on with a run, a study or a fit that was stopped or killed, as if nothing had happened.
 
-    Options from --engine on are for studies only.
+    Options from --engine on are for studies only, --workers for fits as well.
     """
     limit_s = seconds_of(stop_after)
     from ionsim.study import is_study
 
     if is_study(folder):
         resume_study(folder, limit_s, StudyOptions(engine, workers, ranks_per_run, retry_failed, wait))
+        return
+    from ionsim.fit import is_fit, open_task
+
+    if is_fit(folder):
+        from ionsim.cli.fit import carry_out
+
+        carry_out(open_task(folder), folder, workers, limit_s)
         return
     from ionsim.simulation import Stop
     from ionsim.simulation import resume as go_on

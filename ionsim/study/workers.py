@@ -175,20 +175,27 @@ def _give_up(folder: StudyFolder, task: Task, times: int, code: int | None) -> O
     return record_failure(folder, task, f"its process ended {times} times, the last time with {how}; out of memory?")
 
 
-def _work(pipe: Connection, path: str, parent: int, until: float | None, retry_failed: bool) -> None:
-    """The life of a worker: say that it is ready, then one run after the other until the pipe is closed."""
+def settle() -> None:
+    """Make this process a worker: no rank of MPI, one thread, and it ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent decides
     with suppress(AttributeError):  # only Linux has it; elsewhere a run goes on to its end without its parent
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     for name in [name for name in os.environ if name.startswith(_LAUNCHER)]:
         del os.environ[name]
     os.environ.update(_ONE_THREAD)
-    from ionsim.simulation import Stop
-    from ionsim.study.points import run_point
+    import ionsim.simulation  # noqa: F401  (starts PETSc)
 
     # PETSc takes these, and would end the process with a page of advice where Python ends it quietly, or goes on.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
+def _work(pipe: Connection, path: str, parent: int, until: float | None, retry_failed: bool) -> None:
+    """The life of a worker: say that it is ready, then one run after the other until the pipe is closed."""
+    settle()
+    from ionsim.simulation import Stop
+    from ionsim.study.points import run_point
+
     folder = StudyFolder.open(path)
     with suppress(EOFError, OSError):  # the parent has gone
         pipe.send(None)

@@ -1,0 +1,92 @@
+"""The search for the least squares: scipy's bounded trust region, or differential evolution and that afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import differential_evolution, least_squares
+
+from ionsim.errors import FitError
+from ionsim.fit.objective import Point, Residuals
+from ionsim.fit.steps import Steps, forward, measure
+
+Floats = NDArray[np.float64]
+Method = Literal["least-squares", "evolution"]
+
+#: The search ends when a step lowers the sum of squares by less than this over the number of rows m, as a share: a 95 %
+#: interval is where the sum has grown by about 4/m of itself, so that such a step is a sixth of a standard error.
+_LITTLE = 0.03
+#: It ends as well when a step moves the parameters by less than this share of them.
+_STILL = 1e-4
+#: How close to the end of a range a search begins: the trust region needs a point inside.
+_INSIDE = 1e-3
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to look: ``rounds`` of the trust region; of the evolution ``population`` members for each parameter,
+    ``generations`` and ``seed``."""
+
+    method: Method = "least-squares"
+    rounds: int = 15
+    population: int = 8
+    generations: int = 12
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a search has ended: the point, why it ended, and the steps that it used."""
+
+    point: Point
+    message: str
+    steps: Steps
+
+
+def search(residuals: Residuals, start: Floats, how: Search) -> Found:
+    """Minimise the sum of squares over shares (k,) from 0 to 1, from ``start``.
+
+    The steps of finite differences are measured where the trust region begins. The point that is returned is the best
+    one that was run, which in a rough landscape need not be the last.
+
+    Raises:
+        FitError: when runs fail at the start, or on all sides of a point.
+    """
+    u = np.asarray(start, dtype=np.float64)
+    said = ""
+    if how.method == "evolution":
+        u, said = _evolve(residuals, u, how)
+    u = np.clip(u, _INSIDE, 1.0 - _INSIDE)
+    steps = measure(residuals, u)
+    tried: list[Point] = []
+
+    def one(at: Floats) -> Floats:
+        tried.append(residuals([at])[0])
+        return tried[-1].residuals
+
+    def slopes(at: Floats) -> Floats:
+        return forward(residuals, at, steps.sizes, residuals([at])[0])
+
+    done = least_squares(
+        one, u, jac=slopes, bounds=(0.0, 1.0), method="trf", max_nfev=how.rounds, gtol=1e-10,
+        ftol=_LITTLE / max(int(steps.rows), 30), xtol=_STILL,
+    )  # fmt: skip
+    best = min(tried, key=lambda point: float(np.sum(point.residuals**2)))
+    if best.failed is not None:
+        raise FitError(f"every run fails: {best.failed}")
+    return Found(best, f"{said}{done.message}", steps)
+
+
+def _evolve(residuals: Residuals, start: Floats, how: Search) -> tuple[Floats, str]:
+    def sums(members: Any) -> Any:  # (k, members) at once -> (members,)
+        points = residuals(list(np.atleast_2d(members.T)))
+        return np.array([np.sum(point.residuals**2) for point in points])
+
+    done = differential_evolution(
+        sums, [(0.0, 1.0)] * len(start), popsize=how.population, maxiter=how.generations, rng=how.seed, polish=False,
+        x0=start, init="sobol", vectorized=True, updating="deferred", tol=1e-3,
+    )  # fmt: skip
+    return np.asarray(done.x, dtype=np.float64), f"evolution, {done.nit} generations: {done.message} "
