@@ -11,7 +11,21 @@ _HEIGHT_NM = 6.0
 _WIDTH_NM = 5.0
 
 
-@case("bond-chain")
+@case(
+    "bond-chain", "finite elements",
+    problem=(
+        "A chain of twelve bonds from 1e-5 to 1e-3 S spans a film of 5 x 5 x 6 nm of 1e-6 S/m between two electrodes "
+        "at 0 and 1 V; bonds and finite elements are one matrix. The same with equal bonds of 1.2e-5 S in a film of "
+        "100 S/m."
+    ),
+    exact=(
+        r"Resistances in series: $G = 1/\sum_i g_i^{-1}$, with the potential of link $n$ at $G \sum_{i \leq n} "
+        r"g_i^{-1}$. Equal bonds follow the film's own straight potential, so both conductances add up: $G = \sigma "
+        r"A/d + g/12$."
+    ),
+    sources=("G. Kirchhoff, Ann. Phys. 148, 497 (1847)",),
+    quick=True,
+)  # fmt: skip
 def bond_chain() -> list[Record]:
     """A chain of unequal bonds has the series conductance; equal ones add exactly to the film's own."""
     axis = np.linspace(0.0, _WIDTH_NM, 11)

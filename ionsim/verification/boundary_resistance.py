@@ -12,7 +12,19 @@ _BOUNDARY_W_PER_M2K = {"bottom_interface": 1.4e8, "top_interface": 3e8}
 _INTERFACE_NM = 0.1
 
 
-@case("boundary-resistance")
+@case(
+    "boundary-resistance", "finite elements",
+    problem=(
+        "A stack of four layers between 300 and 350 K, with thermal boundary resistances of 1.4e8 and 3e8 W/(m^2 K) "
+        "as layers 0.1 nm thin of conductivity h t; on hexahedra and tetrahedra."
+    ),
+    exact=(
+        r"Resistances in series: $q = \Delta T\,/\,(\sum_i d_i/\kappa_i + \sum_j 1/h_j)$, with the jump $q/h_j$ at "
+        r"each boundary."
+    ),
+    sources=("E. T. Swartz, R. O. Pohl, Rev. Mod. Phys. 61, 605 (1989): boundary resistance",),
+    quick=True,
+)  # fmt: skip
 def boundary_resistance() -> list[Record]:
     """A layer of conductivity h t has the resistance 1/h: heat through the stack is the series of its resistances."""
     resistance = sum(1.0 / h for h in _BOUNDARY_W_PER_M2K.values())

@@ -62,7 +62,20 @@ def _problem(length_nm: float, held: dict[str, float], order: int = 2) -> fem.Tr
     )
 
 
-@case("cell-peclet")
+@case(
+    "cell-peclet", "ECRAM",
+    problem=(
+        "Ions of one kind drift and diffuse along 20 nm of 20 cells in a constant field of 0.1, 10 and 1000 kT/q a "
+        "cell. First with densities of 3e14 and 1e14 per m^3 held at the ends (so few that they do not bend the "
+        "potential); then a cloud that drifts onto a closed wall, with backward Euler."
+    ),
+    exact=(
+        r"Steady drift and diffusion: $n(s) = n_0 + (n_1 - n_0)\,\frac{e^{P s} - 1}{e^{P} - 1}$ with $P = qV/kT$; "
+        r"exponential fitting is exact at the nodes. Of the cloud: positive throughout, and no ion lost."
+    ),
+    sources=("D. L. Scharfetter, H. K. Gummel, IEEE Trans. Electron Devices 16, 64 (1969)",),
+    quick=True,
+)  # fmt: skip
 def cell_peclet() -> list[Record]:
     """Drift and diffusion at cell Peclet numbers 0.1, 10 and 1000: exact at the nodes, positive, conserving."""
     records = []

@@ -19,7 +19,20 @@ SHEET_S = 1.4e-7  # of a depleted surface: 4.7 nm of a uniform channel
 SIZES_NM = (1.0, 0.5)
 
 
-@case("channel-conduction")
+@case(
+    "channel-conduction", "ECRAM",
+    problem=(
+        "A channel of an ECRAM, 64 nm long and 10 nm thick, of 30 S/m: with a conductivity that falls exponentially "
+        "from the surface down (decay 3 nm); with a resistivity that rises as a parabola along it; with a surface "
+        "that is depleted by a sheet of -1.4e-7 S. Also which contact the electrons of a node come from."
+    ),
+    exact=(
+        r"Integrals: $G = \frac{1}{L}\int\!\sigma\,dz$ across, $R = \int\!dx/(\sigma d)$ along, and the share of the "
+        r"source at $x$ is $R(x \ldots L)/R$. A current into all of the channel makes the drop $I R/8$ at most. "
+        r"Second order in the cells."
+    ),
+    quick=True,
+)  # fmt: skip
 def channel_conduction() -> list[Record]:
     """Channel conductance and the contacts' shares: layers, a graded channel, a depleted surface, against integrals."""
     return [*_across(), *_along(), *_surface()]

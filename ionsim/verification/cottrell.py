@@ -49,7 +49,19 @@ def faradaic(permittivity: float, first_nm: float) -> tuple[list[float], float, 
     return currents, lost, min(float(problem.density_per_m3(name).min()) for name in bulk)
 
 
-@case("cottrell")
+@case(
+    "cottrell", "ECRAM",
+    problem=(
+        "An electrode takes up an ion of 1 mM, in a supporting electrolyte of 1 M, after a step of -0.5 V: so fast a "
+        "reaction that the density at the electrode vanishes. With Poisson's equation and the double layer, and "
+        "electroneutral; 40 µm to the bath."
+    ),
+    exact=r"Cottrell: $i(t) = -q c \sqrt{D/\pi t}$.",
+    sources=(
+        "F. G. Cottrell, Z. Phys. Chem. 42, 385 (1903)",
+        "A. J. Bard, L. R. Faulkner, Electrochemical Methods, 2nd ed., Wiley 2001, section 5.2",
+    ),
+)  # fmt: skip
 def cottrell() -> list[Record]:
     """Diffusion-limited current after a step of -0.5 V, in a supporting electrolyte: Cottrell's within 1 %."""
     records = []

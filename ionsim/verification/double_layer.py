@@ -50,7 +50,23 @@ def crowded_charge(voltage_V: float) -> float:
     return float(np.sign(voltage_V) * 2.0 * _E * BULK_PER_M3 * DEBYE_NM * 1e-9 * root)
 
 
-@case("gouy-chapman")
+@case(
+    "gouy-chapman", "ECRAM",
+    problem=(
+        "A planar electrode at 0.02, 0.1 and 0.25 V in 0.1 M of a symmetric electrolyte (water at 298 K); and on "
+        "sites that ions can fill, up to 1.5 V."
+    ),
+    exact=(
+        r"$\phi = \frac{4kT}{q}\,\mathrm{artanh}\left[\tanh\left(\frac{q\phi_0}{4kT}\right)e^{-z/\lambda}\right]$ and "
+        r"$C = \frac{\epsilon}{\lambda}\cosh\frac{q\phi_0}{2kT}$; with crowding $Q = "
+        r"2qc\lambda\sqrt{\frac{2}{\nu}\ln\left(1 + 2\nu\sinh^2\frac{q\phi_0}{2kT}\right)}$."
+    ),
+    sources=(
+        "G. Gouy, J. Phys. Theor. Appl. 9, 457 (1910)",
+        "D. L. Chapman, Phil. Mag. 25, 475 (1913)",
+        "M. S. Kilic, M. Z. Bazant, A. Ajdari, Phys. Rev. E 75, 021502 (2007)",
+    ),
+)  # fmt: skip
 def gouy_chapman() -> list[Record]:
     """Planar double layer: potential and capacitance within 1 % of Gouy-Chapman, and of the lattice gas."""
     records = []

@@ -11,7 +11,18 @@ _PAIRS = 10_000
 _TEMPERATURE_K = 500.0
 
 
-@case("detailed-balance-field")
+@case(
+    "detailed-balance-field", "kmc engine",
+    problem=(
+        "Ions hop on long lines in a uniform field of 0.5 and 2 kT a site; and 10,000 pairs of sites make and unmake "
+        "a vacancy and an interstitial (charges +2 and -2) at five steps of the potential, at 500 K."
+    ),
+    exact=(
+        r"Detailed balance: events along and against are in the ratio $e^{-\Delta U/kT}$; a pair is made with the "
+        r"chance $1/(1 + e^{\Delta U/kT})$."
+    ),
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def detailed_balance_field() -> list[Record]:
     """Hops along and against a field, and charged pairs in fields, are in the ratio exp(-dU/kT), within 4 sigma."""
     records = []

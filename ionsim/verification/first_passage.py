@@ -17,7 +17,18 @@ _SHIFT_EV = np.array([0.0, 0.05, -0.04, 0.1, -0.02, 0.06])
 _BARRIER_EV = 0.5
 
 
-@case("first-passage")
+@case(
+    "first-passage", "kmc engine",
+    problem=(
+        "20,000 ions each cross a chain of six unequal sites with unequal barriers, at 500 K; the last is a trap 2.5 "
+        "eV deep."
+    ),
+    exact=(
+        r"The master equation $\dot p = G p$: places $p(t) = e^{Gt}p(0)$, arrivals $p_6(t)$, by the matrix "
+        r"exponential."
+    ),
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def first_passage() -> list[Record]:
     """First-passage times through a chain, and places on the way, are the matrix exponential's, within 4 sigma."""
     length = len(_SITE_EV)

@@ -62,7 +62,19 @@ def film_on_electrolyte() -> fem.Transport:
     )  # fmt: skip
 
 
-@case("insertion-electrode")
+@case(
+    "insertion-electrode", "ECRAM",
+    problem=(
+        "A film of 20 nm takes up ions through 10 nm of electrolyte at a constant 20 A/m^2, with a regular solution "
+        "of 0.03 eV and a diffusivity that keeps the chemical one constant."
+    ),
+    exact=(
+        r"$x_s - \bar x = \frac{jL}{DqN}\left[\frac{1}{3} - \frac{2}{\pi^2}\sum_k \frac{1}{k^2}e^{-k^2\pi^2 "
+        r"Dt/L^2}\right]$ gives the diffusion overpotential by $\mu = kT\ln\frac{x}{1-x} + \Omega(1 - 2x)$; to it "
+        r"come Ohm's drop and $\frac{2kT}{q}\,\mathrm{arsinh}\frac{j}{2j_0}$."
+    ),
+    sources=("H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 2nd ed., Oxford 1959",),
+)  # fmt: skip
 def insertion_electrode() -> list[Record]:
     """Diffusion overpotential of an insertion electrode at constant current: the series solution within 1 %."""
     problem = film_on_electrolyte()
@@ -112,7 +124,18 @@ def stack() -> fem.Transport:
     )  # fmt: skip
 
 
-@case("gate-pulse-train")
+@case(
+    "gate-pulse-train", "ECRAM",
+    problem=(
+        "Ten gate pulses up and ten down of 0.8 V and 5 ns, each followed by 100 ns with the gate open, on a film "
+        "that ions are inserted into through an electrolyte."
+    ),
+    exact=(
+        r"Conservation: the charge that passed the reaction is the film's ions, $Q = q\,\Delta N$; the two wires "
+        r"carry the same; displacement and Faradaic parts make up the current of each. The open-circuit potential is "
+        r"the difference of the chemical potentials."
+    ),
+)  # fmt: skip
 def gate_pulse_train() -> list[Record]:
     """Twenty gate pulses of 5 ns up and down, the gate open in between: charges are ions to 1e-8, currents add up."""
     problem = stack()

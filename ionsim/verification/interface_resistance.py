@@ -50,7 +50,19 @@ def _problem(cell: Blocks, cold_K: float = 300.0) -> fem.Transient:
     return fem.Transient(cell, SIGMA, KAPPA, capacity, fixed, interfaces=contact, settings=settings)
 
 
-@case("interface-resistance")
+@case(
+    "interface-resistance", "finite elements",
+    problem=(
+        "Two blocks of 12 and 20 nm with an electrical contact of 2e12 S/m^2 and a thermal one of 6e7 W/(m^2 K) "
+        "between them, at 0.3 V and 300 K: in 1D, in a plane, in (r, z) and in 3D."
+    ),
+    exact=(
+        r"Ohm's law in series, and a parabola of temperature in each block; half of the interface's heat $j^2/g$ goes "
+        r"to either side, $f_1 + q/2 = h\,(T_1 - T_2)$. Worked out on paper in the case's file."
+    ),
+    sources=("H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 2nd ed., Oxford 1959",),
+    quick=True,
+)  # fmt: skip
 def interface_resistance() -> list[Record]:
     """Two blocks with contact and boundary resistance: potential, temperature and current to 1e-8."""
     cell = blocks(LOWER_NM, UPPER_NM, (4, 7))

@@ -20,7 +20,15 @@ _TEMPERATURE_K = 500.0
 _SPACING_NM = 0.3
 
 
-@case("kmc-boltzmann")
+@case(
+    "kmc-boltzmann", "kmc engine",
+    problem=(
+        "Two ions in 4,000 boxes of 27 sites with random energies and barriers, in a field, at 500 K, by each "
+        "selector of events."
+    ),
+    exact="Each of the 351 configurations has the chance $e^{-E/kT}/Z$. Barriers must not matter.",
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def kmc_boltzmann() -> list[Record]:
     """Two ions in a box of 27 sites of random energies in a field take the canonical distribution, within 4 sigma.
 

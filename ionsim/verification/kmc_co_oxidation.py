@@ -14,7 +14,21 @@ _WINDOWS = 40
 _SAMPLES = 20
 
 
-@case("kmc-co-oxidation")
+@case(
+    "kmc-co-oxidation", "kmc engine",
+    problem=(
+        "The model of Ziff, Gulari and Barshad of CO oxidation at y = 0.45 on 100 x 100 sites, in its stationary "
+        "state."
+    ),
+    exact=(
+        "No formula: the rate of CO2 and coverages of another program, kmcos. Each CO2 takes one CO, half an O2 and "
+        "one reaction: 2.5 events."
+    ),
+    sources=(
+        "R. M. Ziff, E. Gulari, Y. Barshad, Phys. Rev. Lett. 56, 2553 (1986)",
+        "M. J. Hoffmann, S. Matera, K. Reuter, Comput. Phys. Commun. 185, 2138 (2014): kmcos",
+    ),
+)  # fmt: skip
 def kmc_co_oxidation() -> list[Record]:
     """ZGB at y = 0.45: rate of CO2 within 4 sigma of another program's, coverages within 0.005, 2.5 events a CO2.
 

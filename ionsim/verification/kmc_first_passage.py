@@ -18,7 +18,15 @@ _TEMPERATURE_K = np.array([420.0, 480.0, 390.0, 500.0, 450.0])
 _SHIFT_EV = np.array([0.0, 0.04, -0.05, 0.08, 0.02])
 
 
-@case("kmc-first-passage")
+@case(
+    "kmc-first-passage", "kmc engine",
+    problem=(
+        "10,000 ions each cross a chain of five sites, each with its own potential, temperature and barrier, by each "
+        "selector of events."
+    ),
+    exact="Arrivals $p_5(t) = [e^{Gt}p(0)]_5$ by the matrix exponential.",
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def kmc_first_passage() -> list[Record]:
     """Each selector gives the first-passage times of the matrix exponential where each site has its own fields.
 

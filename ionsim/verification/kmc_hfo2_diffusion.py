@@ -14,7 +14,18 @@ _HOPS = 9.0
 _HOP_NM = 0.28
 
 
-@case("kmc-hfo2-diffusion")
+@case(
+    "kmc-hfo2-diffusion", "VCM",
+    problem=(
+        "20,000 independent oxygen vacancies walk through monoclinic HfO2 over all paths of a published table, from "
+        "800 to 1600 K."
+    ),
+    exact=(
+        r"The diffusion tensor of the master equation of one cell, $D = \frac{1}{2}\sum p_i w_{ij}\,(d_{ij} + x_j - "
+        r"x_i)^2$ with $\sum_j w_{ij}(d_{ij} + x_j - x_i) = 0$."
+    ),
+    sources=("Paths and crystal: VacHopPy, doi:10.1016/j.cpc.2025.110010 (kmc.textbook, HFO2_PATHS)",),
+)  # fmt: skip
 def kmc_hfo2_diffusion() -> list[Record]:
     """Vacancy diffusivity of m-HfO2 from 800 to 1600 K is that of the master equation, within 2 %.
 

@@ -11,7 +11,18 @@ _KT = 1.0
 _SETTLE, _WINDOW, _WINDOWS = 50.0, 10.0, 40
 
 
-@case("kmc-ising")
+@case(
+    "kmc-ising", "kmc engine",
+    problem=(
+        "Spin flips (Glauber) on 100 x 100 sites at kT = 1, where T_c = 1.1346, an unlike pair costing 1; sampled at "
+        "equal times."
+    ),
+    exact=(
+        r"Onsager's energy, $\langle ss'\rangle = \frac{\coth 2K}{2}\left[1 + \frac{2}{\pi}(2\tanh^2 2K - "
+        r"1)\,\mathrm{K}(\kappa)\right]$, and Yang's magnetisation $(1 - \sinh^{-4} 2K)^{1/8}$ with $K = 1/2kT$."
+    ),
+    sources=("L. Onsager, doi:10.1103/PhysRev.65.117", "C. N. Yang, doi:10.1103/PhysRev.85.808"),
+)  # fmt: skip
 def kmc_ising() -> list[Record]:
     """Unlike neighbours and magnetisation of the Ising model at kT = 1 (T_c = 1.1346) are exact, within 4 sigma.
 

@@ -22,7 +22,21 @@ _LENGTH = 240
 _SPREAD = 18.0
 
 
-@case("kmc-nernst-einstein")
+@case(
+    "kmc-nernst-einstein", "kmc engine",
+    problem=(
+        "4,000 ions on lines with a period of three unequal sites and barriers at 600 K: without a field, and in one "
+        "of 0.1 kT a site."
+    ),
+    exact=(
+        r"$D = L^2a^2/\sum_i (p_i k_i)^{-1}$ and mobility $\mu = qD/kT$ (Nernst and Einstein); the drift from the "
+        r"stationary state of one period."
+    ),
+    sources=(
+        "A. Einstein, Ann. Phys. 322, 549 (1905)",
+        "R. Zwanzig, Proc. Natl. Acad. Sci. 85, 2029 (1988): diffusion in a periodic potential",
+    ),
+)  # fmt: skip
 def kmc_nernst_einstein() -> list[Record]:
     """Mobility in a weak field over diffusion without a field is q/kT, and each is the exact one, within 4 sigma.
 

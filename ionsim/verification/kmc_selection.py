@@ -15,7 +15,15 @@ _DRAWS = 1_000_000
 _PAIR_DRAWS = 6_000_000
 
 
-@case("kmc-selection")
+@case(
+    "kmc-selection", "kmc engine",
+    problem=(
+        "48 sites turn between two states at rates over eight decades, some equal, some at powers of two where lists "
+        "meet: 1e6 events by each selector; 6e6 of two rates 1.0 and 0.3."
+    ),
+    exact=r"Numbers of events are multinomial, $P_i = k_i/\sum k$; the time is $n/\sum k$ on average.",
+    sources=("D. T. Gillespie, J. Comput. Phys. 22, 403 (1976)", "K. Pearson, Phil. Mag. 50, 157 (1900): chi-square"),
+)  # fmt: skip
 def kmc_selection(draws: int = _DRAWS, pair_draws: int = _PAIR_DRAWS) -> list[Record]:
     """Each selector draws events in proportion to rates over eight decades, and 1.0 against 0.3 as 3.333 +- 0.02.
 

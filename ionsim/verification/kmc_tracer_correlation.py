@@ -16,7 +16,15 @@ _HOPS = 2.0
 _WINDOWS = 1000
 
 
-@case("kmc-tracer-correlation")
+@case(
+    "kmc-tracer-correlation", "kmc engine",
+    problem="Atoms of a bcc crystal of 10^3 cells move by a single vacancy.",
+    exact=(
+        r"$f = \langle R^2\rangle/na^2 = (1 + c)/(1 - c)$, $c$ the mean cosine between following hops: 0.7272 of a "
+        r"large crystal; of this one, by linear algebra."
+    ),
+    sources=("K. Compaan, Y. Haven, Trans. Faraday Soc. 52, 786 (1956)",),
+)  # fmt: skip
 def kmc_tracer_correlation() -> list[Record]:
     """The tracer correlation factor of a single vacancy on the bcc lattice is 0.7272 within 0.5 %.
 

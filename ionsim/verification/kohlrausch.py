@@ -20,7 +20,15 @@ _AMBIENT_K = 300.0
 _LORENZ = np.pi**2 / 3.0 * (constants.k / constants.e) ** 2
 
 
-@case("kohlrausch")
+@case(
+    "kohlrausch", "finite elements",
+    problem=(
+        "An off-centre conical constriction, insulated, with kappa = L sigma T everywhere, between electrodes at 300 "
+        "K; sigma goes as 1/T (a metal), or is activated; 0.05 and 0.15 V."
+    ),
+    exact=r"$T_{max}^2 = T_0^2 + V^2/4L$ with $L = \frac{\pi^2}{3}(k/q)^2$, whatever the shape and sigma(T).",
+    sources=("F. Kohlrausch, Ann. Phys. 306, 132 (1900)", "R. Holm, Electric Contacts, 4th ed., Springer 1967"),
+)  # fmt: skip
 def kohlrausch() -> list[Record]:
     """Peak temperature of an off-centre constriction follows T_max^2 = T0^2 + V^2 / 4L, for two laws sigma(T)."""
     x = meshes.graded(-3.0, 3.0, 0.75, -7.0, 9.0, 1.3)

@@ -15,7 +15,18 @@ _HOP = kmc.hop("ion", into="empty", barrier_eV=0.4)
 _HOP_HZ = 1e13 * np.exp(-0.4 / _THERMAL_EV)
 
 
-@case("detailed-balance-lattice-gas")
+@case(
+    "detailed-balance-lattice-gas", "kmc engine",
+    problem=(
+        "Ions hop on a periodic fcc crystal whose sites lie on two levels 0.06 eV apart (64 ions on 256 sites), and "
+        "three ions that attract each other on eight unequal sites, at 600 K. Ions exclude each other."
+    ),
+    exact=(
+        r"$P(n) \propto \binom{U}{n}\binom{L}{M-n}\,e^{-n\epsilon/kT}$ for $n$ of $M$ ions on the upper sites; "
+        r"Boltzmann's $e^{-E/kT}$ for each of the 56 configurations of the small gas, enumerated."
+    ),
+    sources=("T. L. Hill, An Introduction to Statistical Thermodynamics, Dover 1986, chapter 14",),
+)  # fmt: skip
 def detailed_balance_lattice_gas() -> list[Record]:
     """Occupations of two levels, and of all configurations of an interacting gas, are Boltzmann's, within 4 sigma."""
     return [*_two_levels(), *_configurations()]

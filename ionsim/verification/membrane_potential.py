@@ -66,7 +66,19 @@ def leaky_membrane() -> tuple[float, float]:
     return state.voltages_V["inside"], thermal * float(np.log(out / into))
 
 
-@case("nernst-potentials")
+@case(
+    "nernst-potentials", "ECRAM",
+    problem=(
+        "Two chloride baths and between them 10 nm that one cation alone enters, double layers and all: K+ 150/4.5 "
+        "mM and Na+ 12/145 mM (inside/outside) at 300 K."
+    ),
+    exact=r"Nernst: $V = \frac{kT}{zq}\ln\frac{c_o}{c_i}$.",
+    sources=(
+        "W. Nernst, Z. Phys. Chem. 4, 129 (1889)",
+        "B. Hille, Ion Channels of Excitable Membranes, Sinauer 2001: concentrations",
+    ),
+    quick=True,
+)  # fmt: skip
 def nernst() -> list[Record]:
     """A membrane that one cation enters: K+ 150/4.5 mM -90.7 mV, Na+ 12/145 mM +64.4 mV, at 300 K, within 0.5 mV."""
     thermal_mV = 1e3 * scipy.constants.k * NERNST_K / scipy.constants.elementary_charge
@@ -80,7 +92,19 @@ def nernst() -> list[Record]:
     return records
 
 
-@case("goldman-potential")
+@case(
+    "goldman-potential", "ECRAM",
+    problem=(
+        "A membrane of 10 nm that K+, Cl- and Na+ pass with permeabilities 1 : 0.1 : 0.03, at 310 K, between baths "
+        "of 150/4.5, 10/110 and 12/145 mM (inside/outside); zero current."
+    ),
+    exact=(
+        r"Goldman: $V = \frac{kT}{q}\,\ln\frac{P_K K_o + P_{Na} Na_o + P_{Cl} Cl_i}{P_K K_i + P_{Na} Na_i + P_{Cl} "
+        r"Cl_o}$."
+    ),
+    sources=("D. E. Goldman, J. Gen. Physiol. 27, 37 (1943)", "A. L. Hodgkin, B. Katz, J. Physiol. 108, 37 (1949)"),
+    quick=True,
+)  # fmt: skip
 def goldman() -> list[Record]:
     """A membrane that K+, Cl- and Na+ pass with 1 : 0.1 : 0.03 at 310 K: -75 mV within 0.5 mV.
 

@@ -37,7 +37,15 @@ def plane_currents_A(fields: LatticeFields) -> tuple[NDArray[np.float64], NDArra
     return cells, current @ crossing
 
 
-@case("one-potential")
+@case(
+    "one-potential", "VCM",
+    problem=(
+        "Lattice sites joined by bonds (a random filament of vacancies, closed or with a gap of 0.8 nm) in their "
+        "finite elements, at 1 V."
+    ),
+    exact="Kirchhoff: the currents of cells and bonds through every horizontal plane add up to the terminal current.",
+    quick=True,
+)  # fmt: skip
 def one_potential() -> list[Record]:
     """Cells and bonds together carry the terminal current through any plane; rates feel the bonds' potential."""
     records = []

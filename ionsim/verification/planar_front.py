@@ -79,7 +79,15 @@ def ball_travel(
     return abs(radius_nm(front) - begin)
 
 
-@case("planar-front")
+@case(
+    "planar-front", "PCM",
+    problem=(
+        "A plane front of GST on an irregular mesh, at five temperatures from 450 to 950 K (it melts above 900 K), "
+        "for widths of 1 and 2 nm with elements of 1.5 widths."
+    ),
+    exact="The velocity $u(T)$ of the material, whatever the width.",
+    sources=("Velocity of GST-225: ionsim.materials.crystallisation (its sources are there)",),
+)  # fmt: skip
 def planar_front() -> list[Record]:
     """A plane front of GST moves at u(T) at 450 to 950 K, for two widths and elements of 1.5 widths."""
     records = []
@@ -93,7 +101,18 @@ def planar_front() -> list[Record]:
     return records
 
 
-@case("front-curvature")
+@case(
+    "front-curvature", "PCM",
+    problem=(
+        "Discs and balls whose phase field has a width of 1 nm grow and melt at 1 m/s, from 4 to 10 and from 12 to 4 "
+        "widths of radius, with curvature cancelled; one disc without."
+    ),
+    exact=(
+        r"$dR/dt = u$ with curvature cancelled; without, $dR/dt = u - D\,(d - 1)/R$, so that $R + 1.5\,\ln(R - 1.5) = "
+        r"t + \mathrm{const}$ here."
+    ),
+    sources=("R. Folch et al., Phys. Rev. E 60, 1724 (1999): cancelled curvature",),
+)  # fmt: skip
 def front_curvature() -> list[Record]:
     """Discs and balls grow and melt at u with curvature cancelled, and at u - D (dim - 1)/R without."""
     records = []

@@ -15,7 +15,18 @@ _SITE_V, _RESERVOIR_V = 0.27, 0.32
 _SAMPLES = 20_000
 
 
-@case("reservoir-equilibrium")
+@case(
+    "reservoir-equilibrium", "kmc engine",
+    problem=(
+        "18 ions of charge -2 on 24 sites in exchange with a reservoir of 15 places that fills at a cost, at 700 K; "
+        "20,000 independent samples."
+    ),
+    exact=(
+        r"$P(n) \propto \binom{C}{n}\binom{N}{M-n}\,\exp\left[-\left(n\,\Delta U + \frac{f "
+        r"n^2}{2C}\right)/kT\right]$."
+    ),
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def reservoir_equilibrium() -> list[Record]:
     """Filling of a reservoir in exchange with charged ions on sites is the exact equilibrium one, within 4 sigma.
 

@@ -26,7 +26,11 @@ class LaunchError(IonsimError):
     """The two ranks did not run."""
 
 
-@case("serial-parallel")
+@case(
+    "serial-parallel", "finite elements",
+    problem="Steady state and a time step of a small filament with bonds, on one and on two MPI ranks.",
+    exact="The solution does not depend on how the mesh is divided: all results agree to 1e-9 of the largest.",
+)  # fmt: skip
 def serial_parallel() -> list[Record]:
     """Potential, current, temperature and deposit of two MPI ranks equal those of one to 1e-9."""
     with tempfile.TemporaryDirectory() as folder:

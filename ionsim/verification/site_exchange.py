@@ -8,7 +8,15 @@ import meshes
 from ionsim.verification.record import Record, case
 
 
-@case("site-exchange")
+@case(
+    "site-exchange", "finite elements",
+    problem="2,000 random sites with random charges in the finite elements of a cell, on hexahedra and tetrahedra.",
+    exact=(
+        r"What sites deposit keeps its sum and first moment; a linear field $a\cdot x$ is sampled with its gradient "
+        r"exactly."
+    ),
+    quick=True,
+)  # fmt: skip
 def site_exchange() -> list[Record]:
     """Deposited charge and heat keep their sum and first moment; linear fields are sampled exactly."""
     records = []

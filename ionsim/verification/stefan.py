@@ -104,13 +104,34 @@ def refined(hot_K: float, widths_nm: tuple[float, ...]) -> list[Record]:
     ]
 
 
-@case("stefan-one-phase")
+@case(
+    "stefan-one-phase", "PCM",
+    problem=(
+        "Solidification with latent heat from a wall at 600 K into liquid GST at its melting point (900 K), from 50 "
+        "to 150 nm, for widths of the front of 8, 4 and 2 nm."
+    ),
+    exact=(
+        r"Neumann's similarity solution: $X = 2\lambda\sqrt{\alpha t}$ with $\lambda "
+        r"e^{\lambda^2}\mathrm{erf}\,\lambda = \mathrm{St}/\sqrt{\pi}$. The model converges with order 1 in the "
+        r"width."
+    ),
+    sources=("H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 2nd ed., Oxford 1959, section 11.2",),
+)  # fmt: skip
 def one_phase() -> list[Record]:
     """Solidification of liquid at the melting point against Neumann's solution, under refinement."""
     return refined(MELTING_K, (8.0, 4.0, 2.0))
 
 
-@case("stefan-two-phases")
+@case(
+    "stefan-two-phases", "PCM",
+    problem="As stefan-one-phase, with liquid 100 K above melting, from which heat flows to the front as well.",
+    exact=(
+        r"Neumann's: $\frac{\mathrm{St}_s\,e^{-\lambda^2}}{\sqrt{\pi}\,\mathrm{erf}\,\lambda} - "
+        r"\frac{\mathrm{St}_l\,e^{-\lambda^2}}{\sqrt{\pi}\,\mathrm{erfc}\,\lambda} = \lambda$ for equal "
+        r"diffusivities."
+    ),
+    sources=("H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 2nd ed., Oxford 1959, section 11.2",),
+)  # fmt: skip
 def two_phases() -> list[Record]:
     """Solidification of liquid 100 K above melting against Neumann's solution, under refinement."""
     return refined(1000.0, (8.0, 4.0, 2.0))

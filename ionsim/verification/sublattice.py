@@ -26,7 +26,18 @@ _SIGMA = 4.0
 Floats = NDArray[np.float64]
 
 
-@case("sublattice")
+@case(
+    "sublattice", "kmc engine",
+    problem=(
+        "The lattice divided into sectors on one rank, and among two MPI ranks: free hops, an Ising model, a lattice "
+        "gas and a reservoir shared by sites."
+    ),
+    exact=(
+        r"$12 N(1 - c)$ hops a unit of time of free particles; energies of one serial engine; the filling $P(n) "
+        r"\propto \binom{C}{n}\binom{N}{M-n}$."
+    ),
+    sources=("Y. Shim, J. G. Amar, Phys. Rev. B 71, 125432 (2005)",),
+)  # fmt: skip
 def sublattice() -> list[Record]:
     """Sectors on one rank and two MPI ranks give hops, energies and fillings of theory and of the serial engine.
 

@@ -15,7 +15,18 @@ _TEMPERATURE_K = np.array([300.0, 310.0, 290.0, 305.0, 300.0])
 _SHARES = np.array([1e-3, 0.03, 0.1, 0.25, 0.5, 1.0, 1.7, 3.0])
 
 
-@case("superbasin")
+@case(
+    "superbasin", "kmc engine",
+    problem=(
+        "An ion in a trap of three sites with barriers to the outside 3 and 10 decades slower than inside; each of "
+        "10,000 escapes is one visit of the superbasin."
+    ),
+    exact=(
+        r"The absorbing Markov chain: ends and times by $\int_0^t e^{-G s}ds\,g = G^{-1}(1 - e^{-Gt})\,g$, with $-G$ "
+        r"the generator among the three sites."
+    ),
+    sources=("M. A. Novotny, Phys. Rev. Lett. 74, 1 (1995)",),
+)  # fmt: skip
 def superbasin() -> list[Record]:
     """An ion leaves a trap of three sites at the exact times and ends, 3 and 10 decades slower than it hops inside.
 

@@ -45,7 +45,17 @@ def _rounding(problem: fem.Conduction) -> float:
     return float(np.sqrt(found))
 
 
-@case("terminal-current")
+@case(
+    "terminal-current", "finite elements",
+    problem=(
+        "A filament of bonds over eight decades in 4 nm of oxide between electrodes, closed and with a gap of 1 nm, "
+        "at 1.5 and -0.3 V."
+    ),
+    exact=(
+        r"Conservation of energy: $\sum_s V_s I_s = u^T K u$, the power of all cells and bonds, with $I_s$ the "
+        r"reaction at the electrode."
+    ),
+)  # fmt: skip
 def terminal_current() -> list[Record]:
     """Reaction current times voltage is the dissipated power, with a filament of bonds in an insulator."""
     records = []
@@ -73,7 +83,11 @@ def terminal_current() -> list[Record]:
     return records
 
 
-@case("bond-contrast")
+@case(
+    "bond-contrast", "finite elements",
+    problem="Floating clusters of bonds up to 1e8 times as good as the oxide around them, at 1.5 and -0.3 V.",
+    exact="The same system by a direct solver (LU): iterative ones agree to a microvolt, in at most 150 iterations.",
+)  # fmt: skip
 def contrast() -> list[Record]:
     """Floating clusters of bonds 1e8 times the insulator: iterative solvers agree with LU to a microvolt."""
     reference = _problem(1.0, 1e-8, "lu").solve(_VOLTAGE)

@@ -81,7 +81,18 @@ def trace(problem: fem.Transient, applied_V: list[float], series_ohm: float) -> 
     return points
 
 
-@case("thermal-runaway")
+@case(
+    "thermal-runaway", "finite elements",
+    problem=(
+        "A slab of 20 nm whose conductivity is thermally activated (0.3 eV) and limited, insulated above, on a lead "
+        "with a boundary resistance; traced through a series resistor."
+    ),
+    exact=(
+        r"Ordinary differential equations by shooting: $\kappa T'' = -j^2/\sigma(T)$, with the boundary's heat equal "
+        r"to $jV$: an S-shaped curve. At a given voltage the current jumps."
+    ),
+    sources=("The reference solution is solved in the case's file (scipy, LSODA, relative tolerance 1e-10)",),
+)  # fmt: skip
 def thermal_runaway() -> list[Record]:
     """An S-shaped curve is traced through a series resistor, as its exact solution; a voltage alone jumps."""
     applied_V = [float(v) for v in np.geomspace(0.2, 900.0, 40)]

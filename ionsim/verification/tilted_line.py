@@ -105,7 +105,12 @@ def walk(tilt: float, seed: int) -> Walk:
     return Walk(np.diff(np.array(seen, dtype=float), axis=0), window_s, float(along), float(against))
 
 
-@case("tilted-line-drift")
+@case(
+    "tilted-line-drift", "kmc engine",
+    problem="500 ions on long open lines at 600 K, each alone, in a field of 1 kT a site and without one.",
+    exact=r"$v = 2a\nu\,e^{-E_0/kT}\sinh\frac{qFa}{2kT}$.",
+    sources=("N. F. Mott, R. W. Gurney, Electronic Processes in Ionic Crystals, Oxford 1940",),
+)  # fmt: skip
 def tilted_line_drift() -> list[Record]:
     """Drift velocity of ions in a uniform field is 2 a nu exp(-E0/kT) sinh(qFa/2kT), within 3 sigma."""
     result = walk(0.5, 1)
@@ -118,7 +123,12 @@ def tilted_line_drift() -> list[Record]:
     ]
 
 
-@case("tilted-line-diffusion")
+@case(
+    "tilted-line-diffusion", "kmc engine",
+    problem="As tilted-line-drift: the spread of the displacements.",
+    exact=r"$D = a^2\nu\,e^{-E_0/kT}\cosh\frac{qFa}{2kT}$.",
+    sources=("N. F. Mott, R. W. Gurney, Electronic Processes in Ionic Crystals, Oxford 1940",),
+)  # fmt: skip
 def tilted_line_diffusion() -> list[Record]:
     """Diffusion coefficient of ions in a uniform field is a^2 nu exp(-E0/kT) cosh(qFa/2kT), within 3 sigma."""
     result = walk(0.5, 1)
@@ -131,7 +141,12 @@ def tilted_line_diffusion() -> list[Record]:
     ]
 
 
-@case("sinh-law")
+@case(
+    "sinh-law", "kmc engine",
+    problem="500 ions on long lines at 600 K in fields of 0.01 to 3 kT a site, and in the mirror image.",
+    exact=r"$v = 2a\nu\,e^{-E_0/kT}\sinh\frac{qFa}{2kT}$ and $D = a^2\nu\,e^{-E_0/kT}\cosh\frac{qFa}{2kT}$.",
+    sources=("N. F. Mott, R. W. Gurney, Electronic Processes in Ionic Crystals, Oxford 1940",),
+)  # fmt: skip
 def sinh_law() -> list[Record]:
     """Drift and diffusion from a hundredth of kT to three kT a hop, and the mirror image, each within 4 sigma."""
     records = []

@@ -208,7 +208,18 @@ def order_in_time(unequal: bool, steps: int = 8) -> float:
     return float(np.log2(first / second))
 
 
-@case("transient-mms")
+@case(
+    "transient-mms", "finite elements",
+    problem=(
+        "Potential and heat together in time, with coefficients of temperature, field and a state, in a plane, in "
+        "(r, z) and in 3D; sources make fields chosen beforehand the solution."
+    ),
+    exact=(
+        r"$V = U(t)\left[z/H + 0.2\,\sin(kz)\prod\cos(kx)\right]$, $T = 300 + 60\,s(t)\,\sin(kz)\prod\cos(kx)$: order "
+        r"2 in space and in time; energy is balanced."
+    ),
+    sources=("P. J. Roache, Code verification by the method of manufactured solutions, J. Fluids Eng. 124, 4 (2002)",),
+)  # fmt: skip
 def transient_mms() -> list[Record]:
     """Coupled transient problem, all coefficients of T, F and state: order 2 in space and in time; energy balance."""
     records = []

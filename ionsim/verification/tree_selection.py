@@ -10,7 +10,12 @@ _KINDS = 48
 _EVENTS = 2_000_000
 
 
-@case("tree-selection")
+@case(
+    "tree-selection", "kmc engine",
+    problem="48 sites turn between two states at rates over eight decades and one of 1e-300 a second; 2e6 events.",
+    exact=r"Numbers of events are multinomial, $P_i = k_i/\sum k$; what cannot happen does not.",
+    sources=("D. T. Gillespie, J. Comput. Phys. 22, 403 (1976)", "K. Pearson, Phil. Mag. 50, 157 (1900): chi-square"),
+)  # fmt: skip
 def tree_selection() -> list[Record]:
     """Events are selected in proportion to rates over eight decades (chi-square, 4 sigma), impossible ones never.
 
