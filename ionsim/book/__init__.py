@@ -1,7 +1,7 @@
 """The verification book: a page for each case, with figure, errors and orders, and a table of all of them.
 
-A folder of HTML that needs no network: ``index.html``, and for each case ``<case>.html``, ``<case>.png`` (the figure) and
-``<case>.json`` (text, records, curves, versions). Pages are written from the JSON files as cases are finished, so a
+A folder of HTML that needs no network: ``index.html``, and for each case ``<case>.html``, ``<case>.png`` (the figure)
+and ``<case>.json`` (text, records, curves, versions). Pages are written from the JSON files as cases are finished, so a
 book that was interrupted is a shorter book, and one case can be run anew.
 """
 

@@ -68,7 +68,8 @@ def _row(record: Record) -> dict[str, str | float | None]:
     return {
         "name": record.name, "value": f"{record.value:.4g}", "unit": record.unit,
         "limit": "" if record.limit is None else f"{record.limit:.4g}",
-        "mark": {True: "pass", False: "FAIL", None: ""}[record.passed], "share": None if share is None else 100.0 * share,
+        "mark": {True: "pass", False: "FAIL", None: ""}[record.passed],
+        "share": None if share is None else 100.0 * share,
     }  # fmt: skip
 
 

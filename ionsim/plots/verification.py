@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import math_to_image
+from matplotlib.ticker import LogLocator
 
 from ionsim.plots.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, SKY, VERMILLION, new_figure, styled
 from ionsim.verification.figure import Curve, Panel
@@ -55,9 +57,9 @@ def _draw(axes: Axes, panel: Panel) -> None:
         label = curve.label or "_nolegend_"
         y = np.where(curve.y > 0.0, curve.y, np.nan) if panel.y_log else curve.y
         if curve.kind == "exact":
-            colour = INK if lines == 0 else _COLOURS[(lines - 1) % len(_COLOURS)]
+            colour = INK if lines == 0 or not curve.label else _COLOURS[(lines - 1) % len(_COLOURS)]
             axes.plot(curve.x, y, color=colour, linewidth=1.2, label=label, zorder=2)
-            lines += 1
+            lines += curve.label != "" or lines == 0
         elif curve.kind == "other":
             axes.plot(curve.x, y, color=MUTED, linewidth=1.1, linestyle=_DASHES[others % 3], label=label, zorder=1)
             others += curve.label != ""
@@ -77,11 +79,25 @@ def _draw(axes: Axes, panel: Panel) -> None:
         )  # fmt: skip
         axes.set_xlim(-0.5, len(panel.categories) - 0.5)
         axes.tick_params(axis="x", which="minor", bottom=False, top=False)
-    handles, labels = axes.get_legend_handles_labels()
+    for axis, log in ((axes.xaxis, panel.x_log and not panel.categories), (axes.yaxis, panel.y_log)):
+        if log:
+            _ticks(axis)
+    _, labels = axes.get_legend_handles_labels()
     if len(labels) > _ENTRIES:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=7.0)
     elif labels:
         axes.legend(loc="best", fontsize=7.5)
+
+
+def _ticks(axis: Axis) -> None:
+    """Of a logarithmic axis: 1, 2, 5 where it has less than two decades, else decades; no labels between them."""
+    low, high = sorted(axis.get_view_interval())
+    if high < 100.0 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high > 4.0 * low else (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)))
+        axis.set_major_formatter(lambda value, _: f"{value:.3g}")
+    else:
+        axis.set_major_locator(LogLocator(numticks=8))
+    axis.set_minor_formatter("")
 
 
 def _points(axes: Axes, curve: Curve, y: np.ndarray, number: int, label: str, over_line: bool) -> None:

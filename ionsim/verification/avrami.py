@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.planar_front import REGION, box
 from ionsim.verification.record import Record, case
 
@@ -101,6 +102,7 @@ def ensemble(dim: int, spacing_nm: float, side_nm: float, size_nm: float, end: f
     plain = np.array([run.model for run in runs])
     spread = float((plain.std(axis=0, ddof=1) / np.sqrt(len(runs))).max())
     plainly = fit(dim, spacing_nm, time, plain.mean(axis=0))
+    figure.draw(*_pictures(dim, spacing_nm, time, exact + off.mean(axis=0), plain))
     return [
         Record.below(f"{dim}D: Avrami exponent less {dim + 1}", exponent - dim - 1, 0.1),
         Record.below(f"{dim}D: prefactor over exact less 1", prefactor - 1.0, 0.05),
@@ -110,6 +112,24 @@ def ensemble(dim: int, spacing_nm: float, side_nm: float, size_nm: float, end: f
         Record(f"{dim}D: largest standard error of the plain X", spread),
         Record(f"{dim}D: nuclei", float(sum(run.nuclei for run in runs))),
     ]
+
+
+def _pictures(dim: int, spacing_nm: float, time_ns: Array, corrected: Array, plain: Array) -> list[figure.Panel]:
+    fine, slope = np.linspace(0.0, time_ns[-1], 200), np.pi / 3.0 / spacing_nm ** (dim + 1)
+    reach, fine_reach = RADIUS_NM[dim] + SPEED_NM_PER_NS * time_ns, RADIUS_NM[dim] + SPEED_NM_PER_NS * fine
+    offset = slope * RADIUS_NM[dim] ** (dim + 1)
+    error = plain.std(axis=0, ddof=1) / np.sqrt(len(plain))
+    return [
+        figure.Panel("crystalline fraction", "time (ns)", "X", [
+            figure.exact("Avrami", fine, avrami(dim, spacing_nm, fine)),
+            figure.computed("model, noise of nuclei taken out", time_ns, corrected),
+            figure.computed(f"plain mean over {len(plain)} seeds", time_ns, plain.mean(axis=0), error),
+        ]),
+        figure.Panel("Avrami plot", "$r_0 + u t$ (nm)", "$-\\ln(1 - X) + k r_0^{d+1}$", [
+            figure.exact(f"slope {dim + 1}", fine_reach, slope * fine_reach ** (dim + 1)),
+            figure.computed("model, noise of nuclei taken out", reach, -np.log1p(-corrected) + offset),
+        ], True, True),
+    ]  # fmt: skip
 
 
 @case(

@@ -5,6 +5,7 @@ from mpi4py import MPI
 
 import fem
 import meshes
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 
 _HEIGHT_NM = 6.0
@@ -46,6 +47,12 @@ def bond_chain() -> list[Record]:
     exact = np.concatenate([[0.0], np.cumsum(series / bonds)])
     film = 1e2 * (_WIDTH_NM**2 / _HEIGHT_NM) * 1e-9
     together, _ = solve(1e2, np.full(12, 1.2e-5))
+    fine = np.linspace(0.0, _HEIGHT_NM, 13)
+    figure.draw(figure.Panel("potential along the chain", "z (nm)", "potential (V)", [
+        figure.exact("resistances in series", fine, exact),
+        figure.computed("bonds and finite elements", fine, potential),
+        figure.other("film without a chain", fine, fine / _HEIGHT_NM),
+    ]))  # fmt: skip
     return [
         Record.below("series conductance in an insulator, relative", current / series - 1.0, 1e-8),
         Record.below("potential of the links", float(np.abs(potential - exact).max()), 1e-8, "V"),

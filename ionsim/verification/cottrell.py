@@ -4,6 +4,7 @@ import numpy as np
 import scipy.constants
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.ion_line import graded, line
 from ionsim.verification.record import Record, case
 
@@ -35,7 +36,7 @@ def faradaic(permittivity: float, first_nm: float) -> tuple[list[float], float, 
          "counter": fem.Terminal(["top"], densities_per_m3=bulk)},
     )  # fmt: skip
     problem.steady({"electrode": 0.0, "counter": 0.0})
-    currents, lost, following = [], 0.0, FIRST_S
+    currents, lost, following, seen = [], 0.0, FIRST_S, []
     voltages = {"electrode": STEP_V, "counter": 0.0}
     control = fem.TimeControl(0.0, TIMES_S[-1], FIRST_S, TIMES_S[:-1], growth=1.15, target_iterations=20)
     while not control.finished:
@@ -44,8 +45,16 @@ def faradaic(permittivity: float, first_nm: float) -> tuple[list[float], float, 
         following = step.dt_s
         state = step.attempt.result
         lost = max(lost, abs(sum(state.currents_A.values()) / state.currents_A["electrode"]))
+        seen.append((step.end_s, -state.faradaic_A["electrode"]))
         if step.end_s in TIMES_S:
             currents.append(state.faradaic_A["electrode"])
+    times_s, found = np.transpose(seen)
+    kind = "Poisson and double layer" if permittivity else "electroneutral"
+    figure.draw(figure.Panel(kind, "time (s)", "Faradaic current, out (A/m$^2$)", [
+        figure.exact("Cottrell", times_s[times_s > 1e-7], [-_exact(float(t)) for t in times_s[times_s > 1e-7]]),
+        figure.computed("finite volumes", times_s, found),
+        figure.computed("held to 1 %", TIMES_S, np.abs(currents)),
+    ], True, True))  # fmt: skip
     return currents, lost, min(float(problem.density_per_m3(name).min()) for name in bulk)
 
 

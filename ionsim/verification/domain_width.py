@@ -8,6 +8,7 @@ from mpi4py import MPI
 
 import fem
 import meshes
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 
 _CORE_NM = (5.0, 5.0)
@@ -53,6 +54,16 @@ def domain_width() -> list[Record]:
     rise = [peak - 300.0 for _, peak, _ in rows]
     records = [Record(f"peak temperature, width {width:g} nm", peak, "K") for width, peak, _ in rows]
     changes = [abs(wide - narrow) / rise[-1] for narrow, wide in pairwise(rise)]
+    widths = [width for width, _, _ in rows]
+    figure.draw(
+        figure.Panel("peak temperature", "width of the domain (nm)", "rise (K)", [
+            figure.computed("finite elements", widths, rise), figure.other("widest domain", widths, [rise[-1]] * 5),
+        ], True),
+        figure.Panel("what doubling the width changes", "width of the wider domain (nm)", "change over the rise", [
+            figure.computed("finite elements", widths[1:], changes),
+            figure.limit("limit of the last", widths[1:], 2e-3),
+        ], True, True),
+    )  # fmt: skip
     return [
         *records,
         Record.below("last change of the temperature rise, relative", changes[-1], 2e-3),

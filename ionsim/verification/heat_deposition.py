@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionsim.coupling import LatticeFields
+from ionsim.verification import figure
 from ionsim.verification.lattice_filament import lattice_fields, random_filament
 from ionsim.verification.record import Record, case
 
@@ -52,6 +53,16 @@ def heat_deposition() -> list[Record]:
             least.append(source.min() / power_W)
             centre_nm[length_nm * np.sign(voltage_V)] = float(height_nm @ source) / power_W
     moved = {length: centre - centre_nm[0.0] for length, centre in centre_nm.items()}
+    paths = np.array(sorted(moved))
+    short = paths[np.abs(paths) <= 2.0]
+    figure.draw(
+        figure.Panel("centre of the heat", "path of an electron, negative at V < 0 (nm)", "moved by (nm)", [
+            figure.exact("path times the bonds' share, far from the ends", short, bonds * short),
+            figure.computed("heat on the mesh", paths, [moved[path] for path in paths]),
+        ]),
+        figure.errors("power", [f"{what}, {volts:g} V, {path:g} nm" for path in (0, 1, 2, 40) for volts in _VOLTAGES_V
+                                for what in ("in",)], missing, 1e-10),
+    )  # fmt: skip
     return [
         Record.below("heat on the mesh against V I, relative", max(missing), 1e-10),
         # What leaves is known to the tolerance of the heat equation, 1e-5; what is put in is exact.

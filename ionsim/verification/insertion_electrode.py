@@ -7,6 +7,7 @@ import scipy.constants
 from numpy.typing import NDArray
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.ion_line import line
 from ionsim.verification.record import Record, case
 
@@ -84,7 +85,7 @@ def insertion_electrode() -> list[Record]:
     standard = KT_EV * float(np.log(ELECTROLYTE_PER_M3 / fem.ONE_MOLAR_PER_M3))
     begin = problem.amount("inserted") / (FILM_SITES_PER_M3 * FILM_NM * 1e-9)
     balance = rest.voltages_V["film"] - (standard - potential_eV(begin))
-    records = [Record.below("open circuit against the chemical potentials", balance, 1e-6, "V")]
+    records, seen = [Record.below("open circuit against the chemical potentials", balance, 1e-6, "V")], []
     ohmic = j * ELECTROLYTE_NM * 1e-9 * KT_EV / (_E * ELECTROLYTE_PER_M3 * D_ELECTROLYTE_M2_PER_S)
     transfer = 2.0 * KT_EV * float(np.arcsinh(0.5 * j / EXCHANGE_A_PER_M2))
     rise = j * FILM_NM * 1e-9 / (D_FILM_M2_PER_S * _E * FILM_SITES_PER_M3)
@@ -94,14 +95,22 @@ def insertion_electrode() -> list[Record]:
         control.dt_s = max(control.dt_s, dt_s)  # what is compared at a milestone is no corner: the steps go on
         step = control.advance(lambda dt: problem.attempt(dt, {"gate": 0.0}, {"film": -j}))
         dt_s, time = step.dt_s, step.end_s
+        mean = begin + rise * time / unit_s
+        lost = standard - potential_eV(mean) - step.attempt.result.voltages_V["film"] - ohmic - transfer
+        seen.append((time / unit_s, 1e3 * lost))
         if not step.milestone:
             continue
-        mean = begin + rise * time / unit_s
         surface = mean + rise * surface_rise(time / unit_s)
         exact = potential_eV(surface) - potential_eV(mean)
-        voltage = step.attempt.result.voltages_V["film"]
-        found = standard - potential_eV(mean) - voltage - ohmic - transfer
-        records.append(Record.below(f"overpotential at {time / unit_s:g} L^2/D, relative", found / exact - 1.0, 0.01))
+        records.append(Record.below(f"overpotential at {time / unit_s:g} L^2/D, relative", lost / exact - 1.0, 0.01))
+    fine = np.geomspace(1e-3, TIMES[-1], 60)
+    means = begin + rise * fine
+    law = [1e3 * (potential_eV(m + rise * surface_rise(float(t))) - potential_eV(m))
+           for m, t in zip(means, fine, strict=True)]  # fmt: skip
+    times, shown = np.transpose([row for row in seen if row[0] > 1e-3])
+    figure.draw(figure.Panel("diffusion overpotential", "time ($L^2/D$)", "overpotential (mV)", [
+        figure.exact("series solution", fine, law), figure.computed("finite volumes", times, shown),
+    ], True))  # fmt: skip
     return records
 
 
@@ -142,7 +151,7 @@ def gate_pulse_train() -> list[Record]:
     rest = problem.steady({"film": 0.0}, {"gate": 0.0}).voltages_V["gate"]
     start = {name: problem.amount(name) for name in problem.names}
     balance = potential_eV(start["inserted"] / (FILM_SITES_PER_M3 * FILM_NM * 1e-9)) - RESERVOIR_EV
-    split, total, counted, inserted = 0.0, 0.0, 0.0, [start["inserted"]]
+    split, total, counted, inserted, reacted = 0.0, 0.0, 0.0, [start["inserted"]], [start["inserted"]]
     for pulse in range(20):
         voltage = rest + (0.8 if pulse < 10 else -0.8)
         stages: list[tuple[float, dict[str, float], dict[str, float]]] = [
@@ -160,12 +169,24 @@ def gate_pulse_train() -> list[Record]:
                     parts = state.displacement_A[name] + state.faradaic_A[name]
                     split = max(split, abs(current - parts) / largest)
         inserted.append(problem.amount("inserted"))
+        reacted.append(start["inserted"] - problem.faradaic_C["film"] / _E)
         counted += abs(inserted[-1] - inserted[-2])
     charge = {name: _E * (problem.amount(name) - start[name]) for name in problem.names}
     passed = _E * counted
     lowest = min(float(np.nanmin(problem.fraction(name))) for name in problem.names)
     up, down = inserted[10] - inserted[0], inserted[20] - inserted[10]
     film = (problem.faradaic_C["film"] + charge["inserted"]) / passed
+    pulses = np.arange(21)
+    drift = np.abs(np.array(inserted) - reacted) / counted
+    figure.draw(
+        figure.Panel("ions in the film after each pulse", "pulse", "ions (1/nm$^2$)", [
+            figure.exact("start and the charge through the reaction", pulses, 1e-18 * np.array(reacted)),
+            figure.computed("ions", pulses, 1e-18 * np.array(inserted)),
+        ]),
+        figure.Panel("difference of the two", "pulse", "over all that passed", [
+            figure.computed("|ions - charge / q|", pulses, np.maximum(drift, 1e-17)), figure.limit("limit", pulses, 1e-8),
+        ], y_log=True),
+    )  # fmt: skip
     gate = (problem.faradaic_C["gate"] - sum(charge.values())) / passed
     return [
         Record.below("open circuit against the chemical potentials", rest - balance, 1e-9, "V"),

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from ionsim.verification.split_blocks import Blocks, blocks
 
@@ -70,6 +71,19 @@ def interface_resistance() -> list[Record]:
     state = problem.steady(0.3)
     potential, temperature, density = exact(*sides(problem, cell), 0.3)
     rise = np.abs(temperature - 300.0).max()
+    z, above = sides(problem, cell)
+    fine = np.concatenate([np.linspace(0.0, LOWER_NM, 60), np.linspace(LOWER_NM, LOWER_NM + UPPER_NM, 60)])
+    smooth = exact(fine, np.arange(120) >= 60, 0.3)
+    figure.draw(
+        figure.Panel("temperature, 1D", "z (nm)", "temperature (K)", [
+            figure.exact("on paper", fine, smooth[1]), figure.computed("lower block", z[~above],
+                problem.temperature_K[~above]), figure.computed("upper block", z[above], problem.temperature_K[above]),
+        ]),
+        figure.Panel("potential, 1D", "z (nm)", "potential (V)", [
+            figure.exact("on paper", fine, smooth[0]), figure.computed("lower block", z[~above],
+                problem.potential_V[~above]), figure.computed("upper block", z[above], problem.potential_V[above]),
+        ]),
+    )  # fmt: skip
     records = [
         Record.below("1D: current, relative", state.current_A / density - 1.0, 1e-8),
         Record.below("1D: potential, relative", np.abs(problem.potential_V - potential).max() / 0.3, 1e-8),

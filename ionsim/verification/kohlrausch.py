@@ -13,6 +13,7 @@ from scipy import constants
 
 import fem
 import meshes
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 
 Array = NDArray[np.float64]
@@ -41,16 +42,24 @@ def kohlrausch() -> list[Record]:
         "metal, 1/T": lambda temperature: at_300_K * _AMBIENT_K / temperature,
         "activated": lambda temperature: at_300_K * np.exp(2.0 * (1.0 - _AMBIENT_K / temperature)),
     }
-    records = []
+    records, curves = [], []
     for name, sigma in laws.items():
 
         def kappa(temperature: Array, sigma: Callable[[Array], Array] = sigma) -> Array:
             return _LORENZ * sigma(temperature) * temperature
 
         problem = fem.ElectroThermal(cell, {"metal": sigma}, {"metal": kappa})
+        peaks = []
         for voltage in (0.05, 0.15):
             state = problem.solve({"top": voltage, "bottom": 0.0})
             exact = np.sqrt(_AMBIENT_K**2 + voltage**2 / (4.0 * _LORENZ))
+            peaks.append(float(state.temperature_K.max()))
             error = float(state.temperature_K.max() / exact - 1.0)
             records.append(Record.below(f"T_max at {voltage} V, {name}, relative", error, 5e-3))
+        curves.append(figure.computed(name, (0.05, 0.15), peaks))
+    volts = np.linspace(0.0, 0.2, 100)
+    law = np.sqrt(_AMBIENT_K**2 + volts**2 / (4.0 * _LORENZ))
+    figure.draw(figure.Panel("hottest point", "voltage (V)", "temperature (K)", [
+        figure.exact("Kohlrausch", volts, law), *curves,
+    ]))  # fmt: skip
     return records

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import fem
 import meshes
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 
 Array = NDArray[np.float64]
@@ -90,9 +91,16 @@ def transient() -> list[Record]:
 
     size = np.pi / 8
     discrete = rate * (2.0 - 2.0 * np.cos(size)) / size**2  # the mesh's own rate: what is left is the error of the step
-    coarse, fine = error(8, 16, discrete), error(8, 32, discrete)
-    in_time = np.log2(coarse / fine)
-    in_space = np.log2(error(6, 16, rate) / error(12, 64, rate))
+    steps = [error(8, count, discrete) for count in (8, 16, 32)]
+    in_time = np.log2(steps[-2] / steps[-1])
+    spaces = [error(n, n * n * 4 // 9, rate) for n in (3, 6, 12)]
+    in_space = np.log2(spaces[-2] / spaces[-1])
+    figure.draw(
+        figure.convergence("in time (against the mesh's own rate)", "step (s)", "largest error (K)", [
+            ("backward Euler", end_s / np.array([8.0, 16.0, 32.0]), steps)], 1.0),
+        figure.convergence("in space, step as $h^2$", "h (nm)", "largest error (K)", [
+            ("linear elements", _SIDE_NM / np.array([3.0, 6.0, 12.0]), spaces)], 2.0),
+    )  # fmt: skip
     return [
         Record.above("order in time", float(in_time), 0.95),
         Record.above("order in space, step as h^2", float(in_space), 1.9),
@@ -144,10 +152,14 @@ def _l2(cell: meshes.LabelledMesh, space: Any, u: Array, exact: Callable[[Array]
 
 
 def _orders(error: Callable[[meshes.LabelledMesh], float]) -> list[Record]:
-    records = []
+    records, studies = [], []
     for dim, kind, n in ((2, "tensor", 16), (2, "simplex", 16), (3, "tensor", 10), (3, "simplex", 8)):
-        order = np.log2(error(_mesh(dim, kind, n)) / error(_mesh(dim, kind, 2 * n)))
+        counts = (n // 2, n, 2 * n)
+        found = [error(_mesh(dim, kind, count)) for count in counts]
+        order = np.log2(found[-2] / found[-1])
+        studies.append((f"{dim}D, {kind}", _SIDE_NM / np.array(counts), found))
         records.append(Record.above(f"order in L2, {dim}D, {kind} cells", float(order), 1.9))
+    figure.draw(figure.convergence("mean square error", "h (nm)", "error", studies, 2.0))
     return records
 
 

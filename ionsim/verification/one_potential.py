@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 import fem
 from ionsim.coupling import LatticeFields
+from ionsim.verification import figure
 from ionsim.verification.lattice_filament import lattice, lattice_fields, random_filament
 from ionsim.verification.record import Record, case
 
@@ -57,6 +58,11 @@ def one_potential() -> list[Record]:
         error = np.abs((cells + bonds) / fields.conductance_S - 1.0).max()
         on_nodes = fem.SiteOperator(fields.conduction.space, lattice().positions_nm, kind="nearest").dofs
         apart = np.abs(fields.conduction.potential_V[on_nodes] - fields.unit_potential).max()
+        plane, whole = np.arange(len(cells)), fields.conductance_S
+        figure.draw(figure.Panel(f"current through each plane, {name}", "layer of cells, from below", "current (A)", [
+            figure.exact("terminal", plane, np.full(len(cells), whole)), figure.computed("cells", plane, cells),
+            figure.computed("bonds", plane, bonds), figure.computed("together", plane, cells + bonds),
+        ]))  # fmt: skip
         records += [
             Record(f"current at 1 V, {name}", fields.conductance_S, "A"),
             Record.below(f"current through each of {len(cells)} planes, {name}, relative", error, 1e-8),

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import erf, erfc
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.planar_front import REGION, box
 from ionsim.verification.record import Record, case
 
@@ -83,6 +84,13 @@ def solidify(width_nm: float, hot_K: float) -> Solidified:
         heat.temperature_K = done.temperature_K
         entered += step_s * sum(heat.reaction(name) for name in ("bottom", "top"))  # no storage at those nodes
         time_s, steps, solves = time_s + step_s, steps + 1, solves + done.iterations
+    fine = np.linspace(0.0, 2.5 * END_NM, 300)
+    near = x < 2.5 * END_NM
+    figure.draw(figure.Panel(f"temperature at the end, width {width_nm:g} nm", "x (nm)", "temperature (K)", [
+        figure.exact("Neumann", fine, similarity_K(fine, time_s, hot_K)),
+        figure.computed("front and heat", x[near][::2], heat.temperature_K[near][::2]),
+        figure.other("melting", fine[[0, -1]], [MELTING_K, MELTING_K]),
+    ]))  # fmt: skip
     error = float(np.abs(heat.temperature_K - similarity_K(x, time_s, hot_K)).max())
     lost = (content() - before - entered) / abs(entered)
     return Solidified(front.crystalline_m3 * 1e9, error, lost, solves / steps)
@@ -97,6 +105,8 @@ def refined(hot_K: float, widths_nm: tuple[float, ...]) -> list[Record]:
         records.append(Record(f"width {width} nm: front over exact less 1", errors[-1]))
         records.append(Record.below(f"width {width} nm: energy lost, relative", found.energy, 1e-3))
     order = np.log(errors[-2] / errors[-1]) / np.log(widths_nm[-2] / widths_nm[-1])
+    figure.draw(figure.convergence("position of the front", "width (nm)", "|front over exact less 1|", [
+        ("front", widths_nm, errors)], 1.0))  # fmt: skip
     return [
         *records,
         Record.below("front over exact less 1, finest", errors[-1], 0.01),

@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from ionsim.verification.split_blocks import blocks
 
@@ -104,6 +105,16 @@ def thermal_runaway() -> list[Record]:
     sweep = [float(v) for v in np.linspace(0.8, 1.02 * voltages[turn], 12)]
     jumped = trace(device(), sweep, 0.0)
     ratios = [b.current_A / a.current_A for a, b in pairwise(jumped)]
+    currents = np.array([point.current_A for point in points])
+    law = np.geomspace(currents[0], currents[-1], 120)
+    figure.draw(figure.Panel("S-shaped curve of a slab", "cell voltage (V)", "current density (A/m$^2$)", [
+        figure.exact("differential equations, shooting", [reference_V(float(j)) for j in law], law),
+        figure.computed("traced through a resistor", voltages, currents),
+        figure.computed("voltage alone", [point.cell_V for point in jumped], [point.current_A for point in jumped]),
+    ], y_log=True), figure.Panel("error of the voltage", "current density (A/m$^2$)", "|relative error|", [
+        figure.computed("finite elements", currents, [abs(p.cell_V / reference_V(p.current_A) - 1.0) for p in points]),
+        figure.limit("limit", currents, 5e-6),
+    ], True, True))  # fmt: skip
     return [
         Record.below("voltage at the traced currents, relative", error, 5e-6),
         Record.above("points on the branch of negative slope", hold - turn, 5.0),
