@@ -61,7 +61,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
             axes.plot(curve.x, y, color=colour, linewidth=1.2, label=label, zorder=2)
             lines += curve.label != "" or lines == 0
         elif curve.kind == "other":
-            axes.plot(curve.x, y, color=MUTED, linewidth=1.1, linestyle=_DASHES[others % 3], label=label, zorder=1)
+            kind = others if curve.label else max(others - 1, 0)
+            axes.plot(curve.x, y, color=MUTED, linewidth=1.1, linestyle=_DASHES[kind % 3], label=label, zorder=1)
             others += curve.label != ""
         elif curve.kind == "limit":
             axes.plot(curve.x, y, color=VERMILLION, linewidth=0.9, linestyle=(0, (2, 2)), label=label, zorder=1)
@@ -93,7 +94,8 @@ def _ticks(axis: Axis) -> None:
     """Of a logarithmic axis: 1, 2, 5 where it has less than two decades, else decades; no labels between them."""
     low, high = sorted(axis.get_view_interval())
     if high < 100.0 * low:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high > 4.0 * low else (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)))
+        few, many = (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+        axis.set_major_locator(LogLocator(subs=few if high > 4.0 * low else many))
         axis.set_major_formatter(lambda value, _: f"{value:.3g}")
     else:
         axis.set_major_locator(LogLocator(numticks=8))

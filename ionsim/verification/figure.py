@@ -167,24 +167,32 @@ def deviations(
     ], categories=categories)  # fmt: skip
 
 
-def parity(title: str, quantity: str, series: Sequence[tuple[str, ArrayLike, ArrayLike]], log: bool = False) -> Panel:
-    """Computed against exact values: each of ``series`` is (label, exact, computed)."""
+def parity(
+    title: str, quantity: str, series: Sequence[tuple[str, ArrayLike, ArrayLike]], log: bool = False,
+    names: tuple[str, str] = ("exact", "computed"),
+) -> Panel:  # fmt: skip
+    """Computed against exact values (or what ``names`` says): each of ``series`` is (label, exact, computed)."""
     every = np.concatenate([np.asarray(values, dtype=float).ravel() for _, values, _ in series])
     ends = [every.min(), every.max()]
-    return Panel(title, f"exact {quantity}", f"computed {quantity}", [
-        exact("computed = exact", ends, ends), *(computed(label, x, y) for label, x, y in series),
+    return Panel(title, f"{quantity}, {names[0]}", f"{quantity}, {names[1]}", [
+        exact("equal", ends, ends), *(computed(label, x, y) for label, x, y in series),
     ], log, log)  # fmt: skip
 
 
-def errors(title: str, names: Sequence[str], values: ArrayLike, bound: float, y_label: str = "relative error") -> Panel:
-    """|errors| (n,) by name on a logarithmic axis, with the limit; for answers that are exact but for rounding.
+def errors(
+    title: str, names: Sequence[str], values: ArrayLike, bounds: ArrayLike, y_label: str = "relative error"
+) -> Panel:
+    """|errors| (n,) by name on a logarithmic axis, with one limit or (n,); for answers that are exact but for rounding.
 
     An error of nothing is shown at 1e-17.
     """
-    size = np.maximum(np.abs(np.asarray(values, dtype=float)), 1e-17)
+    size = np.maximum(np.abs(np.asarray(values, dtype=float).ravel()), 1e-17)
     place = np.arange(len(names), dtype=float)
+    level = np.broadcast_to(np.asarray(bounds, dtype=float), size.shape)
+    gap = np.full(size.shape, np.nan)
+    across, up = np.stack([place - 0.4, place + 0.4, gap], axis=1), np.stack([level, level, gap], axis=1)
     return Panel(title, "", f"|{y_label}|", [
-        computed("computed less exact", place, size), limit(f"limit {bound:g}", place, bound),
+        computed("computed less exact", place, size), _curve("limit", across, up, "limit"),
     ], y_log=True, categories=names)  # fmt: skip
 
 

@@ -184,7 +184,8 @@ def gate_pulse_train() -> list[Record]:
             figure.computed("ions", pulses, 1e-18 * np.array(inserted)),
         ]),
         figure.Panel("difference of the two", "pulse", "over all that passed", [
-            figure.computed("|ions - charge / q|", pulses, np.maximum(drift, 1e-17)), figure.limit("limit", pulses, 1e-8),
+            figure.computed("|ions - charge / q|", pulses, np.maximum(drift, 1e-17)),
+            figure.limit("limit", pulses, 1e-8),
         ], y_log=True),
     )  # fmt: skip
     gate = (problem.faradaic_C["gate"] - sum(charge.values())) / passed

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from kmc import textbook
 
@@ -46,6 +47,18 @@ def kmc_co_oxidation() -> list[Record]:
     rates = np.diff(made) / (_WINDOW * len(setup.sites))
     error = float(np.hypot(rates.std(ddof=1) / np.sqrt(_WINDOWS), _RATE_ERROR))
     events = (engine.n_events - steps) / (made[-1] - made[0])
+    window, kinds = np.arange(1.0, _WINDOWS + 1), np.arange(3.0)
+    means = np.mean(coverages, axis=0)
+    figure.draw(
+        figure.Panel("rate of CO$_2$", "window", "per site and unit of time", [
+            figure.exact("kmcos", window, np.full(_WINDOWS, _RATE)), figure.computed("ionsim, a window", window, rates),
+            figure.other("ionsim, mean", window, np.full(_WINDOWS, rates.mean())),
+        ]),
+        figure.Panel("coverages", "", "share of the sites", [
+            figure.computed("kmcos", kinds, list(_COVERAGES.values())),
+            figure.computed("ionsim", kinds, [means[setup.model.species.index(name)] for name in _COVERAGES]),
+        ], categories=list(_COVERAGES)),
+    )  # fmt: skip
     return [
         Record("rate of CO2 per site and unit of time", float(rates.mean())),
         Record("rate of CO2, relative to kmcos", float(rates.mean()) / _RATE - 1.0),

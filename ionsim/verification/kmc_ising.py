@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import ellipk
 
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from kmc import textbook
 
@@ -52,6 +53,11 @@ def kmc_ising() -> list[Record]:
 
 def _records(name: str, samples: np.ndarray, exact: float) -> list[Record]:
     error = samples.std(ddof=1) / np.sqrt(len(samples))
+    window = np.arange(1.0, _WINDOWS + 1)
+    figure.draw(figure.Panel(name, "window", name, [
+        figure.exact("exact", window, np.full(_WINDOWS, exact)), figure.computed("mean of a window", window, samples),
+        figure.other("mean of all", window, np.full(_WINDOWS, samples.mean())),
+    ]))  # fmt: skip
     return [
         Record(f"{name}, relative error", float(samples.mean()) / exact - 1.0),
         Record.below(f"{name}, deviation", float((samples.mean() - exact) / error), 4.0, "sigma"),

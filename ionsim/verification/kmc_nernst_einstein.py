@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _SPACING_NM = 0.3
@@ -53,6 +53,14 @@ def kmc_nernst_einstein() -> list[Record]:
     drift = lattice_statistics.of_mean(drifting, velocity * time_s, float(np.var(drifting)))
     ratio = float(drifting.mean() / _TILT / (0.5 * np.mean(still**2)))
     error = np.hypot(np.std(drifting) / drifting.mean(), np.sqrt(2.0)) / np.sqrt(_LINES)
+    for title, moved, centre in (("no field", still, 0.0), ("in the field", drifting, velocity * time_s)):
+        place = np.arange(round(centre - 4 * _SPREAD), round(centre + 4 * _SPREAD) + 1, 6)
+        seen, _ = np.histogram(moved, np.append(place, place[-1] + 6) - 3.0)
+        bell = np.exp(-0.5 * (place - centre) ** 2 / spread) / np.sqrt(2.0 * np.pi * spread) * 6 * _LINES
+        figure.draw(figure.Panel(f"displacements, {title}", "displacement (sites)", "ions in 6 sites", [
+            figure.exact("normal, exact mean and 2Dt", place, bell),
+            figure.computed("lattice", place, seen, np.sqrt(np.maximum(bell, 1.0))),
+        ]))  # fmt: skip
     return [
         Record("diffusion coefficient, exact", diffusion * _SPACING_NM**2, "nm^2/s"),
         Record.below("diffusion without a field, deviation", square, 4.0, "sigma"),

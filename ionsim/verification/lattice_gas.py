@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import gammaln, softmax
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _TEMPERATURE_K = 600.0
@@ -61,6 +61,7 @@ def _two_levels() -> list[Record]:
     for k in range(samples):
         engine.run(until_s=engine.time_s + 1.0 / _HOP_HZ)  # about ten hops of each ion: no memory of its level
         seen[k] = np.count_nonzero(engine.occupation[upper])
+    figure.draw(*figure.counted("ions on upper sites", "ions", np.bincount(seen.astype(int), minlength=ions + 1), chance))
     memory = float(np.corrcoef(seen[:-1], seen[1:])[0, 1])
     return [
         Record("ions on upper sites, mean over exact mean", float(seen.mean()) / mean),
@@ -99,5 +100,8 @@ def _configurations() -> list[Record]:
     for _ in range(samples):
         engine.run(until_s=engine.time_s + 3.0 / _HOP_HZ)
         counts[tuple(np.flatnonzero(engine.occupation).tolist())] += 1
-    deviation = lattice_statistics.of_multinomial(list(counts.values()), softmax(-np.array(energies) / _THERMAL_EV))
+    chance, ranked = softmax(-np.array(energies) / _THERMAL_EV), np.argsort(energies)
+    deviation = lattice_statistics.of_multinomial(list(counts.values()), chance)
+    found = np.array(list(counts.values()))[ranked]
+    figure.draw(*figure.counted("56 configurations", "energy (eV)", found, chance[ranked], np.array(energies)[ranked]))
     return [Record.below("56 configurations, chi-square", deviation, 4.0, "sigma")]

@@ -65,10 +65,15 @@ def leaky_membrane(potassium_mM: float | None = None) -> tuple[float, float]:
         temperature_K=GOLDMAN_K,
     )  # fmt: skip
     state = problem.steady({"outside": 0.0}, {"inside": 0.0})
+    return state.voltages_V["inside"], goldman_V(table)
+
+
+def goldman_V(table: dict[str, tuple[int, float, float, float]]) -> float:
+    """Goldman's equation for ions with (charge, permeability, inside, outside)."""
     out = sum(p * (o if z > 0 else i) for z, p, i, o in table.values())
     into = sum(p * (i if z > 0 else o) for z, p, i, o in table.values())
     thermal = scipy.constants.k * GOLDMAN_K / scipy.constants.elementary_charge
-    return state.voltages_V["inside"], thermal * float(np.log(out / into))
+    return thermal * float(np.log(out / into))
 
 
 @case(
@@ -127,11 +132,12 @@ def goldman() -> list[Record]:
     """
     found, exact = leaky_membrane()
     outside = np.array([0.5, 1.5, 4.5, 15.0, 50.0, 150.0])
-    sweep = 1e3 * np.array([leaky_membrane(float(one)) for one in outside])
-    inside = GOLDMAN_MM["K"][2]
+    sweep = [1e3 * leaky_membrane(float(one))[0] for one in outside]
+    fine, (*rest, inside, _) = np.geomspace(0.5, 150.0, 60), GOLDMAN_MM["K"]
+    law = [1e3 * goldman_V({**GOLDMAN_MM, "K": (rest[0], rest[1], inside, float(one))}) for one in fine]
     thermal = scipy.constants.k * GOLDMAN_K / scipy.constants.elementary_charge
     figure.draw(figure.Panel("membrane that three ions pass", "K$^+$ outside (mM)", "inside (mV)", [
-        figure.exact("Goldman", outside, sweep[:, 1]), figure.computed("finite volumes", outside, sweep[:, 0]),
+        figure.exact("Goldman", fine, law), figure.computed("finite volumes", outside, sweep),
         figure.other("Nernst, K$^+$ alone", outside, 1e3 * thermal * np.log(outside / inside)),
     ], True))  # fmt: skip
     return [

@@ -107,11 +107,7 @@ def planar_front() -> list[Record]:
             figure.exact("u(T)", fine, np.abs(GST_225.velocity_m_per_s(fine))),
             *(figure.computed(f"width {w} nm", at, law * (1.0 + e)) for w, e in zip((1, 2), off, strict=True)),
         ], y_log=True),
-        figure.Panel("its error", "temperature (K)", "speed over u(T) less 1", [
-            figure.exact("u(T)", at, np.zeros(5)),
-            *(figure.computed(f"width {w} nm", at, e) for w, e in zip((1, 2), off, strict=True)),
-            figure.limit("limits", at, 0.02), figure.limit("", at, -0.02),
-        ]),
+        figure.errors("speed over u(T) less 1", [f"{k:.0f} K, {w} nm" for k in at for w in (1, 2)], errors, 0.02),
     )  # fmt: skip
     return records
 
@@ -130,11 +126,13 @@ def planar_front() -> list[Record]:
 )  # fmt: skip
 def front_curvature() -> list[Record]:
     """Discs and balls grow and melt at u with curvature cancelled, and at u - D (dim - 1)/R without."""
-    records, curves = [], []
+    records, curves, names, off = [], [], [], []
     for dim, name in ((2, "disc"), (3, "ball")):
         grown = ball_travel(dim, 4.0, 6.0, True, size_nm=1.5) / 6.0 - 1.0
         melted = ball_travel(dim, 12.0, 8.0, False, size_nm=1.5) / 8.0 - 1.0
         for begin, sign, nm, ratio in ((4.0, 1.0, 6.0, grown), (12.0, -1.0, 8.0, melted)):
+            names.append(f"{name}, {'grown' if sign > 0 else 'melted'}")
+            off.append(ratio)
             curves += [figure.exact("" if curves else "$R_0 \\pm u t$", [0.0, nm], [begin, begin + sign * nm]),
                        figure.computed(f"{name}, {'grown' if sign > 0 else 'melted'}", [nm],
                                        [begin + sign * nm * (1.0 + ratio)])]  # fmt: skip
@@ -149,6 +147,7 @@ def front_curvature() -> list[Record]:
     passed = radii - 10.0 + 1.5 * np.log((radii - 1.5) / 8.5)
     figure.draw(
         figure.Panel("curvature cancelled, at 1 nm/ns", "time (ns)", "radius (nm)", curves),
+        figure.errors("travel over u t less 1", names, off, 0.02),
         figure.Panel("with curvature", "time (ns)", "radius (nm)", [
             figure.exact("$dR/dt = u - D/R$", passed, radii), figure.computed("disc", [8.0], [end]),
             figure.other("without", [0.0, 8.0], [10.0, 18.0]),

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import gammaln, softmax
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _TEMPERATURE_K = 700.0
@@ -65,6 +65,7 @@ def reservoir_equilibrium() -> list[Record]:
         engine.run(until_s=engine.time_s + pause_s)
         seen[k] = engine.reservoir("cap")
     histogram = np.bincount(seen, minlength=len(n))
+    figure.draw(*figure.counted("filling of the reservoir", "ions in the reservoir", histogram, chance))
     kept = engine.number("ion") + engine.reservoir("cap") - _IONS
     return [
         Record("mean filling", float(seen.mean())),

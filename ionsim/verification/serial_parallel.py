@@ -46,10 +46,10 @@ def serial_parallel() -> list[Record]:
             error = float(np.abs(two[name] - value).max() / np.abs(value).max())
             records.append(Record.below(f"{name}, relative", error, 1e-9))
     figure.draw(
-        figure.parity("temperature of sites", "on one rank (K)", [
+        figure.parity("temperature of sites", "temperature (K)", [
             ("steady, two ranks", one["temperature"], two["temperature"]),
             ("after a step, two ranks", one["temperature after a step"], two["temperature after a step"]),
-        ]),
+        ], names=("one rank", "two ranks")),
         figure.errors("two ranks against one", [r.name.partition(",")[0] for r in records[1:]],
                       [r.value for r in records[1:]], 1e-9),
     )  # fmt: skip

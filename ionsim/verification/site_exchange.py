@@ -55,5 +55,7 @@ def site_exchange() -> list[Record]:
             Record.below(f"gradient of a linear field, {kind}", float(gradient), 1e-10),
         ]
     names = [f"{what}, {kind}" for kind in meshes.KINDS for what in ("sum", "moment", "sample", "gradient / 100")]
-    figure.draw(figure.parity("a linear field at the sites", "field", sampled), figure.errors("errors", names, off, 1e-12))
+    figure.draw(
+        figure.parity("a linear field at the sites", "field", sampled), figure.errors("errors", names, off, 1e-12)
+    )
     return records

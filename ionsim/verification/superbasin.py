@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _ESCAPES = 10_000
@@ -46,6 +46,13 @@ def superbasin() -> list[Record]:
         last = np.searchsorted(mean_s * _SHARES, times_s)
         found = np.array([np.bincount(last[ends == end], minlength=len(shares)) for end in (0, 4)])
         expected = np.diff(np.vstack([np.zeros(2), shares]), axis=0).T
+        fine = np.geomspace(1e-3, 4.0, 60)
+        law = np.array([np.linalg.solve(inside, (np.eye(3) - expm(-inside * mean_s * part)) @ generator[1:4, [0, 4]])[1]
+                        for part in fine])  # fmt: skip
+        figure.draw(figure.Panel(f"trap of {decades} decades", "time (mean exit times)", "escaped", [
+            *(figure.exact(f"{name} end, exact", fine, _ESCAPES * law[:, k]) for k, name in enumerate(("left", "right"))),
+            *(figure.computed(f"{name} end", _SHARES, np.cumsum(found[k])[:-1]) for k, name in enumerate(("left", "right"))),
+        ], True))  # fmt: skip
         deviation = lattice_statistics.of_multinomial(found.ravel(), expected.ravel() / expected.sum())
         records.append(Record.below(f"1e{decades}: times and ends of escapes, chi-square", deviation, 4.0, "sigma"))
         error = (times_s.mean() / mean_s - 1.0) * np.sqrt(_ESCAPES)

@@ -59,7 +59,7 @@ def _rounding(problem: fem.Conduction) -> float:
 )  # fmt: skip
 def terminal_current() -> list[Record]:
     """Reaction current times voltage is the dissipated power, with a filament of bonds in an insulator."""
-    records, names, off, profiles = [], [], [], []
+    records, names, off, bounds, profiles = [], [], [], [], []
     for name, gap_nm in (("closed filament", 0.0), ("gap of 1 nm", 1.0)):
         problem = _problem(gap_nm, rtol=1e-13)
         tight = problem.solve(_VOLTAGE)
@@ -73,6 +73,7 @@ def terminal_current() -> list[Record]:
         profiles.append(figure.computed(name, nodes[column, 2], tight.potential_V[column]))
         short = name.partition(" ")[0]
         names += [f"{what}, {short}" for what in ("reaction V", "heat", "I V at 1e-8", "I at 1e-8")]
+        bounds += [max(1e-10, 3.0 * _rounding(problem) / abs(tight.current_A)), 1e-12, 1e-10, 1e-10]
         off += [reaction / power - 1.0, heat / power - 1.0, supplied / loose.power_W - 1.0,
                 loose.current_A / tight.current_A - 1.0]  # fmt: skip
         records += [
@@ -92,7 +93,7 @@ def terminal_current() -> list[Record]:
         figure.Panel("potential along the axis", "z (nm)", "potential (V)", [
             *profiles, *(figure.other(f"electrode {name}", [0.0, _OXIDE_NM], [v, v]) for name, v in _VOLTAGE.items()),
         ]),
-        figure.errors("power in against power out", names, off, 1e-10),
+        figure.errors("power in against power out", names, off, bounds),
     )  # fmt: skip
     return records
 
@@ -119,7 +120,7 @@ def contrast() -> list[Record]:
             Record.below(f"iterations from a zero guess, {method}", problem.iterations, 150),
         ]
     figure.draw(
-        figure.parity("potential of all nodes", "by LU (V)", found),
+        figure.parity("potential of all nodes", "potential (V)", found, names=("LU", "iterative")),
         figure.Panel("difference from LU", "potential (V)", "difference (V)", [
             *gaps, figure.limit("limit", [-0.3, 1.5], 1e-6)], y_log=True),
     )  # fmt: skip

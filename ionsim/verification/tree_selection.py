@@ -3,7 +3,7 @@
 import numpy as np
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _KINDS = 48
@@ -40,6 +40,15 @@ def tree_selection() -> list[Record]:
     engine.run(until_s=np.inf, max_events=_EVENTS)
     counts = np.array([engine.counts[f"turn{k}"] + engine.counts[f"turn{k}:reverse"] for k in range(_KINDS)])
     fast, slow = np.argsort(rates)[-1], np.argsort(rates)[-2]
+    shown, total = rates > 1e-100, rates.sum()
+    ranked = np.sort(rates[shown])
+    figure.draw(
+        figure.Panel("numbers of events", "rate (1/s)", "events", [
+            figure.exact("in proportion", ranked, _EVENTS * ranked / total),
+            figure.computed("lattice", rates[shown], np.where(counts > 0, counts, np.nan)[shown]),
+        ], True, True),
+        figure.counted("", "lg of the rate", counts[shown], rates[shown], np.log10(rates[shown]))[1],
+    )  # fmt: skip
     share = float(counts[fast] / counts[slow])
     return [
         Record("ratio of the two fastest over that of their rates", share / float(rates[fast] / rates[slow])),
