@@ -5,13 +5,28 @@ from mpi4py import MPI
 
 import fem
 import meshes
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 
 _HEIGHT_NM = 6.0
 _WIDTH_NM = 5.0
 
 
-@case("bond-chain")
+@case(
+    "bond-chain", "finite elements",
+    problem=(
+        "A chain of twelve bonds from 1e-5 to 1e-3 S spans a film of 5 x 5 x 6 nm of 1e-6 S/m between two electrodes "
+        "at 0 and 1 V; bonds and finite elements are one matrix. The same with equal bonds of 1.2e-5 S in a film of "
+        "100 S/m."
+    ),
+    exact=(
+        r"Resistances in series: $G = 1/\sum_i g_i^{-1}$, with the potential of link $n$ at $G \sum_{i \leq n} "
+        r"g_i^{-1}$. Equal bonds follow the film's own straight potential, so both conductances add up: $G = \sigma "
+        r"A/d + g/12$."
+    ),
+    sources=("G. Kirchhoff, Ann. Phys. 148, 497 (1847)",),
+    quick=True,
+)  # fmt: skip
 def bond_chain() -> list[Record]:
     """A chain of unequal bonds has the series conductance; equal ones add exactly to the film's own."""
     axis = np.linspace(0.0, _WIDTH_NM, 11)
@@ -32,6 +47,12 @@ def bond_chain() -> list[Record]:
     exact = np.concatenate([[0.0], np.cumsum(series / bonds)])
     film = 1e2 * (_WIDTH_NM**2 / _HEIGHT_NM) * 1e-9
     together, _ = solve(1e2, np.full(12, 1.2e-5))
+    fine = np.linspace(0.0, _HEIGHT_NM, 13)
+    figure.draw(figure.Panel("potential along the chain", "z (nm)", "potential (V)", [
+        figure.exact("resistances in series", fine, exact),
+        figure.computed("bonds and finite elements", fine, potential),
+        figure.other("film without a chain", fine, fine / _HEIGHT_NM),
+    ]))  # fmt: skip
     return [
         Record.below("series conductance in an insulator, relative", current / series - 1.0, 1e-8),
         Record.below("potential of the links", float(np.abs(potential - exact).max()), 1e-8, "V"),

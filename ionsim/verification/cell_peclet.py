@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.ion_line import line
 from ionsim.verification.record import Record, case
 
@@ -32,6 +33,12 @@ def steady_error(peclet: float) -> tuple[float, float]:
     drift = D_M2_PER_S * total / (length * 1e-9)
     flux = drift * (HIGH_PER_M3 - LOW_PER_M3 * np.exp(-total)) / -np.expm1(-total)
     current = state.currents_A["bottom"] / (1.602176634e-19 * flux)
+    fine = np.linspace(0.0, 1.0, 400)
+    rising = (np.exp(total * (fine - 1.0)) - np.exp(-total)) / -np.expm1(-total)
+    figure.draw(figure.Panel(f"cell Peclet number {peclet:g}", "z (nm)", "density (1/m$^3$)", [
+        figure.exact("drift and diffusion", length * fine, HIGH_PER_M3 + (LOW_PER_M3 - HIGH_PER_M3) * rising),
+        figure.computed("finite volumes", length * s, density),
+    ]))  # fmt: skip
     return float(np.abs(density - exact).max() / HIGH_PER_M3), float(current - 1.0)
 
 
@@ -62,17 +69,35 @@ def _problem(length_nm: float, held: dict[str, float], order: int = 2) -> fem.Tr
     )
 
 
-@case("cell-peclet")
+@case(
+    "cell-peclet", "ECRAM",
+    problem=(
+        "Ions of one kind drift and diffuse along 20 nm of 20 cells in a constant field of 0.1, 10 and 1000 kT/q a "
+        "cell. First with densities of 3e14 and 1e14 per m^3 held at the ends (so few that they do not bend the "
+        "potential); then a cloud that drifts onto a closed wall, with backward Euler."
+    ),
+    exact=(
+        r"Steady drift and diffusion: $n(s) = n_0 + (n_1 - n_0)\,\frac{e^{P s} - 1}{e^{P} - 1}$ with $P = qV/kT$; "
+        r"exponential fitting is exact at the nodes. Of the cloud: positive throughout, and no ion lost."
+    ),
+    sources=("D. L. Scharfetter, H. K. Gummel, IEEE Trans. Electron Devices 16, 64 (1969)",),
+    quick=True,
+)  # fmt: skip
 def cell_peclet() -> list[Record]:
     """Drift and diffusion at cell Peclet numbers 0.1, 10 and 1000: exact at the nodes, positive, conserving."""
-    records = []
+    records, shown = [], []
     for peclet in PECLET:
         density, current = steady_error(peclet)
         lowest, lost = travelling(peclet, 1)
+        shown.append((density, current, lost))
         records += [
             Record.below(f"Peclet {peclet:g}: density, relative", density, 1e-6),
             Record.below(f"Peclet {peclet:g}: current, relative", current, 1e-6),
             Record.above(f"Peclet {peclet:g}: lowest density of a cloud, relative", lowest, 1e-300),
             Record.below(f"Peclet {peclet:g}: ions lost on the way, relative", lost, 1e-12),
         ]
+    figure.draw(figure.errors(
+        "errors", [f"{what}, {peclet:g}" for peclet in PECLET for what in ("density", "current", "ions lost")], shown,
+        1e-6,
+    ))  # fmt: skip
     return records

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.constants
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.ion_line import graded, line
 from ionsim.verification.record import Record, case
 
@@ -35,7 +36,7 @@ def faradaic(permittivity: float, first_nm: float) -> tuple[list[float], float, 
          "counter": fem.Terminal(["top"], densities_per_m3=bulk)},
     )  # fmt: skip
     problem.steady({"electrode": 0.0, "counter": 0.0})
-    currents, lost, following = [], 0.0, FIRST_S
+    currents, lost, following, seen = [], 0.0, FIRST_S, []
     voltages = {"electrode": STEP_V, "counter": 0.0}
     control = fem.TimeControl(0.0, TIMES_S[-1], FIRST_S, TIMES_S[:-1], growth=1.15, target_iterations=20)
     while not control.finished:
@@ -44,12 +45,32 @@ def faradaic(permittivity: float, first_nm: float) -> tuple[list[float], float, 
         following = step.dt_s
         state = step.attempt.result
         lost = max(lost, abs(sum(state.currents_A.values()) / state.currents_A["electrode"]))
+        seen.append((step.end_s, -state.faradaic_A["electrode"]))
         if step.end_s in TIMES_S:
             currents.append(state.faradaic_A["electrode"])
+    times_s, found = np.transpose(seen)
+    kind = "Poisson and double layer" if permittivity else "electroneutral"
+    figure.draw(figure.Panel(kind, "time (s)", "Faradaic current, out (A/m$^2$)", [
+        figure.exact("Cottrell", times_s[times_s > 1e-7], [-_exact(float(t)) for t in times_s[times_s > 1e-7]]),
+        figure.computed("finite volumes", times_s, found),
+        figure.computed("held to 1 %", TIMES_S, np.abs(currents)),
+    ], True, True))  # fmt: skip
     return currents, lost, min(float(problem.density_per_m3(name).min()) for name in bulk)
 
 
-@case("cottrell")
+@case(
+    "cottrell", "ECRAM",
+    problem=(
+        "An electrode takes up an ion of 1 mM, in a supporting electrolyte of 1 M, after a step of -0.5 V: so fast a "
+        "reaction that the density at the electrode vanishes. With Poisson's equation and the double layer, and "
+        "electroneutral; 40 µm to the bath."
+    ),
+    exact=r"Cottrell: $i(t) = -q c \sqrt{D/\pi t}$.",
+    sources=(
+        "F. G. Cottrell, Z. Phys. Chem. 42, 385 (1903)",
+        "A. J. Bard, L. R. Faulkner, Electrochemical Methods, 2nd ed., Wiley 2001, section 5.2",
+    ),
+)  # fmt: skip
 def cottrell() -> list[Record]:
     """Diffusion-limited current after a step of -0.5 V, in a supporting electrolyte: Cottrell's within 1 %."""
     records = []

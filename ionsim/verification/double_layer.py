@@ -5,6 +5,7 @@ import scipy.constants
 from numpy.typing import NDArray
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.ion_line import graded, line
 from ionsim.verification.record import Record, case
 
@@ -50,10 +51,26 @@ def crowded_charge(voltage_V: float) -> float:
     return float(np.sign(voltage_V) * 2.0 * _E * BULK_PER_M3 * DEBYE_NM * 1e-9 * root)
 
 
-@case("gouy-chapman")
+@case(
+    "gouy-chapman", "ECRAM",
+    problem=(
+        "A planar electrode at 0.02, 0.1 and 0.25 V in 0.1 M of a symmetric electrolyte (water at 298 K); and on "
+        "sites that ions can fill, up to 1.5 V."
+    ),
+    exact=(
+        r"$\phi = \frac{4kT}{q}\,\mathrm{artanh}\left[\tanh\left(\frac{q\phi_0}{4kT}\right)e^{-z/\lambda}\right]$ and "
+        r"$C = \frac{\epsilon}{\lambda}\cosh\frac{q\phi_0}{2kT}$; with crowding $Q = "
+        r"2qc\lambda\sqrt{\frac{2}{\nu}\ln\left(1 + 2\nu\sinh^2\frac{q\phi_0}{2kT}\right)}$."
+    ),
+    sources=(
+        "G. Gouy, J. Phys. Theor. Appl. 9, 457 (1910)",
+        "D. L. Chapman, Phil. Mag. 25, 475 (1913)",
+        "M. S. Kilic, M. Z. Bazant, A. Ajdari, Phys. Rev. E 75, 021502 (2007)",
+    ),
+)  # fmt: skip
 def gouy_chapman() -> list[Record]:
     """Planar double layer: potential and capacitance within 1 % of Gouy-Chapman, and of the lattice gas."""
-    records = []
+    records, profiles, found, crowded = [], [], [], []
     problem = electrolyte()
     z_nm = problem.space.tabulate_dof_coordinates()[:, 0]
     for voltage in VOLTAGES_V:
@@ -63,17 +80,36 @@ def gouy_chapman() -> list[Record]:
         boltzmann = BULK_PER_M3 * np.exp(-problem.potential_V / _VT)
         spread = np.abs(problem.density_per_m3("K") / boltzmann - 1.0).max()
         slope = _EPS / (DEBYE_NM * 1e-9) * np.cosh(0.5 * voltage / _VT)
+        ranked = np.argsort(z_nm)
+        profiles += [
+            figure.exact("" if profiles else "Gouy and Chapman", z_nm[ranked], exact[ranked]),
+            figure.computed(f"{voltage:g} V", z_nm[ranked][::6], problem.potential_V[ranked][::6]),
+        ]
+        found.append(capacitance(problem, voltage))
         records += [
             Record.below(f"potential at {voltage} V, relative", error, 0.01),
             Record.below(f"density over Boltzmann's at {voltage} V, relative", spread, 1e-7),
-            Record.below(f"capacitance at {voltage} V, relative", capacitance(problem, voltage) / slope - 1.0, 0.01),
+            Record.below(f"capacitance at {voltage} V, relative", found[-1] / slope - 1.0, 0.01),
         ]
     problem = electrolyte(fem.lattice_gas)
     for voltage in (*VOLTAGES_V, CROWDED_V):
         step = 1e-3
         slope = (crowded_charge(voltage + 0.5 * step) - crowded_charge(voltage - 0.5 * step)) / step
-        error = capacitance(problem, voltage, step) / slope - 1.0
+        crowded.append(capacitance(problem, voltage, step))
+        error = crowded[-1] / slope - 1.0
         records.append(Record.below(f"with crowding: capacitance at {voltage} V, relative", error, 0.01))
+    fine = np.linspace(1e-3, CROWDED_V, 400)
+    charge = np.array([[crowded_charge(v + 5e-4), crowded_charge(v - 5e-4)] for v in fine])
+    dilute = fine[fine < 0.3]
+    figure.draw(
+        figure.Panel("potential", "distance (nm)", "potential (V)", profiles, y_log=True),
+        figure.Panel("capacitance", "electrode (V)", "capacitance (F/m$^2$)", [
+            figure.exact("Gouy and Chapman", dilute, _EPS / (DEBYE_NM * 1e-9) * np.cosh(0.5 * dilute / _VT)),
+            figure.exact("with crowding (Kilic et al.)", fine, (charge[:, 0] - charge[:, 1]) / 1e-3),
+            figure.computed("finite volumes", VOLTAGES_V, found),
+            figure.computed("finite volumes, crowding", (*VOLTAGES_V, CROWDED_V), crowded),
+        ], y_log=True),
+    )  # fmt: skip
     filled = problem.fraction("K") + problem.fraction("Cl")
     records.append(Record.below("with crowding: largest filled fraction", filled.max(), 1.0 + 1e-15))
     return records

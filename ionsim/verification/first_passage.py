@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _TEMPERATURE_K = 500.0
@@ -17,7 +17,18 @@ _SHIFT_EV = np.array([0.0, 0.05, -0.04, 0.1, -0.02, 0.06])
 _BARRIER_EV = 0.5
 
 
-@case("first-passage")
+@case(
+    "first-passage", "kmc engine",
+    problem=(
+        "20,000 ions each cross a chain of six unequal sites with unequal barriers, at 500 K; the last is a trap 2.5 "
+        "eV deep."
+    ),
+    exact=(
+        r"The master equation $\dot p = G p$: places $p(t) = e^{Gt}p(0)$, arrivals $p_6(t)$, by the matrix "
+        r"exponential."
+    ),
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def first_passage() -> list[Record]:
     """First-passage times through a chain, and places on the way, are the matrix exponential's, within 4 sigma."""
     length = len(_SITE_EV)
@@ -43,9 +54,19 @@ def first_passage() -> list[Record]:
         if time_s in (times_s[1], times_s[4]):
             chance = expm(generator * time_s)[:, 0]
             deviation = lattice_statistics.of_multinomial(numbers, chance)
+            place = np.arange(length)
+            figure.draw(figure.Panel(f"places after {time_s / mean_s:.2f} mean passage times", "site", "ions", [
+                figure.exact("matrix exponential", place, _CHAINS * chance),
+                figure.computed("lattice", place, numbers, np.sqrt(_CHAINS * chance * (1.0 - chance))),
+            ]))  # fmt: skip
             name = f"places after {time_s / mean_s:.2f} mean passage times, chi-square"
             records.append(Record.below(name, deviation, 4.0, "sigma"))
     reached = np.array([0.0, *(expm(generator * time_s)[-1, 0] for time_s in times_s), 1.0])
+    fine = np.linspace(0.0, times_s[-1], 100)
+    law = [_CHAINS * expm(generator * time_s)[-1, 0] for time_s in fine]
+    figure.draw(figure.Panel("arrivals", "time (s)", "ions in the trap", [
+        figure.exact("matrix exponential", fine, law), figure.computed("lattice", times_s, arrived[1:]),
+    ]))  # fmt: skip
     counts = np.diff([*arrived, _CHAINS])
     records.append(
         Record.below("first-passage times, chi-square", lattice_statistics.of_multinomial(counts, np.diff(reached)),

@@ -59,7 +59,18 @@ def _sphere(size_nm: float) -> tuple[float, float, float]:
     )
 
 
-@case("floating-sphere")
+@case(
+    "floating-sphere", "ECM",
+    problem=(
+        "A metal sphere of radius 3 nm, made of nodes joined by bonds 1e8 times as good as the film, in a cube of 24 "
+        "nm in a uniform field; cells of 0.5 and 0.4 nm, extrapolated."
+    ),
+    exact=(
+        r"A conducting sphere in a uniform field is a dipole $p = 4\pi\epsilon E R^3$, less what its images behind "
+        r"the walls add (a cubic array: Clausius and Mossotti). One potential, no net current."
+    ),
+    sources=("J. D. Jackson, Classical Electrodynamics, Wiley, section 2.5",),
+)  # fmt: skip
 def floating_sphere() -> list[Record]:
     """A metal sphere of bonds in a uniform field: the dipole moment E R^3, one potential, no net current."""
     sizes_nm = (0.5, 0.4)
@@ -78,7 +89,21 @@ def floating_sphere() -> list[Record]:
     ]
 
 
-@case("metal-channels")
+@case(
+    "metal-channels", "ECM",
+    problem=(
+        "A silver wire of a few atoms' width through 2 nm of SiO2 with its leads, and one with three planes missing."
+    ),
+    exact=(
+        r"Landauer and Sharvin: $N$ atoms conduct $N\,G_0$, $G_0 = 2e^2/h$, in series with the leads; a broken wire "
+        r"only tunnels (below 1e-3 $G_0$)."
+    ),
+    sources=(
+        "R. Landauer, IBM J. Res. Dev. 1, 223 (1957)",
+        "N. Agraït, A. Levy Yeyati, J. M. van Ruitenbeek, Phys. Rep. 377, 81 (2003)",
+    ),
+    quick=True,
+)  # fmt: skip
 def metal_channels() -> list[Record]:
     """A bridge N atoms wide conducts N quanta in series with its leads; a broken one only tunnels."""
     device = _wire_device()
@@ -121,7 +146,17 @@ def _wire(positions_nm: NDArray[np.float64], box_nm: tuple[float, float, float],
     return np.asarray(np.hypot(offset[:, 0], offset[:, 1]) <= radius_nm + 0.75 * step)
 
 
-@case("nernst")
+@case(
+    "nernst", "ECM",
+    problem=(
+        "4,000 sites of a film in contact with a metal that dissolves as ions at 0.06 eV, at 298.15 K: the "
+        "concentration at three potentials, for charges 1 and 2."
+    ),
+    exact=(
+        r"Nernst: $dV/d\lg a = \frac{kT}{zq}\ln 10$ = 59.2 mV / z a decade of the activity $a = \theta/(1 - \theta)$."
+    ),
+    sources=("W. Nernst, Z. Phys. Chem. 4, 129 (1889)",),
+)  # fmt: skip
 def nernst() -> list[Record]:
     """Redox of a metal with ions in balance with it: 59.2 mV a decade of concentration at 298.15 K, over the charge."""
     records = []

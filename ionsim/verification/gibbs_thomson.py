@@ -262,7 +262,20 @@ def small_box(seed: int, looks: int) -> tuple[Floats, Floats]:
     return seen / looks, counted_ions(sites, 8, device.kinetic("ion.energy_eV"), bond_eV, strain_eV, kt_eV)
 
 
-@case("gibbs-thomson")
+@case(
+    "gibbs-thomson", "ECM",
+    problem=(
+        "Silver ions in balance with a cluster of about 100 and 200 atoms in a closed box, with the processes of the "
+        "family ECM (hop, reduction, surface hop), at kT = 0.6 bonds; a box of 16 sites with 8 particles, all of "
+        "whose states are counted."
+    ),
+    exact=(
+        r"Small box: $P(N) \propto Z(N)\binom{M-N}{n}e^{-n\epsilon/kT}$. Clusters: $\ln(c/c_{bulk}) = (\mu - "
+        r"\mu_{bulk})/kT$ of a cluster on its own, sampled without ions; the continuum, Gibbs and Thomson, has "
+        r"$2\gamma\Omega/rkT$."
+    ),
+    sources=("L. D. Landau, E. M. Lifshitz, Statistical Physics, sections 142 and 155",),
+)  # fmt: skip
 def gibbs_thomson() -> list[Record]:
     """Ions beside metal clusters: exact sums in a small box; Gibbs and Thomson, against clusters on their own."""
     device = _example()

@@ -7,6 +7,7 @@ import scipy.constants
 from numpy.typing import NDArray
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.ion_line import line
 from ionsim.verification.record import Record, case
 
@@ -62,7 +63,19 @@ def film_on_electrolyte() -> fem.Transport:
     )  # fmt: skip
 
 
-@case("insertion-electrode")
+@case(
+    "insertion-electrode", "ECRAM",
+    problem=(
+        "A film of 20 nm takes up ions through 10 nm of electrolyte at a constant 20 A/m^2, with a regular solution "
+        "of 0.03 eV and a diffusivity that keeps the chemical one constant."
+    ),
+    exact=(
+        r"$x_s - \bar x = \frac{jL}{DqN}\left[\frac{1}{3} - \frac{2}{\pi^2}\sum_k \frac{1}{k^2}e^{-k^2\pi^2 "
+        r"Dt/L^2}\right]$ gives the diffusion overpotential by $\mu = kT\ln\frac{x}{1-x} + \Omega(1 - 2x)$; to it "
+        r"come Ohm's drop and $\frac{2kT}{q}\,\mathrm{arsinh}\frac{j}{2j_0}$."
+    ),
+    sources=("H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 2nd ed., Oxford 1959",),
+)  # fmt: skip
 def insertion_electrode() -> list[Record]:
     """Diffusion overpotential of an insertion electrode at constant current: the series solution within 1 %."""
     problem = film_on_electrolyte()
@@ -72,7 +85,7 @@ def insertion_electrode() -> list[Record]:
     standard = KT_EV * float(np.log(ELECTROLYTE_PER_M3 / fem.ONE_MOLAR_PER_M3))
     begin = problem.amount("inserted") / (FILM_SITES_PER_M3 * FILM_NM * 1e-9)
     balance = rest.voltages_V["film"] - (standard - potential_eV(begin))
-    records = [Record.below("open circuit against the chemical potentials", balance, 1e-6, "V")]
+    records, seen = [Record.below("open circuit against the chemical potentials", balance, 1e-6, "V")], []
     ohmic = j * ELECTROLYTE_NM * 1e-9 * KT_EV / (_E * ELECTROLYTE_PER_M3 * D_ELECTROLYTE_M2_PER_S)
     transfer = 2.0 * KT_EV * float(np.arcsinh(0.5 * j / EXCHANGE_A_PER_M2))
     rise = j * FILM_NM * 1e-9 / (D_FILM_M2_PER_S * _E * FILM_SITES_PER_M3)
@@ -82,14 +95,22 @@ def insertion_electrode() -> list[Record]:
         control.dt_s = max(control.dt_s, dt_s)  # what is compared at a milestone is no corner: the steps go on
         step = control.advance(lambda dt: problem.attempt(dt, {"gate": 0.0}, {"film": -j}))
         dt_s, time = step.dt_s, step.end_s
+        mean = begin + rise * time / unit_s
+        lost = standard - potential_eV(mean) - step.attempt.result.voltages_V["film"] - ohmic - transfer
+        seen.append((time / unit_s, 1e3 * lost))
         if not step.milestone:
             continue
-        mean = begin + rise * time / unit_s
         surface = mean + rise * surface_rise(time / unit_s)
         exact = potential_eV(surface) - potential_eV(mean)
-        voltage = step.attempt.result.voltages_V["film"]
-        found = standard - potential_eV(mean) - voltage - ohmic - transfer
-        records.append(Record.below(f"overpotential at {time / unit_s:g} L^2/D, relative", found / exact - 1.0, 0.01))
+        records.append(Record.below(f"overpotential at {time / unit_s:g} L^2/D, relative", lost / exact - 1.0, 0.01))
+    fine = np.geomspace(1e-3, TIMES[-1], 60)
+    means = begin + rise * fine
+    law = [1e3 * (potential_eV(m + rise * surface_rise(float(t))) - potential_eV(m))
+           for m, t in zip(means, fine, strict=True)]  # fmt: skip
+    times, shown = np.transpose([row for row in seen if row[0] > 1e-3])
+    figure.draw(figure.Panel("diffusion overpotential", "time ($L^2/D$)", "overpotential (mV)", [
+        figure.exact("series solution", fine, law), figure.computed("finite volumes", times, shown),
+    ], True))  # fmt: skip
     return records
 
 
@@ -112,14 +133,25 @@ def stack() -> fem.Transport:
     )  # fmt: skip
 
 
-@case("gate-pulse-train")
+@case(
+    "gate-pulse-train", "ECRAM",
+    problem=(
+        "Ten gate pulses up and ten down of 0.8 V and 5 ns, each followed by 100 ns with the gate open, on a film "
+        "that ions are inserted into through an electrolyte."
+    ),
+    exact=(
+        r"Conservation: the charge that passed the reaction is the film's ions, $Q = q\,\Delta N$; the two wires "
+        r"carry the same; displacement and Faradaic parts make up the current of each. The open-circuit potential is "
+        r"the difference of the chemical potentials."
+    ),
+)  # fmt: skip
 def gate_pulse_train() -> list[Record]:
     """Twenty gate pulses of 5 ns up and down, the gate open in between: charges are ions to 1e-8, currents add up."""
     problem = stack()
     rest = problem.steady({"film": 0.0}, {"gate": 0.0}).voltages_V["gate"]
     start = {name: problem.amount(name) for name in problem.names}
     balance = potential_eV(start["inserted"] / (FILM_SITES_PER_M3 * FILM_NM * 1e-9)) - RESERVOIR_EV
-    split, total, counted, inserted = 0.0, 0.0, 0.0, [start["inserted"]]
+    split, total, counted, inserted, reacted = 0.0, 0.0, 0.0, [start["inserted"]], [start["inserted"]]
     for pulse in range(20):
         voltage = rest + (0.8 if pulse < 10 else -0.8)
         stages: list[tuple[float, dict[str, float], dict[str, float]]] = [
@@ -137,12 +169,25 @@ def gate_pulse_train() -> list[Record]:
                     parts = state.displacement_A[name] + state.faradaic_A[name]
                     split = max(split, abs(current - parts) / largest)
         inserted.append(problem.amount("inserted"))
+        reacted.append(start["inserted"] - problem.faradaic_C["film"] / _E)
         counted += abs(inserted[-1] - inserted[-2])
     charge = {name: _E * (problem.amount(name) - start[name]) for name in problem.names}
     passed = _E * counted
     lowest = min(float(np.nanmin(problem.fraction(name))) for name in problem.names)
     up, down = inserted[10] - inserted[0], inserted[20] - inserted[10]
     film = (problem.faradaic_C["film"] + charge["inserted"]) / passed
+    pulses = np.arange(21)
+    drift = np.abs(np.array(inserted) - reacted) / counted
+    figure.draw(
+        figure.Panel("ions in the film after each pulse", "pulse", "ions (1/nm$^2$)", [
+            figure.exact("start and the charge through the reaction", pulses, 1e-18 * np.array(reacted)),
+            figure.computed("ions", pulses, 1e-18 * np.array(inserted)),
+        ]),
+        figure.Panel("difference of the two", "pulse", "over all that passed", [
+            figure.computed("|ions - charge / q|", pulses, np.maximum(drift, 1e-17)),
+            figure.limit("limit", pulses, 1e-8),
+        ], y_log=True),
+    )  # fmt: skip
     gate = (problem.faradaic_C["gate"] - sum(charge.values())) / passed
     return [
         Record.below("open circuit against the chemical potentials", rest - balance, 1e-9, "V"),

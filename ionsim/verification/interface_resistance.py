@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from ionsim.verification.split_blocks import Blocks, blocks
 
@@ -50,7 +51,19 @@ def _problem(cell: Blocks, cold_K: float = 300.0) -> fem.Transient:
     return fem.Transient(cell, SIGMA, KAPPA, capacity, fixed, interfaces=contact, settings=settings)
 
 
-@case("interface-resistance")
+@case(
+    "interface-resistance", "finite elements",
+    problem=(
+        "Two blocks of 12 and 20 nm with an electrical contact of 2e12 S/m^2 and a thermal one of 6e7 W/(m^2 K) "
+        "between them, at 0.3 V and 300 K: in 1D, in a plane, in (r, z) and in 3D."
+    ),
+    exact=(
+        r"Ohm's law in series, and a parabola of temperature in each block; half of the interface's heat $j^2/g$ goes "
+        r"to either side, $f_1 + q/2 = h\,(T_1 - T_2)$. Worked out on paper in the case's file."
+    ),
+    sources=("H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 2nd ed., Oxford 1959",),
+    quick=True,
+)  # fmt: skip
 def interface_resistance() -> list[Record]:
     """Two blocks with contact and boundary resistance: potential, temperature and current to 1e-8."""
     cell = blocks(LOWER_NM, UPPER_NM, (4, 7))
@@ -58,6 +71,19 @@ def interface_resistance() -> list[Record]:
     state = problem.steady(0.3)
     potential, temperature, density = exact(*sides(problem, cell), 0.3)
     rise = np.abs(temperature - 300.0).max()
+    z, above = sides(problem, cell)
+    fine = np.concatenate([np.linspace(0.0, LOWER_NM, 60), np.linspace(LOWER_NM, LOWER_NM + UPPER_NM, 60)])
+    smooth = exact(fine, np.arange(120) >= 60, 0.3)
+    figure.draw(
+        figure.Panel("temperature, 1D", "z (nm)", "temperature (K)", [
+            figure.exact("on paper", fine, smooth[1]), figure.computed("lower block", z[~above],
+                problem.temperature_K[~above]), figure.computed("upper block", z[above], problem.temperature_K[above]),
+        ]),
+        figure.Panel("potential, 1D", "z (nm)", "potential (V)", [
+            figure.exact("on paper", fine, smooth[0]), figure.computed("lower block", z[~above],
+                problem.potential_V[~above]), figure.computed("upper block", z[above], problem.potential_V[above]),
+        ]),
+    )  # fmt: skip
     records = [
         Record.below("1D: current, relative", state.current_A / density - 1.0, 1e-8),
         Record.below("1D: potential, relative", np.abs(problem.potential_V - potential).max() / 0.3, 1e-8),

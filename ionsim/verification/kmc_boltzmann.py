@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.kmc_variants import VARIANTS
 from ionsim.verification.record import Record, case
 
@@ -20,7 +20,15 @@ _TEMPERATURE_K = 500.0
 _SPACING_NM = 0.3
 
 
-@case("kmc-boltzmann")
+@case(
+    "kmc-boltzmann", "kmc engine",
+    problem=(
+        "Two ions in 4,000 boxes of 27 sites with random energies and barriers, in a field, at 500 K, by each "
+        "selector of events."
+    ),
+    exact="Each of the 351 configurations has the chance $e^{-E/kT}/Z$. Barriers must not matter.",
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def kmc_boltzmann() -> list[Record]:
     """Two ions in a box of 27 sites of random energies in a field take the canonical distribution, within 4 sigma.
 
@@ -45,7 +53,7 @@ def kmc_boltzmann() -> list[Record]:
     model = kmc.Model(species=("empty", "ion"), processes=[kmc.hop("ion", "empty", 0.4, charge_e=1.0)])
     near = np.linalg.norm(places[:, None] - places[None], axis=-1) == 1.0
     pause_s = 10.0 / _slowest_decay_Hz(near, site_eV + potential_V, shift_eV)
-    records = []
+    records, curves, sigma, ranked = [], [], [], np.argsort(energy_eV)
     for seed, (name, options) in enumerate(VARIANTS.items()):
         occupation = np.zeros(len(sites), dtype=np.int8)
         occupation[np.arange(_COPIES)[:, None] * _SITES + [0, _SITES - 1]] = 1
@@ -60,8 +68,17 @@ def kmc_boltzmann() -> list[Record]:
             there = np.flatnonzero(engine.occupation).reshape(_COPIES, _IONS) % _SITES
             counts += np.bincount([number[tuple(pair)] for pair in there.tolist()], minlength=len(counts))
         deviation = lattice_statistics.of_multinomial(counts, chance)
+        curves.append(figure.computed(name, energy_eV, counts))
+        expected = counts.sum() * chance
+        sigma.append((name, energy_eV, (counts - expected) / np.sqrt(expected)))
         records.append(Record.below(f"{name}: configurations, chi-square", deviation, 4.0, "sigma"))
     ratio = float(chance.max() / chance.min())
+    figure.draw(
+        figure.Panel("351 configurations", "energy (eV)", "times seen", [
+            figure.exact("Boltzmann", energy_eV[ranked], _COPIES * _SAMPLES * chance[ranked]), *curves,
+        ], y_log=True),
+        figure.deviations("deviation", "energy (eV)", sigma),
+    )  # fmt: skip
     return [Record("most likely over least likely configuration, exact", ratio), *records]
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.kmc_variants import VARIANTS
 from ionsim.verification.record import Record, case
 
@@ -18,21 +18,38 @@ _TEMPERATURE_K = np.array([420.0, 480.0, 390.0, 500.0, 450.0])
 _SHIFT_EV = np.array([0.0, 0.04, -0.05, 0.08, 0.02])
 
 
-@case("kmc-first-passage")
+@case(
+    "kmc-first-passage", "kmc engine",
+    problem=(
+        "10,000 ions each cross a chain of five sites, each with its own potential, temperature and barrier, by each "
+        "selector of events."
+    ),
+    exact="Arrivals $p_5(t) = [e^{Gt}p(0)]_5$ by the matrix exponential.",
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def kmc_first_passage() -> list[Record]:
     """Each selector gives the first-passage times of the matrix exponential where each site has its own fields.
 
     The last site lies so low (exp(-0.93 eV/kT) = 1e-10) that an ion which got there is there for good.
     """
-    records = []
+    records, curves, sigma = [], [], []
     generator = _generator()
     mean_s = float(-np.linalg.solve(generator[:-1, :-1], np.eye(len(generator) - 1)[0]).sum())
     times_s = mean_s * np.array([0.02, 0.1, 0.25, 0.45, 0.7, 1.0, 1.5, 2.2, 3.5])
     reached = np.array([0.0, *(expm(generator * time_s)[-1, 0] for time_s in times_s), 1.0])
     for seed, (name, options) in enumerate(VARIANTS.items()):
         arrived = np.array([0, *_arrivals(times_s, seed, options), _CHAINS])
+        curves.append(figure.computed(name, times_s, arrived[1:-1]))
+        expected = _CHAINS * np.diff(reached)
+        sigma.append((name, np.arange(len(expected)), (np.diff(arrived) - expected) / np.sqrt(expected)))
         deviation = lattice_statistics.of_multinomial(np.diff(arrived), np.diff(reached))
         records.append(Record.below(f"{name}: first-passage times, chi-square", deviation, 4.0, "sigma"))
+    fine = np.linspace(0.0, times_s[-1], 100)
+    law = [_CHAINS * expm(generator * time_s)[-1, 0] for time_s in fine]
+    figure.draw(
+        figure.Panel("arrivals", "time (s)", "ions", [figure.exact("matrix exponential", fine, law), *curves]),
+        figure.deviations("arrivals between two looks: deviation", "interval", sigma),
+    )  # fmt: skip
     return [Record("mean first-passage time, exact", mean_s, "s"), *records]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import expm
 
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from kmc import KB_EV, SiteGraph, textbook
 
@@ -14,7 +15,18 @@ _HOPS = 9.0
 _HOP_NM = 0.28
 
 
-@case("kmc-hfo2-diffusion")
+@case(
+    "kmc-hfo2-diffusion", "VCM",
+    problem=(
+        "20,000 independent oxygen vacancies walk through monoclinic HfO2 over all paths of a published table, from "
+        "800 to 1600 K."
+    ),
+    exact=(
+        r"The diffusion tensor of the master equation of one cell, $D = \frac{1}{2}\sum p_i w_{ij}\,(d_{ij} + x_j - "
+        r"x_i)^2$ with $\sum_j w_{ij}(d_{ij} + x_j - x_i) = 0$."
+    ),
+    sources=("Paths and crystal: VacHopPy, doi:10.1016/j.cpc.2025.110010 (kmc.textbook, HFO2_PATHS)",),
+)  # fmt: skip
 def kmc_hfo2_diffusion() -> list[Record]:
     """Vacancy diffusivity of m-HfO2 from 800 to 1600 K is that of the master equation, within 2 %.
 
@@ -25,7 +37,7 @@ def kmc_hfo2_diffusion() -> list[Record]:
     """
     setup = textbook.hfo2_vacancies(copies=_VACANCIES)
     cell = textbook.hfo2_vacancies().sites
-    records = []
+    records, found = [], []
     for seed, temperature_K in enumerate(_TEMPERATURES_K):
         exact = float(np.trace(diffusion_tensor(cell, temperature_K))) / 3.0
         time_s = _HOPS * _HOP_NM**2 / (6.0 * exact)
@@ -35,12 +47,28 @@ def kmc_hfo2_diffusion() -> list[Record]:
         engine.run(until_s=time_s)
         square_nm2 = float(np.mean(np.sum(engine.tracers.displacement_nm**2, axis=1)))
         measured = (square_nm2 - offset_nm2) / (6.0 * time_s)
+        found.append(measured)
         records += [
             Record(f"D at {temperature_K:.0f} K, exact", exact * 1e-18, "m^2/s"),
             Record(f"D at {temperature_K:.0f} K over that of uncorrelated hops, exact",
                    exact / _uncorrelated(cell, temperature_K)),
             Record.below(f"D at {temperature_K:.0f} K, relative error", measured / exact - 1.0, 0.02),
         ]  # fmt: skip
+    kelvin, fine = np.array(_TEMPERATURES_K), np.linspace(780.0, 1650.0, 40)
+    law = 1e-18 * np.array([np.trace(diffusion_tensor(cell, k)) / 3.0 for k in fine])
+    exacts = np.array([np.trace(diffusion_tensor(cell, k)) / 3.0 for k in kelvin])
+    figure.draw(
+        figure.Panel("vacancy in m-HfO$_2$", "1000 K / T", "D (m$^2$/s)", [
+            figure.exact("master equation", 1e3 / fine, law),
+            figure.computed("lattice", 1e3 / kelvin, 1e-18 * np.array(found)),
+            figure.other("if hops knew nothing of each other", 1e3 / fine, [1e-18 * _uncorrelated(cell, k) for k in fine]),
+        ], y_log=True),
+        figure.Panel("its error", "temperature (K)", "D over the exact one less 1", [
+            figure.exact("master equation", kelvin, np.zeros(5)),
+            figure.computed("lattice", kelvin, np.array(found) / exacts - 1.0, np.full(5, np.sqrt(2.0 / 3.0 / _VACANCIES))),
+            figure.limit("limits", kelvin, 0.02), figure.limit("", kelvin, -0.02),
+        ]),
+    )  # fmt: skip
     return records
 
 

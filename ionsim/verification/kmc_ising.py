@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import ellipk
 
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from kmc import textbook
 
@@ -11,7 +12,18 @@ _KT = 1.0
 _SETTLE, _WINDOW, _WINDOWS = 50.0, 10.0, 40
 
 
-@case("kmc-ising")
+@case(
+    "kmc-ising", "kmc engine",
+    problem=(
+        "Spin flips (Glauber) on 100 x 100 sites at kT = 1, where T_c = 1.1346, an unlike pair costing 1; sampled at "
+        "equal times."
+    ),
+    exact=(
+        r"Onsager's energy, $\langle ss'\rangle = \frac{\coth 2K}{2}\left[1 + \frac{2}{\pi}(2\tanh^2 2K - "
+        r"1)\,\mathrm{K}(\kappa)\right]$, and Yang's magnetisation $(1 - \sinh^{-4} 2K)^{1/8}$ with $K = 1/2kT$."
+    ),
+    sources=("L. Onsager, doi:10.1103/PhysRev.65.117", "C. N. Yang, doi:10.1103/PhysRev.85.808"),
+)  # fmt: skip
 def kmc_ising() -> list[Record]:
     """Unlike neighbours and magnetisation of the Ising model at kT = 1 (T_c = 1.1346) are exact, within 4 sigma.
 
@@ -41,6 +53,11 @@ def kmc_ising() -> list[Record]:
 
 def _records(name: str, samples: np.ndarray, exact: float) -> list[Record]:
     error = samples.std(ddof=1) / np.sqrt(len(samples))
+    window = np.arange(1.0, _WINDOWS + 1)
+    figure.draw(figure.Panel(name, "window", name, [
+        figure.exact("exact", window, np.full(_WINDOWS, exact)), figure.computed("mean of a window", window, samples),
+        figure.other("mean of all", window, np.full(_WINDOWS, samples.mean())),
+    ]))  # fmt: skip
     return [
         Record(f"{name}, relative error", float(samples.mean()) / exact - 1.0),
         Record.below(f"{name}, deviation", float((samples.mean() - exact) / error), 4.0, "sigma"),

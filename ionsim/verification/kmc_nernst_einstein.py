@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _SPACING_NM = 0.3
@@ -22,7 +22,21 @@ _LENGTH = 240
 _SPREAD = 18.0
 
 
-@case("kmc-nernst-einstein")
+@case(
+    "kmc-nernst-einstein", "kmc engine",
+    problem=(
+        "4,000 ions on lines with a period of three unequal sites and barriers at 600 K: without a field, and in one "
+        "of 0.1 kT a site."
+    ),
+    exact=(
+        r"$D = L^2a^2/\sum_i (p_i k_i)^{-1}$ and mobility $\mu = qD/kT$ (Nernst and Einstein); the drift from the "
+        r"stationary state of one period."
+    ),
+    sources=(
+        "A. Einstein, Ann. Phys. 322, 549 (1905)",
+        "R. Zwanzig, Proc. Natl. Acad. Sci. 85, 2029 (1988): diffusion in a periodic potential",
+    ),
+)  # fmt: skip
 def kmc_nernst_einstein() -> list[Record]:
     """Mobility in a weak field over diffusion without a field is q/kT, and each is the exact one, within 4 sigma.
 
@@ -39,6 +53,14 @@ def kmc_nernst_einstein() -> list[Record]:
     drift = lattice_statistics.of_mean(drifting, velocity * time_s, float(np.var(drifting)))
     ratio = float(drifting.mean() / _TILT / (0.5 * np.mean(still**2)))
     error = np.hypot(np.std(drifting) / drifting.mean(), np.sqrt(2.0)) / np.sqrt(_LINES)
+    for title, moved, centre in (("no field", still, 0.0), ("in the field", drifting, velocity * time_s)):
+        place = np.arange(round(centre - 4 * _SPREAD), round(centre + 4 * _SPREAD) + 1, 6)
+        seen, _ = np.histogram(moved, np.append(place, place[-1] + 6) - 3.0)
+        bell = np.exp(-0.5 * (place - centre) ** 2 / spread) / np.sqrt(2.0 * np.pi * spread) * 6 * _LINES
+        figure.draw(figure.Panel(f"displacements, {title}", "displacement (sites)", "ions in 6 sites", [
+            figure.exact("normal, exact mean and 2Dt", place, bell),
+            figure.computed("lattice", place, seen, np.sqrt(np.maximum(bell, 1.0))),
+        ]))  # fmt: skip
     return [
         Record("diffusion coefficient, exact", diffusion * _SPACING_NM**2, "nm^2/s"),
         Record.below("diffusion without a field, deviation", square, 4.0, "sigma"),

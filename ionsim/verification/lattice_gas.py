@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import gammaln, softmax
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _TEMPERATURE_K = 600.0
@@ -15,7 +15,18 @@ _HOP = kmc.hop("ion", into="empty", barrier_eV=0.4)
 _HOP_HZ = 1e13 * np.exp(-0.4 / _THERMAL_EV)
 
 
-@case("detailed-balance-lattice-gas")
+@case(
+    "detailed-balance-lattice-gas", "kmc engine",
+    problem=(
+        "Ions hop on a periodic fcc crystal whose sites lie on two levels 0.06 eV apart (64 ions on 256 sites), and "
+        "three ions that attract each other on eight unequal sites, at 600 K. Ions exclude each other."
+    ),
+    exact=(
+        r"$P(n) \propto \binom{U}{n}\binom{L}{M-n}\,e^{-n\epsilon/kT}$ for $n$ of $M$ ions on the upper sites; "
+        r"Boltzmann's $e^{-E/kT}$ for each of the 56 configurations of the small gas, enumerated."
+    ),
+    sources=("T. L. Hill, An Introduction to Statistical Thermodynamics, Dover 1986, chapter 14",),
+)  # fmt: skip
 def detailed_balance_lattice_gas() -> list[Record]:
     """Occupations of two levels, and of all configurations of an interacting gas, are Boltzmann's, within 4 sigma."""
     return [*_two_levels(), *_configurations()]
@@ -50,6 +61,7 @@ def _two_levels() -> list[Record]:
     for k in range(samples):
         engine.run(until_s=engine.time_s + 1.0 / _HOP_HZ)  # about ten hops of each ion: no memory of its level
         seen[k] = np.count_nonzero(engine.occupation[upper])
+    figure.draw(*figure.counted("ions on upper sites", "ions", np.bincount(seen.astype(int), minlength=ions + 1), chance))
     memory = float(np.corrcoef(seen[:-1], seen[1:])[0, 1])
     return [
         Record("ions on upper sites, mean over exact mean", float(seen.mean()) / mean),
@@ -88,5 +100,8 @@ def _configurations() -> list[Record]:
     for _ in range(samples):
         engine.run(until_s=engine.time_s + 3.0 / _HOP_HZ)
         counts[tuple(np.flatnonzero(engine.occupation).tolist())] += 1
-    deviation = lattice_statistics.of_multinomial(list(counts.values()), softmax(-np.array(energies) / _THERMAL_EV))
+    chance, ranked = softmax(-np.array(energies) / _THERMAL_EV), np.argsort(energies)
+    deviation = lattice_statistics.of_multinomial(list(counts.values()), chance)
+    found = np.array(list(counts.values()))[ranked]
+    figure.draw(*figure.counted("56 configurations", "energy (eV)", found, chance[ranked], np.array(energies)[ranked]))
     return [Record.below("56 configurations, chi-square", deviation, 4.0, "sigma")]

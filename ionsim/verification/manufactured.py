@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import fem
 import meshes
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 
 Array = NDArray[np.float64]
@@ -16,7 +17,18 @@ _SIDE_NM = 8.0
 _AMPLITUDE = 0.3
 
 
-@case("conduction-mms")
+@case(
+    "conduction-mms", "finite elements",
+    problem=(
+        "Conduction in a square and a cube of 8 nm with a conductivity that varies in space, and current sources "
+        "that make a field chosen beforehand the solution; cells of two kinds, halved."
+    ),
+    exact=(
+        r"$u = z/H + 0.3\,\sin(kz)\,\prod \cos(kx)$ with $k = \pi/H$ and $\sigma = 1 + z/2H + \frac{1}{4}\prod "
+        r"\cos(kx)$: linear elements converge with order 2 in the mean square."
+    ),
+    sources=("P. J. Roache, Code verification by the method of manufactured solutions, J. Fluids Eng. 124, 4 (2002)",),
+)  # fmt: skip
 def conduction() -> list[Record]:
     """Potential of a manufactured problem converges to second order in L2, in 2D and 3D."""
 
@@ -29,7 +41,18 @@ def conduction() -> list[Record]:
     return _orders(error)
 
 
-@case("heat-mms")
+@case(
+    "heat-mms", "finite elements",
+    problem=(
+        "Steady heat in a square and a cube of 8 nm with a conductivity that varies in space, and sources that make "
+        "a field chosen beforehand the solution; cells of two kinds, halved."
+    ),
+    exact=(
+        r"As in conduction-mms: $T - 300\,\mathrm{K} = z/H + 0.3\,\sin(kz)\,\prod \cos(kx)$; order 2 in the mean "
+        r"square."
+    ),
+    sources=("P. J. Roache, Code verification by the method of manufactured solutions, J. Fluids Eng. 124, 4 (2002)",),
+)  # fmt: skip
 def heat() -> list[Record]:
     """Steady temperature of a manufactured problem converges to second order in L2, in 2D and 3D."""
 
@@ -42,7 +65,15 @@ def heat() -> list[Record]:
     return _orders(error)
 
 
-@case("heat-transient")
+@case(
+    "heat-transient", "finite elements",
+    problem="A mode of heat in a cube of 8 nm, insulated at its sides and at 300 K above and below, decays for 2 ps.",
+    exact=(
+        r"$T - 300\,\mathrm{K} \propto \cos kx\,\cos ky\,\sin kz\;e^{-3 k^2 \kappa t/C}$: order 1 in the step "
+        r"(against the mesh's own rate of decay), order 2 in $h$ when the step goes as $h^2$."
+    ),
+    sources=("H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 2nd ed., Oxford 1959",),
+)  # fmt: skip
 def transient() -> list[Record]:
     """Decay of a heat mode is first order in the time step, and second order in h when the step goes as h squared."""
     kappa, capacity, end_s = 1.5, 2e6, 2e-12
@@ -60,9 +91,16 @@ def transient() -> list[Record]:
 
     size = np.pi / 8
     discrete = rate * (2.0 - 2.0 * np.cos(size)) / size**2  # the mesh's own rate: what is left is the error of the step
-    coarse, fine = error(8, 16, discrete), error(8, 32, discrete)
-    in_time = np.log2(coarse / fine)
-    in_space = np.log2(error(6, 16, rate) / error(12, 64, rate))
+    steps = [error(8, count, discrete) for count in (8, 16, 32)]
+    in_time = np.log2(steps[-2] / steps[-1])
+    spaces = [error(n, n * n * 4 // 9, rate) for n in (3, 6, 12)]
+    in_space = np.log2(spaces[-2] / spaces[-1])
+    figure.draw(
+        figure.convergence("in time (against the mesh's own rate)", "step (s)", "largest error (K)", [
+            ("backward Euler", end_s / np.array([8.0, 16.0, 32.0]), steps)], 1.0),
+        figure.convergence("in space, step as $h^2$", "h (nm)", "largest error (K)", [
+            ("linear elements", _SIDE_NM / np.array([3.0, 6.0, 12.0]), spaces)], 2.0),
+    )  # fmt: skip
     return [
         Record.above("order in time", float(in_time), 0.95),
         Record.above("order in space, step as h^2", float(in_space), 1.9),
@@ -114,10 +152,14 @@ def _l2(cell: meshes.LabelledMesh, space: Any, u: Array, exact: Callable[[Array]
 
 
 def _orders(error: Callable[[meshes.LabelledMesh], float]) -> list[Record]:
-    records = []
+    records, studies = [], []
     for dim, kind, n in ((2, "tensor", 16), (2, "simplex", 16), (3, "tensor", 10), (3, "simplex", 8)):
-        order = np.log2(error(_mesh(dim, kind, n)) / error(_mesh(dim, kind, 2 * n)))
+        counts = (n // 2, n, 2 * n)
+        found = [error(_mesh(dim, kind, count)) for count in counts]
+        order = np.log2(found[-2] / found[-1])
+        studies.append((f"{dim}D, {kind}", _SIDE_NM / np.array(counts), found))
         records.append(Record.above(f"order in L2, {dim}D, {kind} cells", float(order), 1.9))
+    figure.draw(figure.convergence("mean square error", "h (nm)", "error", studies, 2.0))
     return records
 
 

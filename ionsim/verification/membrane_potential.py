@@ -4,6 +4,7 @@ import numpy as np
 import scipy.constants
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.ion_line import line
 from ionsim.verification.record import Record, case
 
@@ -18,12 +19,13 @@ PARTITION = 1e-7  # into the membrane, chosen: its ions do not bend the potentia
 BATH_NM, MEMBRANE_NM = 30.0, 10.0
 
 
-def selective_membrane(cation: str) -> float:
+def selective_membrane(cation: str, outside_mM: float | None = None) -> float:
     """Potential inside minus outside in V: two chloride baths, and between them a region that only cations enter.
 
     Double layers form on both sides; the potential is that of the inner bath, which floats.
     """
     inside, outside, charge, _ = NERNST_MM[cation]
+    outside = outside_mM or outside
     a, b, c = BATH_NM, BATH_NM + MEMBRANE_NM, 2.0 * BATH_NM + MEMBRANE_NM
     away = np.geomspace(0.05, BATH_NM, 40)
     z = np.concatenate([a - away[::-1], np.linspace(a, b, 81), b + away])
@@ -46,11 +48,14 @@ def selective_membrane(cation: str) -> float:
     return state.voltages_V["inside"]
 
 
-def leaky_membrane() -> tuple[float, float]:
+def leaky_membrane(potassium_mM: float | None = None) -> tuple[float, float]:
     """Potential in V inside minus outside of a membrane that several ions pass, and of Goldman's equation."""
     cell = line(np.linspace(0.0, MEMBRANE_NM, 21), {"membrane": (0.0, MEMBRANE_NM)})
     species, inner, outer = {}, {}, {}
-    for name, (charge, permeability, inside, outside) in GOLDMAN_MM.items():
+    table = dict(GOLDMAN_MM)
+    if potassium_mM is not None:
+        table["K"] = (*table["K"][:3], potassium_mM)
+    for name, (charge, permeability, inside, outside) in table.items():
         inner[name], outer[name] = (c * MILLIMOLAR * PARTITION for c in (inside, outside))
         species[name] = fem.Species("lipid", charge, permeability * 1e-9, inner[name])
     problem = fem.Transport(
@@ -60,27 +65,64 @@ def leaky_membrane() -> tuple[float, float]:
         temperature_K=GOLDMAN_K,
     )  # fmt: skip
     state = problem.steady({"outside": 0.0}, {"inside": 0.0})
-    out = sum(p * (o if z > 0 else i) for z, p, i, o in GOLDMAN_MM.values())
-    into = sum(p * (i if z > 0 else o) for z, p, i, o in GOLDMAN_MM.values())
+    return state.voltages_V["inside"], goldman_V(table)
+
+
+def goldman_V(table: dict[str, tuple[int, float, float, float]]) -> float:
+    """Goldman's equation for ions with (charge, permeability, inside, outside)."""
+    out = sum(p * (o if z > 0 else i) for z, p, i, o in table.values())
+    into = sum(p * (i if z > 0 else o) for z, p, i, o in table.values())
     thermal = scipy.constants.k * GOLDMAN_K / scipy.constants.elementary_charge
-    return state.voltages_V["inside"], thermal * float(np.log(out / into))
+    return thermal * float(np.log(out / into))
 
 
-@case("nernst-potentials")
+@case(
+    "nernst-potentials", "ECRAM",
+    problem=(
+        "Two chloride baths and between them 10 nm that one cation alone enters, double layers and all: K+ 150/4.5 "
+        "mM and Na+ 12/145 mM (inside/outside) at 300 K."
+    ),
+    exact=r"Nernst: $V = \frac{kT}{zq}\ln\frac{c_o}{c_i}$.",
+    sources=(
+        "W. Nernst, Z. Phys. Chem. 4, 129 (1889)",
+        "B. Hille, Ion Channels of Excitable Membranes, Sinauer 2001: concentrations",
+    ),
+    quick=True,
+)  # fmt: skip
 def nernst() -> list[Record]:
     """A membrane that one cation enters: K+ 150/4.5 mM -90.7 mV, Na+ 12/145 mM +64.4 mV, at 300 K, within 0.5 mV."""
     thermal_mV = 1e3 * scipy.constants.k * NERNST_K / scipy.constants.elementary_charge
-    records = []
+    records, ratios, volts = [], [], []
     for name, (inside, outside, charge, expected) in NERNST_MM.items():
         found = 1e3 * selective_membrane(name)
         exact = thermal_mV / charge * float(np.log(outside / inside))
         records += [Record(f"{name}+: potential inside", found, "mV"),
                     Record.below(f"{name}+: against Nernst's equation", found - exact, 0.5, "mV"),
                     Record.below(f"{name}+: against {expected} mV", found - expected, 0.5, "mV")]  # fmt: skip
+        more = np.array([0.1, 1.0, 10.0]) * inside
+        ratios.append(np.append(more, outside) / inside)
+        volts.append(np.append([1e3 * selective_membrane(name, one) for one in more], found))
+    fine = np.geomspace(0.02, 15.0, 50)
+    figure.draw(figure.Panel("membrane that one cation enters", "concentration outside over inside", "inside (mV)", [
+        figure.exact("Nernst", fine, thermal_mV * np.log(fine)),
+        *(figure.computed(f"{name}+", x, y) for name, x, y in zip(NERNST_MM, ratios, volts, strict=True)),
+    ], True))  # fmt: skip
     return records
 
 
-@case("goldman-potential")
+@case(
+    "goldman-potential", "ECRAM",
+    problem=(
+        "A membrane of 10 nm that K+, Cl- and Na+ pass with permeabilities 1 : 0.1 : 0.03, at 310 K, between baths "
+        "of 150/4.5, 10/110 and 12/145 mM (inside/outside); zero current."
+    ),
+    exact=(
+        r"Goldman: $V = \frac{kT}{q}\,\ln\frac{P_K K_o + P_{Na} Na_o + P_{Cl} Cl_i}{P_K K_i + P_{Na} Na_i + P_{Cl} "
+        r"Cl_o}$."
+    ),
+    sources=("D. E. Goldman, J. Gen. Physiol. 27, 37 (1943)", "A. L. Hodgkin, B. Katz, J. Physiol. 108, 37 (1949)"),
+    quick=True,
+)  # fmt: skip
 def goldman() -> list[Record]:
     """A membrane that K+, Cl- and Na+ pass with 1 : 0.1 : 0.03 at 310 K: -75 mV within 0.5 mV.
 
@@ -89,6 +131,15 @@ def goldman() -> list[Record]:
     110 mM outside does.
     """
     found, exact = leaky_membrane()
+    outside = np.array([0.5, 1.5, 4.5, 15.0, 50.0, 150.0])
+    sweep = [1e3 * leaky_membrane(float(one))[0] for one in outside]
+    fine, (*rest, inside, _) = np.geomspace(0.5, 150.0, 60), GOLDMAN_MM["K"]
+    law = [1e3 * goldman_V({**GOLDMAN_MM, "K": (rest[0], rest[1], inside, float(one))}) for one in fine]
+    thermal = scipy.constants.k * GOLDMAN_K / scipy.constants.elementary_charge
+    figure.draw(figure.Panel("membrane that three ions pass", "K$^+$ outside (mM)", "inside (mV)", [
+        figure.exact("Goldman", fine, law), figure.computed("finite volumes", outside, sweep),
+        figure.other("Nernst, K$^+$ alone", outside, 1e3 * thermal * np.log(outside / inside)),
+    ], True))  # fmt: skip
     return [
         Record("potential inside", 1e3 * found, "mV"),
         Record.below("against Goldman's equation", 1e3 * (found - exact), 0.1, "mV"),

@@ -132,7 +132,18 @@ def half_cells_eV() -> float:
     return -0.5 * KT_EV * float(np.log(left / (1.0 - left) * right / (1.0 - right)))
 
 
-@case("open-circuit")
+@case(
+    "open-circuit", "ECM",
+    problem=(
+        "Ions of charge 1 in a film between two metals from which they cost 0.03 and 0.11 eV: the voltage at which "
+        "none pass on the whole. And two electrolytes of 0.3 and 0.1 ions a site that meet."
+    ),
+    exact=(
+        r"Nernst between metals: $V = \Delta G/q$ = 80 mV. Where electrolytes meet, $\Delta\phi = "
+        r"-\frac{kT}{q}\ln\frac{a_1}{a_2}$ with $a = \theta/(1 - \theta)$, a diffusion (Donnan) potential."
+    ),
+    sources=("A. J. Bard, L. R. Faulkner, Electrochemical Methods, 2nd ed., Wiley 2001, chapter 2",),
+)  # fmt: skip
 def open_circuit() -> list[Record]:
     """The voltage without net current: Nernst's between two metals; where electrolytes meet, a diffusion potential."""
     metals_eV = (0.03, 0.11)

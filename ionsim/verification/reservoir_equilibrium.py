@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import gammaln, softmax
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _TEMPERATURE_K = 700.0
@@ -15,7 +15,18 @@ _SITE_V, _RESERVOIR_V = 0.27, 0.32
 _SAMPLES = 20_000
 
 
-@case("reservoir-equilibrium")
+@case(
+    "reservoir-equilibrium", "kmc engine",
+    problem=(
+        "18 ions of charge -2 on 24 sites in exchange with a reservoir of 15 places that fills at a cost, at 700 K; "
+        "20,000 independent samples."
+    ),
+    exact=(
+        r"$P(n) \propto \binom{C}{n}\binom{N}{M-n}\,\exp\left[-\left(n\,\Delta U + \frac{f "
+        r"n^2}{2C}\right)/kT\right]$."
+    ),
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def reservoir_equilibrium() -> list[Record]:
     """Filling of a reservoir in exchange with charged ions on sites is the exact equilibrium one, within 4 sigma.
 
@@ -54,6 +65,7 @@ def reservoir_equilibrium() -> list[Record]:
         engine.run(until_s=engine.time_s + pause_s)
         seen[k] = engine.reservoir("cap")
     histogram = np.bincount(seen, minlength=len(n))
+    figure.draw(*figure.counted("filling of the reservoir", "ions in the reservoir", histogram, chance))
     kept = engine.number("ion") + engine.reservoir("cap") - _IONS
     return [
         Record("mean filling", float(seen.mean())),

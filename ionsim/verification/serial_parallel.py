@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import fem
 import meshes
 from ionsim.errors import IonsimError
+from ionsim.verification import figure
 from ionsim.verification.filament_network import box_sites, set_filament
 from ionsim.verification.record import Record, case
 
@@ -26,7 +27,11 @@ class LaunchError(IonsimError):
     """The two ranks did not run."""
 
 
-@case("serial-parallel")
+@case(
+    "serial-parallel", "finite elements",
+    problem="Steady state and a time step of a small filament with bonds, on one and on two MPI ranks.",
+    exact="The solution does not depend on how the mesh is divided: all results agree to 1e-9 of the largest.",
+)  # fmt: skip
 def serial_parallel() -> list[Record]:
     """Potential, current, temperature and deposit of two MPI ranks equal those of one to 1e-9."""
     with tempfile.TemporaryDirectory() as folder:
@@ -40,6 +45,14 @@ def serial_parallel() -> list[Record]:
         if name != "ranks":
             error = float(np.abs(two[name] - value).max() / np.abs(value).max())
             records.append(Record.below(f"{name}, relative", error, 1e-9))
+    figure.draw(
+        figure.parity("temperature of sites", "temperature (K)", [
+            ("steady, two ranks", one["temperature"], two["temperature"]),
+            ("after a step, two ranks", one["temperature after a step"], two["temperature after a step"]),
+        ], names=("one rank", "two ranks")),
+        figure.errors("two ranks against one", [r.name.partition(",")[0] for r in records[1:]],
+                      [r.value for r in records[1:]], 1e-9),
+    )  # fmt: skip
     return records
 
 

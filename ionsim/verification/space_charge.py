@@ -17,7 +17,19 @@ from ionsim.verification.record import Record, case
 Floats = NDArray[np.float64]
 
 
-@case("film-potential")
+@case(
+    "film-potential", "ECM",
+    problem=(
+        "A unit charge between two grounded planes: by images and by waves (2.4 nm apart), by finite elements in 2 "
+        "nm of SiO2, and the mean over a plane of sites of a charge that repeats sideways."
+    ),
+    exact=(
+        r"$\phi = \frac{q}{4\pi\epsilon}\sum_n\left[\frac{1}{\sqrt{\rho^2 + (z - z_0 + 2nL)^2}} - "
+        r"\frac{1}{\sqrt{\rho^2 + (z + z_0 + 2nL)^2}}\right] = \frac{q}{\pi\epsilon L}\sum_m \sin\frac{m\pi "
+        r"z}{L}\sin\frac{m\pi z_0}{L}\,K_0\!\left(\frac{m\pi\rho}{L}\right)$; a sheet has two straight lines."
+    ),
+    sources=("J. D. Jackson, Classical Electrodynamics, Wiley, chapter 3",),
+)  # fmt: skip
 def film_potential() -> list[Record]:
     """Charges between grounded planes: two exact series, finite elements, and a sheet's straight lines agree."""
     thickness_nm = 2.4
@@ -61,7 +73,19 @@ def _by_elements(size_nm: float) -> Floats:
     return np.asarray(found / (COULOMB_V_NM / 3.9 * by_images(points[:, 0], 0.6, 0.6, 2.0)) - 1.0)
 
 
-@case("ion-pair")
+@case(
+    "ion-pair", "ECM",
+    problem=(
+        "Two ions in a film of SiO2 whose electrodes are 6 nm away: the change of energy of each hop as the engine "
+        "has it, from a distance of one neighbour on."
+    ),
+    exact=(
+        r"Coulomb: $\Delta U = \frac{q^2}{4\pi\epsilon}\left(\frac{1}{r_2} - \frac{1}{r_1}\right)$, and none for a "
+        r"lone ion, which must not feel itself."
+    ),
+    sources=("J. D. Jackson, Classical Electrodynamics, Wiley",),
+    quick=True,
+)  # fmt: skip
 def ion_pair() -> list[Record]:
     """Two ions as the engine's events feel them: Coulomb's law between them, and no force of an ion on itself."""
     cells = (15, 5, 60)  # electrodes 6 nm away
@@ -104,7 +128,19 @@ def ion_pair() -> list[Record]:
     ]  # fmt: skip
 
 
-@case("charged-metal")
+@case(
+    "charged-metal", "ECM",
+    problem=(
+        "A floating ball of metal atoms (face-centred, edge 0.4 nm) beside a unit charge at 2.4 and 3.2 nm from its "
+        "centre: charge flows between its atoms until they are at one potential. The radius is that of the ball's "
+        "capacity."
+    ),
+    exact=(
+        r"A neutral conducting sphere is at $q/4\pi\epsilon y$, and the charge's energy is "
+        r"$-\frac{q^2}{8\pi\epsilon}\left(\frac{R}{y^2 - R^2} - \frac{R}{y^2}\right)$."
+    ),
+    sources=("J. D. Jackson, Classical Electrodynamics, Wiley, section 2.3",),
+)  # fmt: skip
 def charged_metal() -> list[Record]:
     """A floating sphere of atoms beside a charge: the potential and the energy of a neutral conducting sphere.
 
@@ -143,7 +179,18 @@ def charged_metal() -> list[Record]:
     return records
 
 
-@case("ion-equilibrium")
+@case(
+    "ion-equilibrium", "ECM",
+    problem=(
+        "Strongly coupled ions on 14 sites between two electrodes, with a floating piece of metal, at 600 K; each "
+        "event is followed by the potentials of all."
+    ),
+    exact=(
+        r"The grand canonical ensemble: $P \propto e^{-E/kT}$ over all $2^{14}$ configurations, with the energies of "
+        r"pairs, images and metal."
+    ),
+    sources=("N. G. van Kampen, Stochastic Processes in Physics and Chemistry, North-Holland 1992, chapters 5 and 12",),
+)  # fmt: skip
 def ion_equilibrium() -> list[Record]:
     """Strongly coupled ions between electrodes and a floating piece of metal: the exact grand canonical ensemble.
 
@@ -184,7 +231,19 @@ def ion_equilibrium() -> list[Record]:
     ]  # fmt: skip
 
 
-@case("counter-ions")
+@case(
+    "counter-ions", "ECM",
+    problem=(
+        "Ions alone between two grounded planes 2.4 nm apart, on sites of a lattice that repeats sideways, with a "
+        "Bjerrum length of 0.04 nm (weak coupling). They come from and go to the metals everywhere, each felt by all "
+        "others; planes are averaged over time."
+    ),
+    exact=(
+        r"Mean field on the same planes: $\theta/(1 - \theta) = a\,e^{-q\phi/kT}$, with $\phi$ of the sheets of "
+        r"charge. Its limit of points is Poisson and Boltzmann, $n = n_0/\cos^2(Kz)$, $K^2 = 2\pi l\, n_0$."
+    ),
+    sources=("J. N. Israelachvili, Intermolecular and Surface Forces, section 14.3",),
+)  # fmt: skip
 def counter_ions() -> list[Record]:
     """Weakly coupled ions alone between two grounded planes: Poisson and Boltzmann, n = n0/cos^2(K z).
 

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import erf, erfc
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.planar_front import REGION, box
 from ionsim.verification.record import Record, case
 
@@ -83,6 +84,13 @@ def solidify(width_nm: float, hot_K: float) -> Solidified:
         heat.temperature_K = done.temperature_K
         entered += step_s * sum(heat.reaction(name) for name in ("bottom", "top"))  # no storage at those nodes
         time_s, steps, solves = time_s + step_s, steps + 1, solves + done.iterations
+    fine = np.linspace(0.0, 2.5 * END_NM, 300)
+    near = x < 2.5 * END_NM
+    figure.draw(figure.Panel(f"temperature at the end, width {width_nm:g} nm", "x (nm)", "temperature (K)", [
+        figure.exact("Neumann", fine, similarity_K(fine, time_s, hot_K)),
+        figure.computed("front and heat", x[near][::2], heat.temperature_K[near][::2]),
+        figure.other("melting", fine[[0, -1]], [MELTING_K, MELTING_K]),
+    ]))  # fmt: skip
     error = float(np.abs(heat.temperature_K - similarity_K(x, time_s, hot_K)).max())
     lost = (content() - before - entered) / abs(entered)
     return Solidified(front.crystalline_m3 * 1e9, error, lost, solves / steps)
@@ -97,6 +105,8 @@ def refined(hot_K: float, widths_nm: tuple[float, ...]) -> list[Record]:
         records.append(Record(f"width {width} nm: front over exact less 1", errors[-1]))
         records.append(Record.below(f"width {width} nm: energy lost, relative", found.energy, 1e-3))
     order = np.log(errors[-2] / errors[-1]) / np.log(widths_nm[-2] / widths_nm[-1])
+    figure.draw(figure.convergence("position of the front", "width (nm)", "|front over exact less 1|", [
+        ("front", widths_nm, errors)], 1.0))  # fmt: skip
     return [
         *records,
         Record.below("front over exact less 1, finest", errors[-1], 0.01),
@@ -104,13 +114,34 @@ def refined(hot_K: float, widths_nm: tuple[float, ...]) -> list[Record]:
     ]
 
 
-@case("stefan-one-phase")
+@case(
+    "stefan-one-phase", "PCM",
+    problem=(
+        "Solidification with latent heat from a wall at 600 K into liquid GST at its melting point (900 K), from 50 "
+        "to 150 nm, for widths of the front of 8, 4 and 2 nm."
+    ),
+    exact=(
+        r"Neumann's similarity solution: $X = 2\lambda\sqrt{\alpha t}$ with $\lambda "
+        r"e^{\lambda^2}\mathrm{erf}\,\lambda = \mathrm{St}/\sqrt{\pi}$. The model converges with order 1 in the "
+        r"width."
+    ),
+    sources=("H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 2nd ed., Oxford 1959, section 11.2",),
+)  # fmt: skip
 def one_phase() -> list[Record]:
     """Solidification of liquid at the melting point against Neumann's solution, under refinement."""
     return refined(MELTING_K, (8.0, 4.0, 2.0))
 
 
-@case("stefan-two-phases")
+@case(
+    "stefan-two-phases", "PCM",
+    problem="As stefan-one-phase, with liquid 100 K above melting, from which heat flows to the front as well.",
+    exact=(
+        r"Neumann's: $\frac{\mathrm{St}_s\,e^{-\lambda^2}}{\sqrt{\pi}\,\mathrm{erf}\,\lambda} - "
+        r"\frac{\mathrm{St}_l\,e^{-\lambda^2}}{\sqrt{\pi}\,\mathrm{erfc}\,\lambda} = \lambda$ for equal "
+        r"diffusivities."
+    ),
+    sources=("H. S. Carslaw, J. C. Jaeger, Conduction of Heat in Solids, 2nd ed., Oxford 1959, section 11.2",),
+)  # fmt: skip
 def two_phases() -> list[Record]:
     """Solidification of liquid 100 K above melting against Neumann's solution, under refinement."""
     return refined(1000.0, (8.0, 4.0, 2.0))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 import kmc
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from ionsim.verification.serial_parallel import launch
 from kmc import lattice, textbook
@@ -26,7 +27,18 @@ _SIGMA = 4.0
 Floats = NDArray[np.float64]
 
 
-@case("sublattice")
+@case(
+    "sublattice", "kmc engine",
+    problem=(
+        "The lattice divided into sectors on one rank, and among two MPI ranks: free hops, an Ising model, a lattice "
+        "gas and a reservoir shared by sites."
+    ),
+    exact=(
+        r"$12 N(1 - c)$ hops a unit of time of free particles; energies of one serial engine; the filling $P(n) "
+        r"\propto \binom{C}{n}\binom{N}{M-n}$."
+    ),
+    sources=("Y. Shim, J. G. Amar, Phys. Rev. B 71, 125432 (2005)",),
+)  # fmt: skip
 def sublattice() -> list[Record]:
     """Sectors on one rank and two MPI ranks give hops, energies and fillings of theory and of the serial engine.
 
@@ -53,7 +65,30 @@ def sublattice() -> list[Record]:
         mean, error = results["reservoir"]
         deviation = (mean - _reservoir_exact()) / error
         records.append(Record.below(f"{ranks}: filling of a reservoir, deviation", deviation, _SIGMA, "sigma"))
+    _pictures(serial, found)
     return records
+
+
+def _pictures(serial: dict[str, tuple[float, float]], found: dict[str, Any]) -> None:
+    ways = np.arange(3.0)
+    for name, (mean, error) in serial.items():
+        values = [(mean, error), *(results[name] for results in found.values())]
+        figure.draw(figure.Panel(f"unlike neighbours a site, {name}", "", "mean", [
+            figure.exact("serial engine", [0.0, 2.0], [mean, mean]),
+            figure.computed("mean and standard error", ways, *np.transpose(values)),
+        ], categories=("serial", *found)))  # fmt: skip
+    ranks, names = ways[:2], list(found)
+    exact, held = _reservoir_exact(), [results["reservoir"] for results in found.values()]
+    ratios = [results["hops"] / results["exact hops"] for results in found.values()]
+    figure.draw(
+        figure.Panel("filling of the reservoir", "", "particles", [
+            figure.exact("exact", [0.0, 1.0], [exact, exact]), figure.computed("mean", ranks, *np.transpose(held)),
+        ], categories=names),
+        figure.Panel("hops of free particles over 12 N (1 - c) t", "", "ratio", [
+            figure.exact("exact", [0.0, 1.0], [1.0, 1.0]),
+            figure.computed("counted", ranks, ratios, [results["exact hops"] ** -0.5 for results in found.values()]),
+        ], categories=names),
+    )  # fmt: skip
 
 
 def measure(comm: MPI.Comm) -> dict[str, Any]:

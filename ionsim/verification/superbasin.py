@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _ESCAPES = 10_000
@@ -15,7 +15,18 @@ _TEMPERATURE_K = np.array([300.0, 310.0, 290.0, 305.0, 300.0])
 _SHARES = np.array([1e-3, 0.03, 0.1, 0.25, 0.5, 1.0, 1.7, 3.0])
 
 
-@case("superbasin")
+@case(
+    "superbasin", "kmc engine",
+    problem=(
+        "An ion in a trap of three sites with barriers to the outside 3 and 10 decades slower than inside; each of "
+        "10,000 escapes is one visit of the superbasin."
+    ),
+    exact=(
+        r"The absorbing Markov chain: ends and times by $\int_0^t e^{-G s}ds\,g = G^{-1}(1 - e^{-Gt})\,g$, with $-G$ "
+        r"the generator among the three sites."
+    ),
+    sources=("M. A. Novotny, Phys. Rev. Lett. 74, 1 (1995)",),
+)  # fmt: skip
 def superbasin() -> list[Record]:
     """An ion leaves a trap of three sites at the exact times and ends, 3 and 10 decades slower than it hops inside.
 
@@ -35,6 +46,13 @@ def superbasin() -> list[Record]:
         last = np.searchsorted(mean_s * _SHARES, times_s)
         found = np.array([np.bincount(last[ends == end], minlength=len(shares)) for end in (0, 4)])
         expected = np.diff(np.vstack([np.zeros(2), shares]), axis=0).T
+        fine = np.geomspace(1e-3, 4.0, 60)
+        law = np.array([np.linalg.solve(inside, (np.eye(3) - expm(-inside * mean_s * part)) @ generator[1:4, [0, 4]])[1]
+                        for part in fine])  # fmt: skip
+        figure.draw(figure.Panel(f"trap of {decades} decades", "time (mean exit times)", "escaped", [
+            *(figure.exact(f"{name} end, exact", fine, _ESCAPES * law[:, k]) for k, name in enumerate(("left", "right"))),
+            *(figure.computed(f"{name} end", _SHARES, np.cumsum(found[k])[:-1]) for k, name in enumerate(("left", "right"))),
+        ], True))  # fmt: skip
         deviation = lattice_statistics.of_multinomial(found.ravel(), expected.ravel() / expected.sum())
         records.append(Record.below(f"1e{decades}: times and ends of escapes, chi-square", deviation, 4.0, "sigma"))
         error = (times_s.mean() / mean_s - 1.0) * np.sqrt(_ESCAPES)

@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from ionsim.verification.split_blocks import blocks
 
@@ -81,7 +82,18 @@ def trace(problem: fem.Transient, applied_V: list[float], series_ohm: float) -> 
     return points
 
 
-@case("thermal-runaway")
+@case(
+    "thermal-runaway", "finite elements",
+    problem=(
+        "A slab of 20 nm whose conductivity is thermally activated (0.3 eV) and limited, insulated above, on a lead "
+        "with a boundary resistance; traced through a series resistor."
+    ),
+    exact=(
+        r"Ordinary differential equations by shooting: $\kappa T'' = -j^2/\sigma(T)$, with the boundary's heat equal "
+        r"to $jV$: an S-shaped curve. At a given voltage the current jumps."
+    ),
+    sources=("The reference solution is solved in the case's file (scipy, LSODA, relative tolerance 1e-10)",),
+)  # fmt: skip
 def thermal_runaway() -> list[Record]:
     """An S-shaped curve is traced through a series resistor, as its exact solution; a voltage alone jumps."""
     applied_V = [float(v) for v in np.geomspace(0.2, 900.0, 40)]
@@ -93,6 +105,16 @@ def thermal_runaway() -> list[Record]:
     sweep = [float(v) for v in np.linspace(0.8, 1.02 * voltages[turn], 12)]
     jumped = trace(device(), sweep, 0.0)
     ratios = [b.current_A / a.current_A for a, b in pairwise(jumped)]
+    currents = np.array([point.current_A for point in points])
+    law = np.geomspace(currents[0], currents[-1], 120)
+    figure.draw(figure.Panel("S-shaped curve of a slab", "cell voltage (V)", "current density (A/m$^2$)", [
+        figure.exact("differential equations, shooting", [reference_V(float(j)) for j in law], law),
+        figure.computed("traced through a resistor", voltages, currents),
+        figure.computed("voltage alone", [point.cell_V for point in jumped], [point.current_A for point in jumped]),
+    ], y_log=True), figure.Panel("error of the voltage", "current density (A/m$^2$)", "|relative error|", [
+        figure.computed("finite elements", currents, [abs(p.cell_V / reference_V(p.current_A) - 1.0) for p in points]),
+        figure.limit("limit", currents, 5e-6),
+    ], True, True))  # fmt: skip
     return [
         Record.below("voltage at the traced currents, relative", error, 5e-6),
         Record.above("points on the branch of negative slope", hold - turn, 5.0),

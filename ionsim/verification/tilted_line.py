@@ -12,9 +12,10 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 SPACING_NM = 0.3
@@ -105,10 +106,23 @@ def walk(tilt: float, seed: int) -> Walk:
     return Walk(np.diff(np.array(seen, dtype=float), axis=0), window_s, float(along), float(against))
 
 
-@case("tilted-line-drift")
+@case(
+    "tilted-line-drift", "kmc engine",
+    problem="500 ions on long open lines at 600 K, each alone, in a field of 1 kT a site and without one.",
+    exact=r"$v = 2a\nu\,e^{-E_0/kT}\sinh\frac{qFa}{2kT}$.",
+    sources=("N. F. Mott, R. W. Gurney, Electronic Processes in Ionic Crystals, Oxford 1940",),
+)  # fmt: skip
 def tilted_line_drift() -> list[Record]:
     """Drift velocity of ions in a uniform field is 2 a nu exp(-E0/kT) sinh(qFa/2kT), within 3 sigma."""
     result = walk(0.5, 1)
+    for tilt, one in ((0.5, result), (0.0, walk(0.0, 2))):
+        place = np.arange(-9, 14) if tilt else np.arange(-10, 11)
+        law = stats.skellam.pmf(place, one.along, one.against) * one.steps.size
+        seen = np.bincount((one.steps.ravel() - place[0]).astype(int).clip(0, len(place) - 1), minlength=len(place))
+        figure.draw(figure.Panel(f"displacements in a window, qFa = {2.0 * tilt:g} kT", "displacement (sites)", "ions", [
+            figure.exact("difference of two Poisson numbers", place[1:-1], law[1:-1]),
+            figure.computed("lattice", place[1:-1], seen[1:-1], np.sqrt(np.maximum(law[1:-1], 1.0))),
+        ]))  # fmt: skip
     exact = 2.0 * SPACING_NM * ATTEMPT_HZ * np.exp(-BARRIER_EV / THERMAL_EV) * np.sinh(0.5)
     return [
         Record("drift velocity", result.drift_nm_per_s, "nm/s"),
@@ -118,10 +132,24 @@ def tilted_line_drift() -> list[Record]:
     ]
 
 
-@case("tilted-line-diffusion")
+@case(
+    "tilted-line-diffusion", "kmc engine",
+    problem="As tilted-line-drift: the spread of the displacements.",
+    exact=r"$D = a^2\nu\,e^{-E_0/kT}\cosh\frac{qFa}{2kT}$.",
+    sources=("N. F. Mott, R. W. Gurney, Electronic Processes in Ionic Crystals, Oxford 1940",),
+)  # fmt: skip
 def tilted_line_diffusion() -> list[Record]:
     """Diffusion coefficient of ions in a uniform field is a^2 nu exp(-E0/kT) cosh(qFa/2kT), within 3 sigma."""
     result = walk(0.5, 1)
+    for tilt, one in ((0.5, result), (0.0, walk(0.0, 2))):
+        place = np.cumsum(one.steps, axis=0)
+        time_s = one.window_s * np.arange(1.0, len(place) + 1)
+        spread = (one.along + one.against) * np.arange(1.0, len(place) + 1)
+        figure.draw(figure.Panel(f"spread of the ions, qFa = {2.0 * tilt:g} kT", "time (s)", "variance (nm$^2$)", [
+            figure.exact("2 D t", time_s, SPACING_NM**2 * spread),
+            figure.computed("lattice", time_s, SPACING_NM**2 * place.var(axis=1),
+                            SPACING_NM**2 * spread * np.sqrt(2.0 / _LINES)),
+        ]))  # fmt: skip
     exact = SPACING_NM**2 * ATTEMPT_HZ * np.exp(-BARRIER_EV / THERMAL_EV) * np.cosh(0.5)
     return [
         Record("diffusion coefficient", result.diffusion_nm2_per_s, "nm^2/s"),
@@ -131,14 +159,35 @@ def tilted_line_diffusion() -> list[Record]:
     ]
 
 
-@case("sinh-law")
+@case(
+    "sinh-law", "kmc engine",
+    problem="500 ions on long lines at 600 K in fields of 0.01 to 3 kT a site, and in the mirror image.",
+    exact=r"$v = 2a\nu\,e^{-E_0/kT}\sinh\frac{qFa}{2kT}$ and $D = a^2\nu\,e^{-E_0/kT}\cosh\frac{qFa}{2kT}$.",
+    sources=("N. F. Mott, R. W. Gurney, Electronic Processes in Ionic Crystals, Oxford 1940",),
+)  # fmt: skip
 def sinh_law() -> list[Record]:
     """Drift and diffusion from a hundredth of kT to three kT a hop, and the mirror image, each within 4 sigma."""
-    records = []
+    records, rows = [], []
     for seed, tilt in enumerate((0.005, 0.1, 1.0, 1.5, -1.0)):
         result = walk(tilt, 10 + seed)
+        rows.append((tilt, result.drift_nm_per_s, result.diffusion_nm2_per_s, result.drift_sigmas, result.diffusion_sigmas))
         records += [
             Record.below(f"drift at qFa = {2.0 * tilt:g} kT, deviation", result.drift_sigmas, 4.0, "sigma"),
             Record.below(f"diffusion at qFa = {2.0 * tilt:g} kT, deviation", result.diffusion_sigmas, 4.0, "sigma"),
         ]
+    tilts, drift, spread, off_drift, off_spread = np.transpose(rows)
+    fine, hop_Hz = np.linspace(-1.6, 1.6, 100), ATTEMPT_HZ * np.exp(-BARRIER_EV / THERMAL_EV)
+    figure.draw(
+        figure.Panel("drift", "qFa (kT)", "velocity (nm/s)", [
+            figure.exact("sinh law", 2.0 * fine, 2.0 * SPACING_NM * hop_Hz * np.sinh(fine)),
+            figure.computed("lattice", 2.0 * tilts, drift),
+            figure.other("mobility times field", 2.0 * fine, 2.0 * SPACING_NM * hop_Hz * fine),
+        ]),
+        figure.Panel("diffusion", "qFa (kT)", "D (nm$^2$/s)", [
+            figure.exact("cosh law", 2.0 * fine, SPACING_NM**2 * hop_Hz * np.cosh(fine)),
+            figure.computed("lattice", 2.0 * tilts, spread),
+        ]),
+        figure.deviations("deviation", "qFa (kT)", [("drift", 2.0 * tilts, off_drift), ("diffusion", 2.0 * tilts,
+                                                                                        off_spread)], 4.0),
+    )  # fmt: skip
     return records

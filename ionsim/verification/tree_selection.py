@@ -3,14 +3,19 @@
 import numpy as np
 
 import kmc
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.record import Record, case
 
 _KINDS = 48
 _EVENTS = 2_000_000
 
 
-@case("tree-selection")
+@case(
+    "tree-selection", "kmc engine",
+    problem="48 sites turn between two states at rates over eight decades and one of 1e-300 a second; 2e6 events.",
+    exact=r"Numbers of events are multinomial, $P_i = k_i/\sum k$; what cannot happen does not.",
+    sources=("D. T. Gillespie, J. Comput. Phys. 22, 403 (1976)", "K. Pearson, Phil. Mag. 50, 157 (1900): chi-square"),
+)  # fmt: skip
 def tree_selection() -> list[Record]:
     """Events are selected in proportion to rates over eight decades (chi-square, 4 sigma), impossible ones never.
 
@@ -35,6 +40,15 @@ def tree_selection() -> list[Record]:
     engine.run(until_s=np.inf, max_events=_EVENTS)
     counts = np.array([engine.counts[f"turn{k}"] + engine.counts[f"turn{k}:reverse"] for k in range(_KINDS)])
     fast, slow = np.argsort(rates)[-1], np.argsort(rates)[-2]
+    shown, total = rates > 1e-100, rates.sum()
+    ranked = np.sort(rates[shown])
+    figure.draw(
+        figure.Panel("numbers of events", "rate (1/s)", "events", [
+            figure.exact("in proportion", ranked, _EVENTS * ranked / total),
+            figure.computed("lattice", rates[shown], np.where(counts > 0, counts, np.nan)[shown]),
+        ], True, True),
+        figure.counted("", "lg of the rate", counts[shown], rates[shown], np.log10(rates[shown]))[1],
+    )  # fmt: skip
     share = float(counts[fast] / counts[slow])
     return [
         Record("ratio of the two fastest over that of their rates", share / float(rates[fast] / rates[slow])),

@@ -107,7 +107,23 @@ def exchange() -> tuple[float, float, float]:
     return float(off), balance, bar.total / begin
 
 
-@case("vacancy-equilibrium")
+@case(
+    "vacancy-equilibrium", "VCM",
+    problem=(
+        "Vacancies of charge 2 as a density, on irregular meshes: left for long in a potential and a temperature; "
+        "parted between regions and a layer; drifting between electrodes at 2 V over 10 nm; generated at an "
+        "electrode."
+    ),
+    exact=(
+        r"$\ln\frac{n}{N-n} = \frac{Q}{kT} - \int\frac{zq\,d\phi}{kT} + c$ at rest (Boltzmann, Soret); Mott and "
+        r"Gurney's flux $2a\nu e^{-E/kT}\sinh\frac{zqFa}{2kT}\,n\,(1 - n/N)$; detailed balance of generation and "
+        r"removal."
+    ),
+    sources=(
+        "N. F. Mott, R. W. Gurney, Electronic Processes in Ionic Crystals, Oxford 1940",
+        "S. R. de Groot, P. Mazur, Non-Equilibrium Thermodynamics, North-Holland 1962: Soret's effect",
+    ),
+)  # fmt: skip
 def vacancy_equilibrium() -> list[Record]:
     """Vacancies: Boltzmann in a potential and by Soret's effect, partition, conservation, drift of Mott and Gurney."""
     records = []

@@ -66,7 +66,22 @@ def profile(beta: float, steps: int = 120) -> tuple[Array, Array]:
     return depth / _LENGTH_NM, np.asarray(np.trapezoid(table - bare[:, None], x / _LENGTH_NM, axis=1))
 
 
-@case("vacancy-fisher")
+@case(
+    "vacancy-fisher", "grain boundaries",
+    problem=(
+        "A grain boundary 0.5 nm wide feeds the crystal beside it from a surface of constant density, beta = 1000 "
+        "(Harrison's type B), when sqrt(Dt) is 10 nm."
+    ),
+    exact=(
+        r"Whipple's exact solution, as the mean over sections; Le Claire: $-d\ln\bar c/d(\eta\beta^{-1/2})^{6/5} = "
+        r"0.78$."
+    ),
+    sources=(
+        "J. C. Fisher, J. Appl. Phys. 22, 74 (1951)",
+        "R. T. P. Whipple, Phil. Mag. 45, 1225 (1954)",
+        "A. D. Le Claire, Br. J. Appl. Phys. 14, 351 (1963)",
+    ),
+)  # fmt: skip
 def vacancy_fisher() -> list[Record]:
     """Grain boundary of Fisher, type B: Whipple's exact profile, and Le Claire's slope of ln(mean) against y^(6/5)."""
     beta = 1e3

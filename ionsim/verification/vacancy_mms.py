@@ -129,7 +129,18 @@ def order_in_time(order: int, unequal: bool, steps: int = 40) -> float:
     return float(np.log2(first / second))
 
 
-@case("vacancy-mms")
+@case(
+    "vacancy-mms", "VCM",
+    problem=(
+        "The whole equation of vacancies (crowding, drift, fast hops, Soret's effect, D(T)) on a line, in a plane, "
+        "in (r, z) and in 3D, with sources that make a density chosen beforehand the solution."
+    ),
+    exact=(
+        r"$n = 0.4N + 0.35N\,(0.6 + 0.4\sin\omega t)\cos kx\,\sin(kz + 0.3)$: order 2 in space and in time (BDF2), 1 "
+        r"with backward Euler; positive throughout."
+    ),
+    sources=("P. J. Roache, Code verification by the method of manufactured solutions, J. Fluids Eng. 124, 4 (2002)",),
+)  # fmt: skip
 def vacancy_mms() -> list[Record]:
     """Vacancies with crowding, fast hops, Soret effect and D(T): order 2 in space and in time, positive throughout."""
     records = []

@@ -9,7 +9,18 @@ from ionsim.verification.record import Record, case
 _HEAT = 1e-4
 
 
-@case("voltage-scaling")
+@case(
+    "voltage-scaling", "VCM",
+    problem=(
+        "A random filament with a gap: what is solved at one voltage is scaled to another (0.2 to 0.9 V, -0.9 to "
+        "-0.15 V) in place of a new solution."
+    ),
+    exact=(
+        r"Both equations are linear: $\phi \propto V$, $T - T_0 \propto V^2$ (steady, coefficients held), against a "
+        r"direct solution."
+    ),
+    quick=True,
+)  # fmt: skip
 def voltage_scaling() -> list[Record]:
     """Potential scaled from 1 V, and steady temperature rise scaled by V^2, equal direct solves at that voltage."""
     vacant = random_filament(gap_nm=0.4)
