@@ -44,6 +44,7 @@ def test_no_arrangement_of_heat_in_the_film_gets_hotter(heat, bound, spread):
         source = np.exp(-(((x - centre) / spread) ** 2).sum(axis=1)) * generator.uniform(0.0, 1.0, len(x)) * inside
         source *= 1e-8 / source.sum()
         assert 0.0 < rise(heat, source) <= bound.rise_K(source)
+        assert bound.least_K(source) <= bound.rise_K(source)
 
 
 def test_heat_is_left_out_where_it_is_negligible_and_only_there(monkeypatch):

@@ -43,7 +43,7 @@ def test_a_new_model_takes_25_lines(tmp_path, monkeypatch):
 def test_the_cases_that_the_page_names_exist():
     folder = PAGE.parents[1] / "ionsim" / "verification"
     registered = {
-        name for path in folder.glob("*.py") for name in re.findall(r'@case\("([^"]+)"\)', path.read_text("utf-8"))
+        name for path in folder.glob("*.py") for name in re.findall(r'@case\(\s*"([^"]+)"', path.read_text("utf-8"))
     }
     section = PAGE.read_text(encoding="utf-8").partition("## What is verified")[2].partition("## ")[0]
     named = set(re.findall(r"`([a-z][a-z0-9]*(?:-[a-z0-9]+)*)`", section))
