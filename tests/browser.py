@@ -17,7 +17,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--use-gl=angle", "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 ]  # fmt: skip
-SIZE = (1200, 900)
+SIZE = (1000, 700)
 SCENE, SLICES = '[data-figure="scene"]', '[data-figure="slices"]'
 
 
@@ -40,12 +40,12 @@ class Opened:
     def drag(self) -> None:
         """Turn the scene with the mouse."""
         box = self.page.locator(SCENE)
-        box.scroll_into_view_if_needed()
+        box.evaluate("(scene) => scene.scrollIntoView({ block: 'center', behavior: 'instant' })")
         place = box.bounding_box()
         x, y = place["x"] + 0.5 * place["width"], place["y"] + 0.5 * place["height"]
         self.page.mouse.move(x, y)
         self.page.mouse.down()
-        self.page.mouse.move(x + 120, y + 40, steps=4)
+        self.page.mouse.move(x + 120, y + 40)
         self.page.mouse.up()
 
     def state(self) -> tuple[str, int]:

@@ -38,11 +38,42 @@ def made(name, folder, seed=1):
     return ionsim.Simulation(DEVICES[name][0](), seed=seed).run(folder)
 
 
+def mushroom(folder):
+    """A record as a phase-change cell leaves it, without solving anything: a dome that melts and stays glass."""
+    device = load("gst_mushroom")
+    recorder = Recorder(name=device.name, family="pcm", seed=1, input_toml=device.to_toml(), stages=("reset", "set"))
+    for row in range(30):
+        hot, time_s = (row % 15) / 15.0, 1e-8 * (row + 1)
+        recorder.sample(
+            time_s=time_s, voltage_V=0.1 + hot, device_V=0.1 + 0.5 * hot, current_A=1e-4 * (0.1 + hot),
+            power_W=1e-5 * hot, conductance_S=1e-4, temperature_peak_K=300.0 + 900.0 * hot, limited=0.0,
+            heat_out_W=9e-6 * hot, latent_W=0.0, stored_W=1e-6 * hot, balance_error=1e-9,
+            crystalline_share=1.0 - 0.1 * hot, n_nuclei=0.0, n_steps=row, stage=float(row // 15),
+        )  # fmt: skip
+    x, z = np.linspace(0.5, 79.5, 80), np.linspace(-19.5, 79.5, 100)
+    distance = np.hypot(*np.meshgrid(x, z))
+    inside = np.broadcast_to(((z > 0.0) & (z < 60.0))[:, None], distance.shape).astype(float)
+    for label, moment_s, radius in (("virgin", 0.0, 0.0), ("reset_pulse", 1e-7, 30.0), ("reset", 1.5e-7, 30.0)):
+        hot = 700.0 * np.exp(-distance / 60.0) * (label == "reset_pulse")
+        cut = {"crystalline": inside * (distance > radius), "inside": inside, "temperature_K": 300.0 + hot,
+               "potential_V": 0.01 * np.broadcast_to(z[:, None], distance.shape), "x_nm": x, "z_nm": z}  # fmt: skip
+        extra = {f"cut/{name}": values for name, values in cut.items()} | {"melting_K": np.array(900.0)}
+        recorder.snapshot(Snapshot(label, moment_s, 1.0, *(np.empty(0),) * 3, extra=extra))
+    recorder.summary = {"T_peak_K": 1140.0, "E_electrical_J": 3.7e-11, "E_out_J": 3.5e-11, "E_latent_J": -4e-14,
+                        "E_residual_J": 7e-22, "E_total_J": 3.6e-11, "n_steps": 30,
+                        "crystalline_share": 0.9}  # fmt: skip
+    recorder.status = "complete"
+    folder.mkdir()
+    recorder.write(folder / RUN_FILE)
+    return Run.open(folder)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A run with a lattice, one with phases and one with ions; tests leave them as they are."""
     folder = tmp_path_factory.mktemp("report")
-    return {name: made(name, folder / name) for name in ("vcm_crystal", "pcm_mushroom", "ecram_stack")}
+    found = {name: made(name, folder / name) for name in ("vcm_crystal", "ecram_stack")}
+    return found | {"pcm_mushroom": mushroom(folder / "pcm_mushroom")}
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +156,11 @@ def test_a_run_without_points_or_snapshots_says_so(tmp_path):
     assert 'id="the-parameters"' in text
 
 
-def test_a_stopped_run_has_a_page_of_what_there_is(tmp_path):
+def test_a_stopped_run_has_a_page_of_what_there_is_and_an_old_one_goes(tmp_path):
+    (tmp_path / "report.html").write_text("old")
     run = ionsim.Simulation(small_device(FROZEN), seed=1).run(tmp_path, stop=After(4))
     assert run.status == "stopped"
+    assert not (tmp_path / "report.html").exists()
     text = run.report().read_text(encoding="utf-8")
     assert "ionsim resume goes on" in text
     assert data_of(tmp_path / "report.html")["scene"]["states"][0]["label"] == "virgin"
@@ -157,13 +190,10 @@ def test_a_bad_folder_is_one_message_and_exit_code_2(command, tmp_path, runs, ki
     assert "Traceback" not in result.err
 
 
-def test_the_command_writes_where_it_is_told_and_force_removes_an_old_page(command, runs, tmp_path):
+def test_the_command_writes_where_it_is_told(command, runs, tmp_path):
     result = command("report", runs["pcm_mushroom"].folder, "--out", tmp_path / "x.html")
     assert result.code == 0
     assert "x.html" in result.out
-    (tmp_path / "report.html").write_text("old")
-    ionsim.Simulation(small_device(FROZEN), seed=1).run(tmp_path, stop=After(1))
-    assert not (tmp_path / "report.html").exists()
 
 
 # -- parts --------------------------------------------------------------------------------------------------------

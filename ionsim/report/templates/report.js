@@ -127,6 +127,24 @@
 
   const bodies = { spheres: (one) => [spheres(one)], painted, turned: (one) => [turned(one)] };
 
+  function ratio(traces) {  // to scale, and as large as the picture's height and width allow
+    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
+    function take(values, axis) {
+      if (values && values.bdata) values = unpack(values);
+      for (const value of values) {
+        if (typeof value === "object" && value !== null) { take(value, axis); continue; }
+        if (value === null || value !== value) continue;
+        low[axis] = Math.min(low[axis], value);
+        high[axis] = Math.max(high[axis], value);
+      }
+    }
+    traces.forEach((trace) => ["x", "y", "z"].forEach((name, axis) => take(trace[name], axis)));
+    const sides = low.map((value, axis) => Math.max(high[axis] - value, 1e-3));
+    const mean = Math.cbrt(sides[0] * sides[1] * sides[2]), [x, y, z] = sides.map((side) => side / mean);
+    const size = Math.min(1.3, 1.75 / z, 3.4 / Math.max(x, y));
+    return { x: size * x, y: size * y, z: size * z };
+  }
+
   // ---- states: one 3D scene, a button for each state ---------------------------------------------------------
   function states(canvas, figure, controls) {
     const row = element("div", { className: "controls" }, controls);
@@ -146,13 +164,8 @@
       const layout = figure.layout, options = Object.assign({}, config, { scrollZoom: true });
       if (first) {
         first = false;
-        return Plotly.newPlot(canvas, traces(index), layout, options).then(() => {
-          const ratio = canvas._fullLayout.scene.aspectratio, larger = {};
-          const size = Math.min(1.3, 1.75 / ratio.z, 3.4 / Math.max(ratio.x, ratio.y));
-          for (const axis of ["x", "y", "z"]) larger[axis] = size * ratio[axis];
-          Object.assign(layout.scene, { aspectmode: "manual", aspectratio: larger });
-          return Plotly.react(canvas, traces(index), layout, options);
-        });
+        Object.assign(layout.scene, { aspectmode: "manual", aspectratio: ratio(traces(index)) });
+        return Plotly.newPlot(canvas, traces(index), layout, options);
       }
       Object.assign(layout.scene, { camera: canvas._fullLayout.scene._scene.getCamera(),
         aspectratio: canvas._fullLayout.scene.aspectratio });
