@@ -70,7 +70,8 @@ def crowded_charge(voltage_V: float) -> float:
 )  # fmt: skip
 def gouy_chapman() -> list[Record]:
     """Planar double layer: potential and capacitance within 1 % of Gouy-Chapman, and of the lattice gas."""
-    records, profiles, found, crowded = [], [], [], []
+    records, found, crowded = [], [], []
+    profiles: list[figure.Curve] = []
     problem = electrolyte()
     z_nm = problem.space.tabulate_dof_coordinates()[:, 0]
     for voltage in VOLTAGES_V:

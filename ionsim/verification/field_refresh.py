@@ -12,6 +12,7 @@ import ionsim
 from ionsim.config.vcm import VcmDevice
 from ionsim.devices.vcm import Vcm
 from ionsim.drive import Circuit
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 
 #: A small device whose vacancies move at low voltage, so that some events need no refresh.
@@ -115,6 +116,17 @@ def field_refresh() -> list[Record]:
         known = np.array(family.refresh.errors_V)[: len(watch.refreshed_V)]  # one more may follow at the end
         apart = known - np.array(watch.refreshed_V)
         name = f"setting {setting_kT:g} kT/q"
+        event = np.arange(1.0, len(watch.errors_V) + 1)
+        level = family.refresh.setting_V
+        figure.draw(
+            figure.Panel(f"error in use, {name}", "event that asks for no refresh", "rms error of the potential (mV)", [
+                figure.computed("against a fresh solution", event, 1e3 * np.array(watch.errors_V)),
+                figure.other("rms of all", event, np.full(len(event), 1e3 * rms(watch.errors_V))),
+                figure.exact("setting", event, np.full(len(event), 1e3 * level)),
+            ]),
+            figure.parity(f"error at refreshes, {name}", "rms error (mV)", [
+                ("", 1e3 * np.array(watch.refreshed_V), 1e3 * known)], names=("fresh solution", "as the device says")),
+        )  # fmt: skip
         records += [
             Record(f"rms error in use over the setting, {name}", ratio),
             Record.below(f"factor between them, {name}", max(ratio, 1.0 / ratio), _FACTOR),

@@ -12,6 +12,7 @@ from ionsim.config.ecm import EcmDevice
 from ionsim.coupling.metal import G0_S
 from ionsim.devices.ecm import ecm_fields, metal_network
 from ionsim.devices.ecm_lattice import ecm_lattice
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 
 _BOX_NM, _RADIUS_NM, _SIGMA = 24.0, 3.0, 1e-3
@@ -50,6 +51,16 @@ def _sphere(size_nm: float) -> tuple[float, float, float]:
     metal = np.flatnonzero(inside)
     problem.set_bonds((), (), ())
     leaving = problem.operator.apply(state.potential_V)[metal]  # into the film
+    ranked = np.flatnonzero(np.hypot(nodes[:, 0], nodes[:, 1]) < 1e-6)
+    ranked = ranked[np.argsort(nodes[ranked, 2])]
+    z, radius = nodes[ranked, 2], cube_nm3 ** (1.0 / 3.0)
+    with np.errstate(divide="ignore"):
+        outside = np.where(np.abs(z) > radius, -field * z * (1.0 - (radius / np.abs(z)) ** 3), 0.0)
+    figure.draw(figure.Panel(f"potential through the middle, cells of {size_nm:g} nm", "z (nm)", "potential (V)", [
+        figure.exact("sphere in a uniform field, no images", z, outside),
+        figure.computed("finite elements and bonds", z, potential[ranked]),
+        figure.other("no sphere", z[[0, -1]], -field * z[[0, -1]]),
+    ]))  # fmt: skip
     moment = float(np.sum(leaving * nodes[metal, 2])) / (4.0 * np.pi * _SIGMA * 1e-9)
     through = 0.5 * float(np.abs(leaving).sum())
     return (
@@ -79,6 +90,13 @@ def floating_sphere() -> list[Record]:
     (first, second), (low, high) = sizes_nm, (coarse[0] ** (1 / 3), fine[0] ** (1 / 3))
     slope = (low - high) / (first - second)
     limit = (high - slope * second) ** 3
+    sizes = np.linspace(0.0, 0.5, 30)
+    figure.draw(figure.Panel("dipole moment", "cells (nm)", "over $E R^3$", [
+        figure.exact("conducting sphere", sizes[[0, -1]], [1.0, 1.0]),
+        figure.computed("finite elements and bonds", sizes_nm, (coarse[0], fine[0])),
+        figure.other("radius linear in the cells", sizes, (high + slope * (sizes - second)) ** 3),
+        figure.computed("limit", [0.0], [limit]),
+    ]))  # fmt: skip
     return [
         Record("dipole moment over E R^3, cells of 0.5 nm", coarse[0]),
         Record("dipole moment over E R^3, cells of 0.4 nm", fine[0]),
@@ -110,11 +128,12 @@ def metal_channels() -> list[Record]:
     lattice = ecm_lattice(device, np.random.SeedSequence(1))
     network = metal_network(device, lattice)
     fields = ecm_fields(device, lattice, network, MPI.COMM_SELF)
-    records = []
+    records, seen = [], []
     for radius_nm in (0.1, 0.25, 0.45):
         metal = _wire(lattice.positions_nm, lattice.box_nm, radius_nm)
         fields.solve_potential(metal)
         atoms = network.channels(metal)
+        seen.append((float(atoms), fields.conductance_S / G0_S))
         serial = 1.0 / (1.0 / fields.conductance_S - 1.0 / (atoms * G0_S))
         records += [
             Record(f"conductance of a bridge of {atoms} atoms, quanta", fields.conductance_S / G0_S),
@@ -124,6 +143,12 @@ def metal_channels() -> list[Record]:
     metal = _wire(lattice.positions_nm, lattice.box_nm, 0.1)
     middle = np.abs(lattice.positions_nm[:, 2] - 0.5 * lattice.box_nm[2]) < 0.3
     fields.solve_potential(metal & ~middle)
+    seen.append((0.0, fields.conductance_S / G0_S))
+    widths, quanta = np.transpose(seen)
+    ends = np.array([0.0, widths.max()])
+    figure.draw(figure.Panel("conductance of a bridge", "atoms at its narrowest (0: gap of three planes)", "$G/G_0$", [
+        figure.exact("one quantum an atom", ends, ends), figure.computed("bridge with its leads", widths, quanta),
+    ]))  # fmt: skip
     records.append(Record.below("a gap of three planes, quanta", fields.conductance_S / G0_S, 1e-3))
     return records
 
@@ -159,7 +184,7 @@ def _wire(positions_nm: NDArray[np.float64], box_nm: tuple[float, float, float],
 )  # fmt: skip
 def nernst() -> list[Record]:
     """Redox of a metal with ions in balance with it: 59.2 mV a decade of concentration at 298.15 K, over the charge."""
-    records = []
+    records, curves = [], []
     for charge in (1.0, 2.0):
         kt_eV = kmc.KB_EV * 298.15
         decades, potentials_V = [], np.array([-0.06, 0.0, 0.06]) / charge
@@ -172,12 +197,18 @@ def nernst() -> list[Record]:
                 held.append(engine.number("ion"))
             theta = float(np.mean(held)) / len(engine.sites)
             decades.append(np.log10(theta / (1.0 - theta)))
+        exact_V = kt_eV * np.log(10.0) / charge
+        fine = np.array([min(decades) - 0.2, max(decades) + 0.2])
+        curves += [figure.exact(f"{1e3 * exact_V:.1f} mV a decade", fine, 1e3 * (exact_V * fine + 0.06 / charge)),
+                   figure.computed(f"charge {charge:g}", decades, 1e3 * potentials_V)]  # fmt: skip
         slope_mV = 1e3 * float(np.polyfit(decades, potentials_V, 1)[0])
         exact_mV = 1e3 * kt_eV * np.log(10.0) / charge
         records += [
             Record(f"potential against concentration, charge {charge:g}", slope_mV, "mV/decade"),
             Record.below(f"the same, charge {charge:g}, relative error", slope_mV / exact_mV - 1.0, 0.02),
         ]
+    across = "lg of the activity $\\theta/(1 - \\theta)$"
+    figure.draw(figure.Panel("a metal with its ions", across, "metal (mV)", curves))
     return records
 
 

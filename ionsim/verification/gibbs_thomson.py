@@ -27,6 +27,7 @@ import ionsim
 import kmc
 from ionsim.config.ecm import EcmDevice
 from ionsim.devices.ecm_lattice import ATOM, ION, part_of_model
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from kmc import lattice
 
@@ -282,11 +283,16 @@ def gibbs_thomson() -> list[Record]:
     seen, exact = small_box(1, 20_000)
     spread = float(np.sqrt(np.sum(exact * np.arange(9) ** 2) - np.sum(exact * np.arange(9)) ** 2))
     off = float((seen - exact) @ np.arange(9)) / spread
+    number = np.arange(9)
+    figure.draw(figure.Panel("ions in a box of 16 sites", "ions", "share of the time", [
+        figure.exact("sum over all states", number, exact), figure.computed("lattice", number, seen),
+    ]))  # fmt: skip
     records = [Record.below("16 sites: mean number of ions off the exact one, standard deviations", off, 0.04)]
-    ratio = 0.6
+    ratio, rows = 0.6, []
     for atoms in (100, 200):
         found = measure(device, atoms, ratio, seed=1, looks=1000, events_per_look=1000)
         alone, error = canonical_excess(device, round(found.atoms), ratio, 1, looks=500, events_per_look=1000)
+        rows.append((found.atoms, found.excess, found.error_excess, alone, error))
         sigma = float(np.hypot(found.error_excess, error))
         records += [
             Record(f"{found.atoms:.0f} atoms: ln(c/c_bulk)", found.excess),
@@ -296,4 +302,11 @@ def gibbs_thomson() -> list[Record]:
                          (found.excess - alone) / sigma, 4.0),
             Record.below("ions come over go, ln, standard errors", found.mismatch / found.error_mismatch, 4.0),
         ]  # fmt: skip
+    sizes, balanced, off, alone_too, off_alone = np.transpose(rows)
+    fine = np.linspace(60.0, 260.0, 60)
+    figure.draw(figure.Panel("clusters", "atoms", "ln(c/c$_{bulk}$)", [
+        figure.exact("continuum, $2\\gamma\\Omega/rkT$", fine, continuum_excess(fine, ratio)),
+        figure.computed("with ions in balance", sizes, balanced, off),
+        figure.computed("on its own, without ions", sizes, alone_too, off_alone),
+    ]))  # fmt: skip
     return records

@@ -57,15 +57,17 @@ def kmc_hfo2_diffusion() -> list[Record]:
     kelvin, fine = np.array(_TEMPERATURES_K), np.linspace(780.0, 1650.0, 40)
     law = 1e-18 * np.array([np.trace(diffusion_tensor(cell, k)) / 3.0 for k in fine])
     exacts = np.array([np.trace(diffusion_tensor(cell, k)) / 3.0 for k in kelvin])
+    apart = [1e-18 * _uncorrelated(cell, k) for k in fine]
+    error = np.full(5, np.sqrt(2.0 / 3.0 / _VACANCIES))
     figure.draw(
         figure.Panel("vacancy in m-HfO$_2$", "1000 K / T", "D (m$^2$/s)", [
             figure.exact("master equation", 1e3 / fine, law),
             figure.computed("lattice", 1e3 / kelvin, 1e-18 * np.array(found)),
-            figure.other("if hops knew nothing of each other", 1e3 / fine, [1e-18 * _uncorrelated(cell, k) for k in fine]),
+            figure.other("if hops knew nothing of each other", 1e3 / fine, apart),
         ], y_log=True),
         figure.Panel("its error", "temperature (K)", "D over the exact one less 1", [
             figure.exact("master equation", kelvin, np.zeros(5)),
-            figure.computed("lattice", kelvin, np.array(found) / exacts - 1.0, np.full(5, np.sqrt(2.0 / 3.0 / _VACANCIES))),
+            figure.computed("lattice", kelvin, np.array(found) / exacts - 1.0, error),
             figure.limit("limits", kelvin, 0.02), figure.limit("", kelvin, -0.02),
         ]),
     )  # fmt: skip

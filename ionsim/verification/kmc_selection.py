@@ -63,7 +63,8 @@ def kmc_selection(draws: int = _DRAWS, pair_draws: int = _PAIR_DRAWS) -> list[Re
             figure.exact("in proportion", ranked, draws * ranked / ranked.sum()), *curves], True, True),
         figure.deviations("numbers of events: deviation", "lg of the rate", sigma),
         figure.Panel("events at 1.0 over those at 0.3", "", "ratio", [
-            figure.exact("10/3", [0, len(twos) - 1], [10.0 / 3.0] * 2), figure.computed("lattice", range(len(twos)), twos),
+            figure.exact("10/3", [0, len(twos) - 1], [10.0 / 3.0] * 2),
+            figure.computed("lattice", range(len(twos)), twos),
             figure.limit("limits", [0, len(twos) - 1], 10.0 / 3.0 + 0.02),
             figure.limit("", [0, len(twos) - 1], 10.0 / 3.0 - 0.02),
         ], categories=list(VARIANTS)),

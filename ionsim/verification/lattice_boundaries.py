@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import meshes
-from ionsim.verification import lattice_statistics
+from ionsim.verification import figure, lattice_statistics
 from ionsim.verification.boundary_continuum import bicrystal, plan_view
 from ionsim.verification.boundary_lattice import (
     CRYSTAL,
@@ -73,6 +73,22 @@ class Bicrystal:
         return np.asarray(np.floor(z_nm / SPACING_NM + 1e-9).astype(np.int64) // together + groups * inside)
 
 
+def _profiles(
+    title: str, exact: Array, found: Array, error: Array, classes: NDArray[np.int64], together: int,
+    elements: Array | None = None,
+) -> None:  # fmt: skip
+    """Draw classes along z: those of the crystal come first, then as many of the boundary."""
+    groups = (int(classes.max()) + 1) // 2
+    z = (np.arange(groups) + 0.5) * together * SPACING_NM
+    curves: list[figure.Curve] = []
+    for name, part in (("crystal", slice(0, groups)), ("boundary", slice(groups, 2 * groups))):
+        curves += [figure.exact("" if curves else "master equation", z, exact[part]),
+                   figure.computed(f"lattice, {name}", z, found[part], error[part])]  # fmt: skip
+        if elements is not None:
+            curves.append(figure.other(f"finite elements, {name}", z, elements[part]))
+    figure.draw(figure.Panel(title, "z (nm)", "vacancies in a class", curves))
+
+
 def largest(found: Array, exact: Array) -> float:
     """Largest difference of two profiles, over the largest value."""
     return float(np.abs(found - exact).max() / exact.max())
@@ -91,6 +107,7 @@ def filled_step(
     exact, counts, whole = joined(apart, body.exact), joined(apart, runs), joined(body.classes(3, apart=False), runs)
     plain = body.continuum(Strip(_PLANES * SPACING_NM, 1.0, 1.0), 3, apart=False)
     error = counts.std(axis=0, ddof=1) / np.sqrt(seeds)
+    _profiles("filled step, three planes to a class", exact, counts.mean(axis=0), error, body.classes(3), 3)
     return [
         Record("filled step: chi2 by number of classes, lattice against master equation",
                float(np.mean(((counts.mean(axis=0) - exact) / error) ** 2))),
@@ -126,6 +143,8 @@ def segregated(series: bool, walks: int = 50_000) -> list[Record]:
                      largest(elements, joined(classes, body.exact)), 5e-3),
     ]  # fmt: skip
     total = joined(all_in, body.exact)
+    _profiles(f"{name}, one vacancy", walks * exact / exact.sum(), counts.astype(float), np.sqrt(counts), apart, 1,
+              walks * elements / elements.sum() if series else None)  # fmt: skip
     if series:
         layer = largest(body.sharp(layer=True), exact)
         records.append(Record.below(f"{name}: layer without thickness, largest difference", layer, 5e-3))
@@ -195,6 +214,16 @@ def polycrystal(walks: int = 60_000) -> list[Record]:
     series = [body.faster(body.lattice(True, parts).slowest()[0]) for parts in (1, 2, 4)]
     elements = [body.elements(parts) for parts in (1, 2, 4)]
     continuum = limit(*elements)
+    halves = np.array([1.0, 0.5, 0.25])
+    spread = [body.faster(measured) * off / (rate * body.time_s)]
+    across = "spacing of sites or elements (sites)"
+    figure.draw(figure.Panel("polycrystal: effective diffusivity", across, "over the crystal's", [
+        figure.exact("finite elements, limit", [0.0, 1.0], [continuum, continuum]),
+        figure.computed("finite elements", halves, elements),
+        figure.computed("master equation, barriers in series", halves, series),
+        figure.computed("master equation, mean barriers", [1.0], [body.faster(rate)]),
+        figure.computed("lattice", [1.0], [body.faster(measured)], spread),
+    ]))  # fmt: skip
     return [
         Record("polycrystal: share of sites in boundaries", float(lattice.inside.mean())),
         Record.below("polycrystal: profile, lattice against master equation", lattice_statistics.of_multinomial(

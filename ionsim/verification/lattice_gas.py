@@ -61,7 +61,8 @@ def _two_levels() -> list[Record]:
     for k in range(samples):
         engine.run(until_s=engine.time_s + 1.0 / _HOP_HZ)  # about ten hops of each ion: no memory of its level
         seen[k] = np.count_nonzero(engine.occupation[upper])
-    figure.draw(*figure.counted("ions on upper sites", "ions", np.bincount(seen.astype(int), minlength=ions + 1), chance))
+    histogram = np.bincount(seen.astype(int), minlength=ions + 1)
+    figure.draw(*figure.counted("ions on upper sites", "ions", histogram, chance))
     memory = float(np.corrcoef(seen[:-1], seen[1:])[0, 1])
     return [
         Record("ions on upper sites, mean over exact mean", float(seen.mean()) / mean),

@@ -133,8 +133,8 @@ def goldman() -> list[Record]:
     found, exact = leaky_membrane()
     outside = np.array([0.5, 1.5, 4.5, 15.0, 50.0, 150.0])
     sweep = [1e3 * leaky_membrane(float(one))[0] for one in outside]
-    fine, (*rest, inside, _) = np.geomspace(0.5, 150.0, 60), GOLDMAN_MM["K"]
-    law = [1e3 * goldman_V({**GOLDMAN_MM, "K": (rest[0], rest[1], inside, float(one))}) for one in fine]
+    fine, (charge, share, inside, _) = np.geomspace(0.5, 150.0, 60), GOLDMAN_MM["K"]
+    law = [1e3 * goldman_V({**GOLDMAN_MM, "K": (charge, share, inside, float(one))}) for one in fine]
     thermal = scipy.constants.k * GOLDMAN_K / scipy.constants.elementary_charge
     figure.draw(figure.Panel("membrane that three ions pass", "K$^+$ outside (mM)", "inside (mV)", [
         figure.exact("Goldman", fine, law), figure.computed("finite volumes", outside, sweep),

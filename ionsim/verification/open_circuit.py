@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import kmc
 from ionsim.coupling.film_potential import COULOMB_V_NM
 from ionsim.coupling.space_charge import SpaceCharge
+from ionsim.verification import figure
 from ionsim.verification.ion_cell import STEP_NM, IonCell, PeriodicFilm, film_sites
 from ionsim.verification.record import Record, case
 
@@ -152,6 +153,25 @@ def open_circuit() -> list[Record]:
     formation_eV = half_cells_eV()
     both_eV = (formation_eV, formation_eV)
     step = junction(cell((10, 10, 20), both_eV, bjerrum_nm=0.1, step=True, everywhere=True), 4000)
+    ends, middle = nernst.voltages_V[[0, -1]], 0.5 * float(step.height_nm[0] + step.height_nm[-1])
+    left, right = step.height_nm < middle, step.height_nm > middle
+    level = float(step.potential_V[len(left) // 4 - 1 : len(left) // 4 + 1].mean())
+    figure.draw(
+        figure.Panel("ions that pass", "right electrode (mV)", "net ions in 1,000 events", [
+            figure.exact("none", 1e3 * ends, [0.0, 0.0]),
+            figure.computed("lattice", 1e3 * nernst.voltages_V, nernst.passed),
+            figure.computed("crosses zero", [1e3 * nernst.open_V], [0.0]),
+            figure.other("$\\Delta G/q$", [1e3 * exact_V] * 2, [nernst.passed.min(), nernst.passed.max()])]),
+        figure.Panel("where electrolytes meet: potential", "z (nm)", "potential (mV)", [
+            figure.exact("$-(kT/q)\\,\\ln(a_1/a_2)$ apart",
+                         [step.height_nm[left][0], middle, middle, step.height_nm[-1]],
+                         1e3 * np.array([level, level, level - ideal_step_V(), level - ideal_step_V()])),
+            figure.computed("lattice", step.height_nm, 1e3 * step.potential_V)]),
+        figure.Panel("where electrolytes meet: ions", "z (nm)", "filled sites", [
+            figure.exact("fixed charge", np.concatenate([step.height_nm[left], step.height_nm[right]]),
+                         np.repeat(CONCENTRATIONS, [int(left.sum()), int(right.sum())])),
+            figure.computed("lattice", step.height_nm, step.occupation)]),
+    )  # fmt: skip
     return [
         Record("voltage without net current", 1e3 * nernst.open_V, "mV"),
         Record("the same, standard error", 1e3 * nernst.error_V, "mV"),

@@ -126,7 +126,8 @@ def planar_front() -> list[Record]:
 )  # fmt: skip
 def front_curvature() -> list[Record]:
     """Discs and balls grow and melt at u with curvature cancelled, and at u - D (dim - 1)/R without."""
-    records, curves, names, off = [], [], [], []
+    records, names, off = [], [], []
+    curves: list[figure.Curve] = []
     for dim, name in ((2, "disc"), (3, "ball")):
         grown = ball_travel(dim, 4.0, 6.0, True, size_nm=1.5) / 6.0 - 1.0
         melted = ball_travel(dim, 12.0, 8.0, False, size_nm=1.5) / 8.0 - 1.0

@@ -11,6 +11,7 @@ import kmc
 import meshes
 from ionsim.coupling.film_potential import COULOMB_V_NM, FilmPotential, by_images, by_waves
 from ionsim.coupling.space_charge import InducedCharge, SpaceCharge
+from ionsim.verification import figure
 from ionsim.verification.ion_cell import STEP_NM, IonCell, PeriodicFilm, deviations, film_sites
 from ionsim.verification.record import Record, case
 
@@ -38,6 +39,14 @@ def film_potential() -> list[Record]:
         np.abs(by_images(rho, z, source, thickness_nm) / by_waves(rho, z, source, thickness_nm) - 1.0).max()
         for z, source in ((0.1, 0.1), (1.3, 0.7), (0.5, 2.3))
     ]
+    pairs = ((0.1, 0.1), (1.3, 0.7), (0.5, 2.3))
+    axes = "distance $\\rho$ (nm)", "potential (e/4$\\pi\\epsilon$ nm)"
+    figure.draw(figure.Panel("a charge between planes 2.4 nm apart", *axes, [
+        curve for z, source in pairs for curve in (
+            figure.exact("images" if z == pairs[0][0] else "", rho, by_images(rho, z, source, thickness_nm)),
+            figure.computed(f"waves, z = {z:g} and {source:g} nm", rho[::3],
+                            by_waves(rho, z, source, thickness_nm)[::3]))
+    ], y_log=True))  # fmt: skip
     cells = (8, 8, 12)
     sites = film_sites(cells, periodic=True)
     film = PeriodicFilm(sites.positions_nm, thickness_nm, STEP_NM, 3.9, cells[:2])
@@ -50,6 +59,15 @@ def film_potential() -> list[Record]:
     other = np.abs(np.unique(z) - z[source]) > 0.7  # nearer to it the charge is one of points
     coarse, fine = (_by_elements(size_nm) for size_nm in (0.2, 0.1))
     extrapolated = fine + (fine - coarse) / 3.0
+    heights = np.unique(z)
+    figure.draw(
+        figure.Panel("mean over a plane of sites", "z (nm)", "potential (V)", [
+            figure.exact("sheet of charge", heights, sheet), figure.computed("table of the film", heights, found)]),
+        figure.Panel("finite elements, beside an ion in SiO$_2$", "distance (nm)", "potential over the series less 1", [
+            figure.exact("images", (0.6, 1.0), (0.0, 0.0)), figure.computed("cells of 0.2 nm", (0.6, 0.8, 1.0), coarse),
+            figure.computed("cells of 0.1 nm", (0.6, 0.8, 1.0), fine),
+            figure.computed("extrapolated", (0.6, 0.8, 1.0), extrapolated)]),
+    )  # fmt: skip
     return [
         Record.below("images over waves, relative difference", max(apart), 1e-6),
         Record.below("a sheet of charge over straight lines, relative", np.abs(found / sheet - 1.0)[other].max(), 1e-6),
@@ -106,17 +124,26 @@ def ion_pair() -> list[Record]:
         return {(i, j): change for i, j, _, change in cell.engine.rates("hop")}
 
     alone = [abs(change) for z in (0, 1, 30) for change in hops(at(6, 2 + z % 2, z)).values()]
-    first, records = at(0, 2), []
+    first, records, seen = at(0, 2), [], []
     # From the next neighbour, then along a row of second neighbours.
     ways = [(at(1, 3), at(2, 4)), *((at(2 * number, 2), at(2 * number + 1, 3)) for number in range(1, 7))]
     for here, there in ways:
         change = hops(first, here)[here, there]
         length = np.linalg.norm(sites.positions_nm[[here, there]] - sites.positions_nm[first], axis=1)
+        seen.append((0.5 * length.sum(), -change / (length[1] - length[0])))
         coulomb = COULOMB_V_NM / 3.9 * (1.0 / length[1] - 1.0 / length[0])
         records.append(
             Record.below(f"hop from {length[0]:.2f} to {length[1]:.2f} nm over Coulomb's law, error",
                          change / coulomb - 1.0, 0.03)
         )  # fmt: skip
+    middle, force = np.transpose(seen)
+    fine = np.geomspace(middle[0], middle[-1], 60)
+    figure.draw(
+        figure.Panel("force between two ions", "distance, middle of the hop (nm)", "energy by length of hop (eV/nm)", [
+            figure.exact("Coulomb, $q^2/4\\pi\\epsilon r^2$", fine, COULOMB_V_NM / 3.9 / fine**2),
+            figure.computed("rates of the engine", middle, force)], True, True),
+        figure.errors("Coulomb's law, hop by hop", [f"{r:.2f} nm" for r in middle], [r.value for r in records], 0.03),
+    )  # fmt: skip
     pair = film.between(np.array([at(1, 1), at(1, 1, 0)]), np.array([at(2, 2), at(2, 2, 0)]))
     image = 0.5 * float(film.everywhere(at(2, 2, 0))[at(2, 2, 0)])
     return [
@@ -164,6 +191,18 @@ def charged_metal() -> list[Record]:
         Record("radius by the capacity", radius_nm, "nm"),
         Record("radius of the outer atoms", float(np.linalg.norm(atoms, axis=1).max()), "nm"),
     ]
+    fine, seen = np.linspace(1.9, 4.2, 60), []
+    for distance_nm in (2.0, 2.4, 2.8, 3.2, 4.0):
+        felt = 1.0 / np.linalg.norm(atoms - distance_nm * np.array([2.0, -1.0, 2.0]) / 3.0, axis=1)
+        induced, level = floating.respond(felt)
+        seen.append((distance_nm, float(level[0]), -float(induced @ felt)))
+    figure.draw(
+        figure.Panel("potential of the sphere", "distance of the charge (nm)", "potential (q/4$\\pi\\epsilon$ nm)", [
+            figure.exact("$1/y$", fine, 1.0 / fine), figure.computed("atoms", *np.transpose(seen)[[0, 1]])]),
+        figure.Panel("energy of the image", "distance of the charge (nm)", "$-2 E$ ($q^2/4\\pi\\epsilon$ nm)", [
+            figure.exact("neutral sphere", fine, radius_nm / (fine**2 - radius_nm**2) - radius_nm / fine**2),
+            figure.computed("atoms", *np.transpose(seen)[[0, 2]])], y_log=True),
+    )  # fmt: skip
     for distance_nm in (2.4, 3.2):
         place = distance_nm * np.array([2.0, -1.0, 2.0]) / 3.0
         felt = 1.0 / np.linalg.norm(atoms - place, axis=1)
@@ -221,6 +260,13 @@ def ion_equilibrium() -> list[Record]:
     cell.occupation(500)
     blocks = cell.occupation(600, 24)[:, free]
     sigma = deviations(blocks, exact)
+    place = np.arange(len(free))
+    figure.draw(
+        figure.Panel("occupation of 14 sites", "site", "share of the time", [
+            figure.exact("grand canonical ensemble", place, exact),
+            figure.computed("lattice", place, blocks.mean(axis=0), blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)))]),
+        figure.deviations("its deviation", "site", [("lattice", place, sigma)]),
+    )  # fmt: skip
     return [
         Record("energy of two neighbours at most", float(between.max()) / (kmc.KB_EV * 600.0), "kT"),
         Record.below("potentials at each other's site, difference", np.abs(between - between.T).max(), 1e-11, "V"),
@@ -284,6 +330,15 @@ def counter_ions() -> list[Record]:
     law = np.cos(wave * height) ** -2
     law *= profile.mean() / law.mean()
     free = deviations(blocks, np.full(len(half), activity / (1.0 + activity)))
+    where = STEP_NM * (np.arange(cells[2] // 2) + 0.5)
+    figure.draw(
+        figure.Panel("ions alone between planes", "distance from a plane (nm)", "filled sites", [
+            figure.exact("mean field on the planes", where, half),
+            figure.computed("lattice", where, profile, blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks))),
+            figure.other("points, $1/\\cos^2$", where, law),
+            figure.other("without charge", where, np.full(len(where), activity / (1.0 + activity)))]),
+        figure.deviations("deviation from the mean field", "distance from a plane (nm)", [("lattice", where, sigma)]),
+    )  # fmt: skip
     return [
         Record("energy of two neighbours", bjerrum_nm / (np.sqrt(2.0) * STEP_NM), "kT"),
         Record("ions, mean", float(profile.mean()) * len(sites)),

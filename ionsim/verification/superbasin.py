@@ -50,8 +50,9 @@ def superbasin() -> list[Record]:
         law = np.array([np.linalg.solve(inside, (np.eye(3) - expm(-inside * mean_s * part)) @ generator[1:4, [0, 4]])[1]
                         for part in fine])  # fmt: skip
         figure.draw(figure.Panel(f"trap of {decades} decades", "time (mean exit times)", "escaped", [
-            *(figure.exact(f"{name} end, exact", fine, _ESCAPES * law[:, k]) for k, name in enumerate(("left", "right"))),
-            *(figure.computed(f"{name} end", _SHARES, np.cumsum(found[k])[:-1]) for k, name in enumerate(("left", "right"))),
+            *(figure.exact(f"{end} end, exact", fine, _ESCAPES * law[:, k]) for k, end in enumerate(("left", "right"))),
+            *(figure.computed(f"{end} end", _SHARES, np.cumsum(row)[:-1])
+              for end, row in zip(("left", "right"), found, strict=True)),
         ], True))  # fmt: skip
         deviation = lattice_statistics.of_multinomial(found.ravel(), expected.ravel() / expected.sum())
         records.append(Record.below(f"1e{decades}: times and ends of escapes, chi-square", deviation, 4.0, "sigma"))

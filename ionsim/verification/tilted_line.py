@@ -119,7 +119,8 @@ def tilted_line_drift() -> list[Record]:
         place = np.arange(-9, 14) if tilt else np.arange(-10, 11)
         law = stats.skellam.pmf(place, one.along, one.against) * one.steps.size
         seen = np.bincount((one.steps.ravel() - place[0]).astype(int).clip(0, len(place) - 1), minlength=len(place))
-        figure.draw(figure.Panel(f"displacements in a window, qFa = {2.0 * tilt:g} kT", "displacement (sites)", "ions", [
+        title = f"displacements in a window, qFa = {2.0 * tilt:g} kT"
+        figure.draw(figure.Panel(title, "displacement (sites)", "ions", [
             figure.exact("difference of two Poisson numbers", place[1:-1], law[1:-1]),
             figure.computed("lattice", place[1:-1], seen[1:-1], np.sqrt(np.maximum(law[1:-1], 1.0))),
         ]))  # fmt: skip
@@ -170,7 +171,8 @@ def sinh_law() -> list[Record]:
     records, rows = [], []
     for seed, tilt in enumerate((0.005, 0.1, 1.0, 1.5, -1.0)):
         result = walk(tilt, 10 + seed)
-        rows.append((tilt, result.drift_nm_per_s, result.diffusion_nm2_per_s, result.drift_sigmas, result.diffusion_sigmas))
+        rows.append((tilt, result.drift_nm_per_s, result.diffusion_nm2_per_s, result.drift_sigmas,
+                     result.diffusion_sigmas))  # fmt: skip
         records += [
             Record.below(f"drift at qFa = {2.0 * tilt:g} kT, deviation", result.drift_sigmas, 4.0, "sigma"),
             Record.below(f"diffusion at qFa = {2.0 * tilt:g} kT, deviation", result.diffusion_sigmas, 4.0, "sigma"),

@@ -5,6 +5,7 @@ import scipy.constants
 from numpy.typing import NDArray
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from ionsim.verification.vacancy_meshes import grid
 
@@ -39,7 +40,15 @@ def settle(soret_eV: float, volts: float, rise_K: float, sites: float | None) ->
         dt_s *= 2.0
     n = body.density_per_m3
     drift = volts / _K * (np.log(kelvin) / rise_K if rise_K else z / 500.0)
-    off = _logit(n, sites) - (soret_eV / (_K * kelvin) - 2.0 * drift)
+    law = soret_eV / (_K * kelvin) - 2.0 * drift
+    off = _logit(n, sites) - law
+    ranked = np.argsort(z)
+    name = f"Q = {soret_eV:g} eV, {volts:g} V, {rise_K:g} K{', crowded' if sites else ''}"
+    label = "ln n less its mean" if sites is None else "ln n/(N - n) less its mean"
+    figure.draw(figure.Panel(f"at rest: {name}", "z (nm)", label, [
+        figure.exact("Boltzmann, Soret", 10.0 * z[ranked], (law - law.mean())[ranked]),
+        figure.computed("finite volumes", 10.0 * z[ranked], (_logit(n, sites) - _logit(n, sites).mean())[ranked]),
+    ]))  # fmt: skip
     return float(np.ptp(off)), body.total / begin - 1.0, float(n.min() / n.max())
 
 
@@ -140,10 +149,16 @@ def vacancy_equilibrium() -> list[Record]:
     region, layer = partition()
     records.append(Record.below("partition between regions, ln of the ratio", region, 1e-9))
     records.append(Record.below("partition into a layer, ln of the ratio", layer, 1e-9))
+    curves: list[figure.Curve] = []
     for blocked in (False, True):
         found, wanted = drift(blocked, 2.0)
         name = "hops into filled sites blocked" if blocked else "all hops"
         records.append(Record.below(f"drift at 2 V over 10 nm, {name}: flux", found / wanted - 1.0, 1e-9))
+        sweep_V = np.geomspace(0.02, 6.0, 9)
+        fluxes, law = np.transpose([drift(blocked, float(one)) for one in sweep_V])
+        curves += [figure.exact("" if curves else "Mott and Gurney", sweep_V, law)]
+        curves += [figure.computed(name, sweep_V, fluxes)]
+    figure.draw(figure.Panel("drift over 10 nm", "voltage (V)", "flux (1/m$^2$s)", curves, True, True))
     off, balance, growth = exchange()
     records.append(Record.below("electrode in a field: ln of its equilibrium density", off, 1e-9))
     records.append(Record.below("electrode: what entered against what is there", balance, 1e-9))

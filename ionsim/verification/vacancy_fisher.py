@@ -10,6 +10,7 @@ from scipy.integrate import quad
 from scipy.special import erfc
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from ionsim.verification.vacancy_meshes import grid
 
@@ -93,6 +94,18 @@ def vacancy_fisher() -> list[Record]:
     straight = (scaled > 2.0) & (scaled < 6.0)
     slope = -np.polyfit(scaled[straight] ** 1.2, np.log(mean[straight]), 1)[0]
     of_exact = -np.polyfit(scaled[straight] ** 1.2, np.log(exact[straight[seen]]), 1)[0]
+    wide = (scaled > 0.3) & (scaled < 8.0)
+    figure.draw(
+        figure.Panel("mean beside a grain boundary", "$(\\eta/\\sqrt{\\beta})^{6/5}$", "mean density", [
+            figure.exact("Whipple", scaled[wide] ** 1.2, exact),
+            figure.computed("finite volumes", scaled[wide][::2] ** 1.2, mean[wide][::2]),
+            figure.other("slope 0.78, Le Claire", scaled[straight] ** 1.2, 0.7 * mean[straight][0] * np.exp(
+                -_SLOPE * (scaled[straight] ** 1.2 - scaled[straight][0] ** 1.2)))], y_log=True),
+        figure.Panel("its error", "$\\eta/\\sqrt{\\beta}$", "mean over Whipple's less 1", [
+            figure.exact("Whipple", scaled[wide][[0, -1]], [0.0, 0.0]),
+            figure.computed("finite volumes", scaled[wide], mean[wide] / exact - 1.0),
+            figure.limit("limits", scaled[wide], 0.03), figure.limit("", scaled[wide], -0.03)]),
+    )  # fmt: skip
     return [
         Record("alpha = delta / (2 sqrt(D t)), type B needs below 0.1", _WIDTH_NM / 2.0 / _LENGTH_NM),
         Record("beta = delta D_gb / (2 D sqrt(D t)), type B needs above 10", beta),

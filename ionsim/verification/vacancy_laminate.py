@@ -5,6 +5,7 @@ import scipy.constants
 from numpy.typing import NDArray
 
 import fem
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from ionsim.verification.vacancy_meshes import grid
 
@@ -20,7 +21,9 @@ def _laws() -> dict[str, fem.VacancyRegion]:
     return {"grain": fem.VacancyRegion(_GRAIN), "layer": fem.VacancyRegion(_FAST, energy_eV=_ENERGY_EV)}
 
 
-def _decay(body: fem.VacancyTransport, along: Array, length_nm: float, expected: float, volts: Array) -> float:
+def _decay(
+    body: fem.VacancyTransport, along: Array, length_nm: float, expected: float, volts: Array, name: str
+) -> float:
     """Diffusivity from the slowest mode of a closed body of this length, seeded with its cosine."""
     body.set_density(1e24 * (1.0 + 0.5 * np.cos(np.pi * along / length_nm)), np.full_like(along, _KELVIN))
     rate = expected * (np.pi / (length_nm * 1e-9)) ** 2
@@ -30,6 +33,11 @@ def _decay(body: fem.VacancyTransport, along: Array, length_nm: float, expected:
     for _ in range(80):
         body.step(dt_s, volts, _KELVIN)
         seen.append(float((body.amounts * rest) @ wave))
+    times = dt_s * np.arange(1.0, 81.0)
+    figure.draw(figure.Panel(name, "time (s)", "size of the wave", [
+        figure.exact("effective medium", times, seen[0] * np.exp(-rate * (times - times[0]))),
+        figure.computed("finite volumes", times[::4], seen[::4]),
+    ], y_log=True))  # fmt: skip
     return float(np.log(seen[39] / seen[79]) / (40 * dt_s)) / (np.pi / (length_nm * 1e-9)) ** 2
 
 
@@ -67,7 +75,8 @@ def along(thin: bool) -> float:
         edge = fem.FastLayer(lambda points: points[:, 0] < 1e-9, 0.5 * _LAYER_NM, _laws()["layer"])
         body = fem.VacancyTransport(cell, {"grain": _laws()["grain"]}, 1e24, 2.0, layers={"edge": edge})
     place = body.space.tabulate_dof_coordinates()[:, 1]
-    return _decay(body, place, length, effective_along(), np.zeros_like(place))
+    kind = "layers meshed" if thin else "layers without thickness"
+    return _decay(body, place, length, effective_along(), np.zeros_like(place), f"along, {kind}")
 
 
 def across() -> float:
@@ -84,7 +93,7 @@ def across() -> float:
     cell = grid([z], boxes)
     body = fem.VacancyTransport(cell, _laws(), 1e24, 2.0)
     place = body.space.tabulate_dof_coordinates()[:, 0]
-    return _decay(body, place, float(z[-1]), effective_across(), np.zeros_like(place))
+    return _decay(body, place, float(z[-1]), effective_across(), np.zeros_like(place), "across, layers meshed")
 
 
 @case(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import fem
 from fem.faces import surface_areas
+from ionsim.verification import figure
 from ionsim.verification.record import Record, case
 from ionsim.verification.vacancy_meshes import grid
 
@@ -107,15 +108,19 @@ class Problem:
         return float(np.sqrt(np.average(off**2, weights=self.transport.volume_m3()))) / _SITES
 
 
-def order_in_space(dim: int, sizes: tuple[int, int], axisymmetric: bool, steps: int) -> tuple[float, float, float]:
-    """Observed order, the error on the finer mesh, and the least density over the sites."""
+def order_in_space(
+    dim: int, sizes: tuple[int, ...], axisymmetric: bool, steps: int, name: str = ""
+) -> tuple[float, float, float]:
+    """Observed order of the two finest meshes, the error on the finest, and the least density over the sites."""
     errors, least = [], np.inf
     for n in sizes:
         made = Problem(dim, n, axisymmetric)
         made.run(steps)
         errors.append(made.error())
         least = min(least, made.least / _SITES)
-    return float(np.log(errors[0] / errors[1]) / np.log(sizes[1] / sizes[0])), errors[1], least
+    figure.draw(figure.convergence(f"in space, {name}", "h (nm)", "mean square error over the sites", [
+        ("finite volumes", _SIDE_NM / np.array(sizes), errors)], 2.0))  # fmt: skip
+    return float(np.log(errors[-2] / errors[-1]) / np.log(sizes[-1] / sizes[-2])), errors[-1], least
 
 
 def order_in_time(order: int, unequal: bool, steps: int = 40) -> float:
@@ -126,6 +131,9 @@ def order_in_time(order: int, unequal: bool, steps: int = 40) -> float:
         made.run(factor * steps, unequal)
         found.append(made.transport.density_per_m3)
     first, second = (np.abs(a - b).max() for a, b in pairwise(found))
+    title = f"in time, {'BDF2' if order == 2 else 'backward Euler'}{', unequal steps' if unequal else ''}"
+    figure.draw(figure.convergence(title, "step (s)", "change when it is halved, of the sites", [
+        ("density", _END_S / steps / np.array([1.0, 2.0]), [first / _SITES, second / _SITES])], float(order)))
     return float(np.log2(first / second))
 
 
@@ -145,10 +153,10 @@ def vacancy_mms() -> list[Record]:
     """Vacancies with crowding, fast hops, Soret effect and D(T): order 2 in space and in time, positive throughout."""
     records = []
     for name, dim, sizes, turned, steps in (
-        ("line", 1, (16, 32), False, 400), ("plane", 2, (12, 24), False, 100), ("(r, z)", 2, (12, 24), True, 100),
-        ("3D", 3, (6, 12), False, 50),
+        ("line", 1, (8, 16, 32), False, 400), ("plane", 2, (6, 12, 24), False, 100),
+        ("(r, z)", 2, (6, 12, 24), True, 100), ("3D", 3, (3, 6, 12), False, 50),
     ):  # fmt: skip
-        order, error, least = order_in_space(dim, sizes, turned, steps)
+        order, error, least = order_in_space(dim, sizes, turned, steps, name)
         records += [
             Record.above(f"{name}: order in space", order, 1.9),
             Record(f"{name}: error on the finer mesh, of the sites", error),

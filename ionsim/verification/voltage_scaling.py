@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ionsim.verification import figure
 from ionsim.verification.lattice_filament import AMBIENT_K, lattice_fields, random_filament
 from ionsim.verification.record import Record, case
 
@@ -25,7 +26,7 @@ def voltage_scaling() -> list[Record]:
     """Potential scaled from 1 V, and steady temperature rise scaled by V^2, equal direct solves at that voltage."""
     vacant = random_filament(gap_nm=0.4)
     scaled, direct = lattice_fields(), lattice_fields()
-    records = []
+    records, volts, kelvins = [], [], []
     for start_V, stop_V in ((0.2, 0.9), (-0.9, -0.15)):
         scaled.solve_potential(vacant)
         scaled.solve_heat(vacant, start_V, None)
@@ -40,6 +41,8 @@ def voltage_scaling() -> list[Record]:
         rise = float(direct.peak_K - AMBIENT_K)
         error = np.abs(scaled.temperature_K - direct.temperature_K).max() / rise
         name = f"{start_V:+g} to {stop_V:+g} V"
+        volts.append((name, direct.sites.sample(state.potential_V), scaled.unit_potential * stop_V))
+        kelvins.append((name, direct.temperature_K, scaled.temperature_K))
         records += [
             Record.below(f"potential, {name}", float(potential), 1e-9, "V"),
             Record.below(f"current, {name}, relative", float(current), 1e-10),
@@ -47,4 +50,8 @@ def voltage_scaling() -> list[Record]:
             Record.below(f"peak rise, {name}, relative", float((scaled.peak_K - AMBIENT_K) / rise - 1.0), _HEAT),
             Record.above(f"change of the temperature, {name}", float(np.ptp(scaled.temperature_K - first_K)), 1.0, "K"),
         ]
+    figure.draw(
+        figure.parity("potential of the sites", "potential (V)", volts, names=("solved", "scaled")),
+        figure.parity("temperature of the sites", "temperature (K)", kelvins, names=("solved", "scaled")),
+    )
     return records
