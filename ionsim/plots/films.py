@@ -428,8 +428,9 @@ def _curve(
     series = run.series
     first_s, last_s = moments[0].row["time_s"], moments[-1].row["time_s"]
     time_s = np.asarray(series["time_s"])
-    begin_s = time_s[max(int(np.searchsorted(time_s, first_s)) - 1, 0)]  # from the point before
-    inside = (time_s >= begin_s) & (time_s <= last_s)
+    # From the point before the first moment to the one after the last: all may lie between two points.
+    begin, end = int(np.searchsorted(time_s, first_s)) - 1, int(np.searchsorted(time_s, last_s)) + 1
+    inside = slice(max(begin, 0), max(end, 2))
     part = {name: np.asarray(values)[inside] for name, values in series.items()}
     if tomllib.loads(run.input_toml)["drive"]["kind"] == "sweep":
         return _iv(figure, place, run, part)
