@@ -6,7 +6,7 @@
 
 bin := .venv/bin
 
-.PHONY: demo test test-all lint setup circuit docs
+.PHONY: verify demo test test-all lint setup circuit docs
 
 demo: setup
 	$(bin)/ionsim run hfo2_ti_bipolar --out demo --force
@@ -18,6 +18,9 @@ circuit: setup
 docs: setup
 	$(bin)/pip install -q --disable-pip-version-check -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
+
+verify: setup
+	$(bin)/ionsim verify --book build/book
 
 # files of tests are shared out among a few processes; some tests launch two ranks of their own
 test: lint
