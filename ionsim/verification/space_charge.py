@@ -186,10 +186,12 @@ def charged_metal() -> list[Record]:
     one = np.zeros(len(atoms), dtype=np.int64)
     earthed, floating = (InducedCharge(between, one, np.array([held])) for held in (True, False))
     radius_nm = -float(earthed.respond(np.ones(len(atoms)))[0].sum())
+    outer_nm = float(np.linalg.norm(atoms, axis=1).max())
     records = [
         Record("atoms", float(len(atoms))),
         Record("radius by the capacity", radius_nm, "nm"),
-        Record("radius of the outer atoms", float(np.linalg.norm(atoms, axis=1).max()), "nm"),
+        Record("radius of the outer atoms", outer_nm, "nm"),
+        Record.below("radius by the capacity over that of the outer atoms, less 1", radius_nm / outer_nm - 1.0, 0.1),
     ]
     fine, seen = np.linspace(1.9, 4.2, 60), []
     for distance_nm in (2.0, 2.4, 2.8, 3.2, 4.0):
