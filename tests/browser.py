@@ -37,6 +37,16 @@ class Opened:
         eye = self.page.evaluate(f"document.querySelector('{SCENE}')._fullLayout.scene._scene.getCamera().eye")
         return [eye[axis] for axis in "xyz"]
 
+    def settled(self) -> list[float]:
+        """The camera once it rests: a scene goes on turning a little, longer where drawing is slow."""
+        last, now = None, self.camera()
+        for _ in range(100):
+            self.page.wait_for_timeout(100)
+            last, now = now, self.camera()
+            if np.abs(np.subtract(now, last)).max() < 1e-9:
+                break
+        return now
+
     def drag(self) -> None:
         """Turn the scene with the mouse."""
         box = self.page.locator(SCENE)
@@ -120,7 +130,7 @@ def faults(page: Opened) -> list[str]:
     found: list[str] = []
     before = page.camera()
     page.drag()
-    turned = page.camera()
+    turned = page.settled()
     if np.linalg.norm(np.subtract(turned, before)) < 0.05:
         found.append("the scene does not turn")
     buttons = page.page.locator("#figure-scene .controls button").count()

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from small_device import FROZEN, small_device
 import ionsim
 from ionsim.config import example_files, load
 from ionsim.report import report
+from ionsim.report.balance import stage_energy
 from ionsim.report.figures import chemical, packed, quantised, thinned, to_json
 from ionsim.report.metrics import metrics_of, quench_K_per_s
 from ionsim.report.moments import moments
@@ -139,6 +141,23 @@ def test_figures_are_valid_for_plotly(pages):
                 Figure({"layout": figure["layout"]})
             else:
                 Figure({"data": figure["base"], "layout": figure["layout"]})
+
+
+def test_energies_of_stages_add_up_to_that_of_the_run(runs):
+    for name in ("vcm_crystal", "ecram_stack"):
+        run = runs[name]
+        starts = np.flatnonzero(np.diff(run.series["stage"], prepend=-1.0))
+        ends = [*starts[1:], len(run.series["stage"])]
+        rows = {key: np.asarray(values) for key, values in run.series.items()}
+        parts = [stage_energy({key: values[max(low - 1, 0) : high] for key, values in rows.items()}, low)
+                 for low, high in zip(starts.tolist(), ends, strict=True)]  # fmt: skip
+        assert sum(parts) == pytest.approx(run.summary["E_total_J"], rel=1e-6)
+
+
+def test_the_case_that_the_page_names_exists(pages):
+    (named,) = set(re.findall(r"--case ([a-z-]+)", pages["vcm_crystal"].read_text(encoding="utf-8")))
+    files = (Path(ionsim.__file__).parent / "verification").glob("*.py")
+    assert any(f'@case("{named}")' in file.read_text(encoding="utf-8") for file in files)
 
 
 # -- what is missing ----------------------------------------------------------------------------------------------

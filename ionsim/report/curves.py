@@ -26,6 +26,9 @@ _VOLTAGES = {"voltage_V": "applied voltage (V)", "device_V": "voltage across the
 #: A voltage with fewer values than this share of the points is a row of levels, which makes no curve.
 _LEVELS = 0.2
 
+#: Decades of a logarithmic axis against time.
+_MOST_DECADES = 12
+
 #: Columns that count what the program does, not what is in the device.
 _COUNTERS = ("n_events", "n_refreshes", "n_steps", "n_nuclei")
 
@@ -182,6 +185,8 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
         top = 1.0 - number * (height + gap)
         values = [line.values for line in panel.lines]
         own = log_axis(panel.title, values) if panel.log else axis(panel.title)
+        if panel.log:
+            own |= _decades(values)
         layout[f"yaxis{name}"] = {**own, "domain": [max(top - height, 0.0), top]}
         for line in panel.lines:
             y = magnitude(line.values) if panel.log else line.values
@@ -206,6 +211,16 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
     if thin:
         caption += " Of long records the first, smallest and largest point of every stretch is drawn."
     return plot(data, layout, caption.strip(), 116 + _PANEL * count)
+
+
+def _decades(values: Sequence[Floats]) -> dict[str, Any]:
+    """The range of a logarithmic axis where zeros of a solver would make it endless; a double click shows all."""
+    sizes = np.abs(np.concatenate(values))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0.0)]
+    if not sizes.size or sizes.max() < 10.0**_MOST_DECADES * sizes.min():
+        return {}
+    top = float(np.log10(sizes.max()))
+    return {"range": [top - _MOST_DECADES, top + 0.5], "dtick": 3}
 
 
 def _span(time: Floats) -> list[float]:

@@ -59,9 +59,9 @@ def slice_figure(run: Run, drawing: Drawing | None) -> Figure | str:
         return "The run has no snapshot with fields: it ended before the first one was taken."
     found = moments(run.snapshots, MOST_MOMENTS, known)
     fields, notes = fields_of(run, found)
-    left_out = len(known) - len(found)
+    left_out = len({run.snapshots[label].time_s for label in known}) - len(found)
     if left_out:
-        notes.append(f"{left_out} snapshots of the same moment or in between are left out.")
+        notes.append(f"{left_out} further moments are left out.")
     across = "z" if drawing is not None and drawing.across == "z" else "x"
     if fields and len(fields[0].x_nm) == 1:
         return _profiles(fields, found, notes)
