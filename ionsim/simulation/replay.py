@@ -184,7 +184,7 @@ def _compare(run: Run, row: int, values: Mapping[str, float]) -> None:
             now = versions()
             keys = sorted(key for key in run.versions.keys() | now.keys() if run.versions.get(key) != now.get(key))
             changed = ", ".join(f"{key} {run.versions.get(key)} -> {now.get(key)}" for key in keys)
-            why = f"versions: {changed}" if changed else "another number of MPI ranks, or another processor"
+            why = f"versions: {changed}" if changed else "other code, another number of MPI ranks, or another processor"
             raise ResultsError(
                 f"{run.path}: the run cannot be repeated here: in row {row} {name} is {values[name]:.6g}, the run has "
                 f"{had:.6g} ({why}); run the device anew, here"
