@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,6 @@ EVALUATIONS = "evaluations"
 
 #: The history of a fit under way is written so often at most, s.
 _HISTORY_S = 2.0
-#: Searches that begin at a better point which the intervals have met.
-_AGAIN = 3
 
 
 @dataclass(frozen=True)
@@ -186,13 +184,6 @@ def _carry_out(task: Task, folder: Path, objective: Objective, made_with: dict[s
     found = search(objective, start, task.how)
     objective.purpose = "interval"
     known = intervals(objective, found.point, found.steps, task.profile)
-    for _ in range(_AGAIN):
-        if known.better is None:
-            break
-        objective.purpose = "search"
-        found = search(objective, known.better.u, replace(task.how, method="least-squares", screen=0))
-        objective.purpose = "interval"
-        known = intervals(objective, found.point, found.steps, task.profile)
     edges = np.cumsum([0, *(len(part.weights) for part in task.parts)])
     points = [point for _, point in objective.history]
     result = describe(

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import differential_evolution, least_squares
-from scipy.stats import qmc
 
 from ionsim.errors import FitError
 from ionsim.fit.objective import Point, Residuals
@@ -24,18 +23,15 @@ _LITTLE = 0.03
 _STILL = 1e-4
 #: How close to the end of a range a search begins: the trust region needs a point inside.
 _INSIDE = 1e-3
-#: A trust region begins anew where it ended, at most so often, until that gains less than this share.
-_RESTARTS, _GAIN = 4, 0.02
 
 
 @dataclass(frozen=True)
 class Search:
-    """How to look: ``rounds`` of the trust region, which begins at the best of the start and of ``screen`` points
-    spread over the ranges; of the evolution ``population`` members for each parameter, ``generations`` and ``seed``."""
+    """How to look: ``rounds`` of the trust region; of the evolution ``population`` members for each parameter,
+    ``generations`` and ``seed``."""
 
     method: Method = "least-squares"
     rounds: int = 15
-    screen: int = 8
     population: int = 8
     generations: int = 12
     seed: int = 1
@@ -63,31 +59,7 @@ def search(residuals: Residuals, start: Floats, how: Search) -> Found:
     said = ""
     if how.method == "evolution":
         u, said = _evolve(residuals, u, how)
-    elif how.screen:
-        u = _screen(residuals, u, how)
-    best: Point | None = None
-    for _ in range(_RESTARTS):
-        found = _descend(residuals, np.clip(u, _INSIDE, 1.0 - _INSIDE), how)
-        if best is not None and _square(found.point) > (1.0 - _GAIN) * _square(best):
-            break
-        # A trust region that has shrunk in a curved valley ends early; with new steps it goes on.
-        best, u = found.point, found.point.u
-    return Found(min(filter(None, (best, found.point)), key=_square), f"{said}{found.message}", found.steps)
-
-
-def _square(point: Point) -> float:
-    """The sum of squares."""
-    return float(np.sum(point.residuals**2))
-
-
-def _screen(residuals: Residuals, start: Floats, how: Search) -> Floats:
-    """The best of the start and of points spread over the ranges: a trust region finds the valley that it begins in."""
-    spread = qmc.Sobol(len(start), rng=how.seed).random(1 << (how.screen - 1).bit_length())[: how.screen]
-    return min(residuals([start, *spread]), key=_square).u
-
-
-def _descend(residuals: Residuals, u: Floats, how: Search) -> Found:
-    """The trust region from one point."""
+    u = np.clip(u, _INSIDE, 1.0 - _INSIDE)
     steps = measure(residuals, u)
     tried: list[Point] = []
 
@@ -102,10 +74,10 @@ def _descend(residuals: Residuals, u: Floats, how: Search) -> Found:
         one, u, jac=slopes, bounds=(0.0, 1.0), method="trf", max_nfev=how.rounds, gtol=1e-10,
         ftol=_LITTLE / max(int(steps.rows), 30), xtol=_STILL,
     )  # fmt: skip
-    best = min(tried, key=_square)
+    best = min(tried, key=lambda point: float(np.sum(point.residuals**2)))
     if best.failed is not None:
         raise FitError(f"every run fails: {best.failed}")
-    return Found(best, done.message, steps)
+    return Found(best, f"{said}{done.message}", steps)
 
 
 def _evolve(residuals: Residuals, start: Floats, how: Search) -> tuple[Floats, str]:
