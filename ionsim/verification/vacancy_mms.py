@@ -153,8 +153,8 @@ def vacancy_mms() -> list[Record]:
     """Vacancies with crowding, fast hops, Soret effect and D(T): order 2 in space and in time, positive throughout."""
     records = []
     for name, dim, sizes, turned, steps in (
-        ("line", 1, (8, 16, 32), False, 400), ("plane", 2, (6, 12, 24), False, 100),
-        ("(r, z)", 2, (6, 12, 24), True, 100), ("3D", 3, (3, 6, 12), False, 50),
+        ("line", 1, (16, 32), False, 400), ("plane", 2, (12, 24), False, 100),
+        ("(r, z)", 2, (12, 24), True, 100), ("3D", 3, (6, 12), False, 50),
     ):  # fmt: skip
         order, error, least = order_in_space(dim, sizes, turned, steps, name)
         records += [
