@@ -107,7 +107,7 @@ def test_no_mp4_without_ffmpeg(ecram, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vcm_crystal", "vcm_grains", "vcm_continuum", "ecm_sweep", "ecm_lateral",
+@pytest.mark.parametrize("name", ["vcm_crystal", "vcm_grains", "vcm_continuum", "ecm_pulses", "ecm_lateral",
                                   "pcm_mushroom", "pcm_3d", "ecram_plane"])  # fmt: skip
 def test_films_of_every_family(name, tmp_path):
     run = ionsim.Simulation(DEVICES[name][0](), seed=5).run(tmp_path / "out")
@@ -201,7 +201,7 @@ def test_view_of_a_run(command, ecram):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")
-@pytest.mark.parametrize("name", ["vcm_crystal", "ecm_sweep", "vcm_continuum", "pcm_mushroom", "pcm_3d", "ecram_plane"])
+@pytest.mark.parametrize("name", ["vcm_crystal", "ecm_pulses", "vcm_continuum", "pcm_mushroom", "pcm_3d", "ecram_plane"])
 def test_files_hold_what_the_run_file_holds(name, tmp_path):
     """Cuts of run.h5 are interpolated on the mesh by fem; here the same is done with what pyvista reads."""
     pytest.importorskip("adios2")
