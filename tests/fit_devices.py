@@ -1,6 +1,6 @@
 """Cheap devices of which measurements are made up: three known numbers each, and noise from a seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,13 @@ import numpy as np
 import ionsim
 from ionsim.config import Device
 from ionsim.drive import Drive
+from ionsim.fit import Options
 from ionsim.fit.evaluation import Job, simulate
 
 _CONTINUUM = {
     "continuum.size_nm": 1.5, "continuum.height_nm": 0.5, "continuum.outer_radius_nm": 30.0,
     "continuum.density_step": 0.4, "continuum.temperature_step_K": 100.0, "continuum.voltage_step_V": 0.2,
-    "drive.step_V": 0.08,
-    "drive.stages": [
-        {"name": "forming", "stop_V": 2.5, "compliance_A": 1e-3, "turn_at_compliance": True},
-    ],
+    "drive.step_V": 0.05, "drive.stages": [{"name": "forming", "stop_V": 1.5, "compliance_A": 1e-3}],
 }  # fmt: skip
 _MUSHROOM = {
     "geometry": {
@@ -31,7 +29,7 @@ _MUSHROOM = {
         "kind": "sequence", "series_resistance_ohm": 1000.0, "read_V": 0.1, "points": 3,
         "pulses": [
             {"name": f"p{n}", "amplitude_V": volts, "rise_s": 2e-9, "width_s": 6e-9, "fall_s": 2e-9, "rest_s": 1e-8}
-            for n, volts in enumerate((0.4, 0.8, 1.1, 1.3, 1.5, 1.7), start=1)
+            for n, volts in enumerate((0.3, 0.5, 0.7, 1.6, 1.8, 2.0), start=1)
         ],
     },
     "sources": {},
@@ -62,6 +60,7 @@ class Case:
     vary: tuple[str, ...]
     truth: dict[str, float]
     noise: float
+    options: Options = field(default_factory=Options)
 
 
 def continuum() -> Case:
@@ -71,18 +70,18 @@ def continuum() -> Case:
         "continuum.barrier_eV=1.05:1.35", "continuum.insulating_S_per_m=3e2:3e3:log",
         "continuum.conducting_S_per_m=3e4:2e5:log",
     )  # fmt: skip
-    return Case(ionsim.load("hfo2_continuum").replace(_CONTINUUM), vary, truth, 0.05)
+    return Case(ionsim.load("hfo2_continuum").replace(_CONTINUUM), vary, truth, 0.05, Options(voltage_error_V=0.02))
 
 
 def mushroom() -> Case:
     """A phase-change cell: pulses of growing amplitude."""
     truth = {
         "phase_change.crystalline_S_per_m": 1e5, "phase_change.amorphous_S_per_m": 3.0,
-        "boundaries.heater_m2K_per_GW": 20.0,
+        "phase_change.liquid_S_per_m": 4e5,
     }  # fmt: skip
     vary = (
         "phase_change.crystalline_S_per_m=3e4:3e5:log", "phase_change.amorphous_S_per_m=0.5:20:log",
-        "boundaries.heater_m2K_per_GW=5:60:log",
+        "phase_change.liquid_S_per_m=1e5:1.5e6:log",
     )  # fmt: skip
     return Case(ionsim.load("gst_mushroom").replace(_MUSHROOM).replace(truth), vary, truth, 0.03)
 

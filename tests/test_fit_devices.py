@@ -28,7 +28,7 @@ def fitted(name: str, seed: int, folder: Path):
     items = parameters(case.device, case.vary)
     start = {item.key: item.value(np.clip(item.share(item.start) + 0.3 * (-1) ** n, 0.05, 0.95))
              for n, item in enumerate(items)}  # fmt: skip
-    task = prepare(case.device.replace(start), data, case.vary)
+    task = prepare(case.device.replace(start), data, case.vary, options=case.options)
     return run(task, folder / f"fit_{seed}", cache=folder / "runs"), case
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,9 @@ from ionsim.fit.search import Search, search
 
 TASK_FILE, DEVICE_FILE, DATA_FILE, PICTURE_FILE = "task.json", "device.toml", "data.csv", "fit.png"
 EVALUATIONS = "evaluations"
+
+#: A profile that meets a better point sends the search there so many times at most.
+_AGAIN = 3
 
 #: The history of a fit under way is written so often at most, s.
 _HISTORY_S = 2.0
@@ -182,8 +185,13 @@ def _carry_out(task: Task, folder: Path, objective: Objective, made_with: dict[s
     before = objective([start])[0]
     objective.purpose = "search"
     found = search(objective, start, task.how)
-    objective.purpose = "interval"
-    known = intervals(objective, found.point, found.steps, task.profile)
+    for again in range(_AGAIN):
+        objective.purpose = "interval"
+        known = intervals(objective, found.point, found.steps, task.profile)
+        if known.better is None or again == _AGAIN - 1:
+            break
+        objective.purpose = "search"
+        found = search(objective, known.better.u, replace(task.how, method="least-squares"))
     edges = np.cumsum([0, *(len(part.weights) for part in task.parts)])
     points = [point for _, point in objective.history]
     result = describe(

@@ -19,17 +19,19 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ionsim.fit.objective import Point, Residuals
-from ionsim.fit.steps import _CLEAR, LADDER, Steps, jacobian
+from ionsim.fit.steps import LADDER, Steps, jacobian
 
 Floats = NDArray[np.float64]
 
 LEVEL = 0.95
-#: Least and largest step of the Jacobian at the end, shares of the ranges.
-_LEAST, _LARGEST = 1e-4, LADDER[-1]
+#: The steps of the Jacobian at the end are the standard errors, within these multiples of the search's steps.
+_SHORTER, _LONGER = 0.3, 3.0
 #: The rise of a profile is right within this share of it, and so many steps are made.
 _RISE, _TRIES = 0.15, 4
 #: A step of a profile is longer or shorter than the one before by this factor at most.
 _STRETCH = 3.0
+#: A point at which the sum of squares is lower by this many s^2 is a better one: a third of a standard error.
+_LOWER = 0.1
 #: Closer to the end of a range than this a value is at its bound.
 AT_BOUND = 2e-3
 #: Intervals of more than this share of the range say nothing that the range did not.
@@ -74,16 +76,14 @@ class Intervals:
 def intervals(residuals: Residuals, best: Point, steps: Steps, profile: bool = True) -> Intervals:
     """95 % intervals at the best point; 2 k to 4 k points for the Jacobian, 4 k and more for profiles.
 
-    The Jacobian's steps are the standard errors, where noise allows: then it is the mean slope over the interval.
+    The Jacobian's steps are near the standard errors: then it is the mean slope over the interval.
     """
     u, count = best.u, len(best.u)
     rows = int(best.counted.sum())
     degrees = max(rows - count, 1)
     first = jacobian(residuals, u, steps.sizes, best)
     guess = np.sqrt(np.diag(_covariance(first, best, degrees)[0]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        allowed = np.where(steps.clear > 0.0, steps.sizes * _CLEAR / steps.clear, _LARGEST)
-    sizes = np.clip(guess, np.clip(allowed, _LEAST, _LARGEST), _LARGEST)
+    sizes = np.minimum(np.clip(guess, _SHORTER * steps.sizes, _LONGER * steps.sizes), LADDER[0])
     slopes = jacobian(residuals, u, sizes, best)
     covariance, seeds = _covariance(slopes, best, degrees)
     t = float(stats.t.ppf(0.5 + 0.5 * LEVEL, degrees))
@@ -138,7 +138,7 @@ def _profiles(
     known: dict[tuple[int, float], list[tuple[float, float]]] = {side: [(0.0, 0.0)] for side in sides}
     for _ in range(_TRIES):
         left = [side for side in sides if side not in ends]
-        if not left or variance == 0.0:
+        if not left or variance == 0.0 or better is not None:
             break
         moves = {side: _move(u, covariance, side, reach[side]) for side in left}
         found = dict(zip(left, residuals([u + move for move in moves.values()]), strict=True))
@@ -147,7 +147,7 @@ def _profiles(
         for side in left:
             point = min(found[side], second[side], key=lambda one: float(np.sum(one.residuals**2)))
             rise = (float(np.sum(point.residuals**2)) - base) / variance
-            if rise < 0.0 and (better is None or point.rms < better.rms):
+            if rise < -_LOWER and (better is None or point.rms < better.rms):
                 better = point
             k, sign = side
             went = abs(point.u[k] - u[k])

@@ -127,6 +127,8 @@ def _notes(k: int, found: Found, known: Intervals) -> list[str]:
         notes.append("the interval reaches the end of its range")
     if known.asymmetry[k] > _BENT:
         notes.append(f"nonlinear: its profile and the Jacobian differ by a factor of {known.asymmetry[k]:.2g}")
+    if found.steps.bend[k] > 1.0:
+        notes.append("its effect is rough or abrupt at any step: the interval is a guess")
     if found.steps.clear[k] < 3.0:
         notes.append("its effect hardly stands out of the noise of the simulation")
     return notes

@@ -11,7 +11,7 @@ from scipy.optimize import differential_evolution, least_squares
 
 from ionsim.errors import FitError
 from ionsim.fit.objective import Point, Residuals
-from ionsim.fit.steps import Steps, forward, measure
+from ionsim.fit.steps import Steps, jacobian, measure
 
 Floats = NDArray[np.float64]
 Method = Literal["least-squares", "evolution"]
@@ -21,6 +21,8 @@ Method = Literal["least-squares", "evolution"]
 _LITTLE = 0.03
 #: It ends as well when a step moves the parameters by less than this share of them.
 _STILL = 1e-4
+#: The trust region begins so many times at most.
+_STARTS = 4
 #: How close to the end of a range a search begins: the trust region needs a point inside.
 _INSIDE = 1e-3
 
@@ -49,8 +51,9 @@ class Found:
 def search(residuals: Residuals, start: Floats, how: Search) -> Found:
     """Minimise the sum of squares over shares (k,) from 0 to 1, from ``start``.
 
-    The steps of finite differences are measured where the trust region begins. The point that is returned is the best
-    one that was run, which in a rough landscape need not be the last.
+    The steps of finite differences are measured where the trust region begins. Where it ends because its steps have
+    become too short, they may have been the wrong ones: they are measured again there, and it begins anew. The point
+    that is returned is the best one that was run, which in a rough landscape need not be the last.
 
     Raises:
         FitError: when runs fail at the start, or on all sides of a point.
@@ -59,25 +62,45 @@ def search(residuals: Residuals, start: Floats, how: Search) -> Found:
     said = ""
     if how.method == "evolution":
         u, said = _evolve(residuals, u, how)
-    u = np.clip(u, _INSIDE, 1.0 - _INSIDE)
-    steps = measure(residuals, u)
     tried: list[Point] = []
+    left = how.rounds
+    steps = None
+    for _ in range(_STARTS):
+        u = np.clip(u, _INSIDE, 1.0 - _INSIDE)
+        steps = measure(residuals, u)
+        done = _descend(residuals, u, steps, left, tried)
+        best = min(tried, key=_sum)
+        left -= done.nfev
+        gained = _sum(residuals([u])[0]) - _sum(best)
+        # A step that did what the Jacobian promised ends it; so does a start anew that gains nothing.
+        if done.status in (1, 2, 4) or left < 1 or gained <= _LITTLE / max(steps.rows, 30) * _sum(best):
+            break
+        u = best.u
+    if best.failed is not None:
+        raise FitError(f"every run fails: {best.failed}")
+    assert steps is not None
+    return Found(best, f"{said}{done.message}", steps)
+
+
+def _sum(point: Point) -> float:
+    """Sum of squares."""
+    return float(np.sum(point.residuals**2))
+
+
+def _descend(residuals: Residuals, u: Floats, steps: Steps, rounds: int, tried: list[Point]) -> Any:
+    """One descent with steps of differences as measured where it begins; what it runs is added to ``tried``."""
 
     def one(at: Floats) -> Floats:
         tried.append(residuals([at])[0])
         return tried[-1].residuals
 
     def slopes(at: Floats) -> Floats:
-        return forward(residuals, at, steps.sizes, residuals([at])[0])
+        return jacobian(residuals, at, steps.sizes, residuals([at])[0])
 
-    done = least_squares(
-        one, u, jac=slopes, bounds=(0.0, 1.0), method="trf", max_nfev=how.rounds, gtol=1e-10,
-        ftol=_LITTLE / max(int(steps.rows), 30), xtol=_STILL,
+    return least_squares(
+        one, u, jac=slopes, bounds=(0.0, 1.0), method="trf", max_nfev=rounds, gtol=1e-10,
+        ftol=_LITTLE / max(steps.rows, 30), xtol=_STILL,
     )  # fmt: skip
-    best = min(tried, key=lambda point: float(np.sum(point.residuals**2)))
-    if best.failed is not None:
-        raise FitError(f"every run fails: {best.failed}")
-    return Found(best, f"{said}{done.message}", steps)
 
 
 def _evolve(residuals: Residuals, start: Floats, how: Search) -> tuple[Floats, str]:
