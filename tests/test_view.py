@@ -201,7 +201,9 @@ def test_view_of_a_run(command, ecram):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")
-@pytest.mark.parametrize("name", ["vcm_crystal", "ecm_pulses", "vcm_continuum", "pcm_mushroom", "pcm_3d", "ecram_plane"])
+@pytest.mark.parametrize(
+    "name", ["vcm_crystal", "ecm_pulses", "vcm_continuum", "pcm_mushroom", "pcm_3d", "ecram_plane"]
+)
 def test_files_hold_what_the_run_file_holds(name, tmp_path):
     """Cuts of run.h5 are interpolated on the mesh by fem; here the same is done with what pyvista reads."""
     pytest.importorskip("adios2")
