@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ionsim.errors import ResultsError
-from ionsim.plots.films import SIZE_IN, Film, MomentLike
+from ionsim.plots.film_curves import MomentLike
+from ionsim.plots.films import SIZE_IN, Film
 from ionsim.results.atomic import replacing, try_out
 
 Picture = NDArray[np.uint8]
