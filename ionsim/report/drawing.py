@@ -66,7 +66,7 @@ def device_figure(drawing: Drawing) -> Figure:
          "line": {"color": "#c0392b" if "lattice" in mark.name else "#5b3f9e", "width": 1.3, "dash": "dash"}}
         for mark in {mark.name: mark for mark in drawing.marks}.values()
     ]  # fmt: skip
-    labels, beside = _labels(cut, per_nm, right, (low, high))
+    labels, beside = _labels(cut, per_nm, right, (low, high), drawing.across == "z")
     room = 0.02 * max(right - left, high - low)
     layout = {
         "xaxis": axis(f"{drawing.across} (nm)", range=[left - room, right + room], showgrid=False,
@@ -107,7 +107,7 @@ def _outline(part: Part, pieces: list[tuple[Range, Range]], colour: str) -> dict
 
 
 def _labels(
-    cut: list[tuple[Part, list[tuple[Range, Range]]]], per_nm: float, right: float, up: Range
+    cut: list[tuple[Part, list[tuple[Range, Range]]]], per_nm: float, right: float, up: Range, lateral: bool
 ) -> tuple[list[Any], bool]:
     """Names: in a part that has room for its name, else to the right with a line to it; whether there are such."""
     inside, beside = [], []
@@ -118,7 +118,7 @@ def _labels(
             continue
         seen.add(kind)
         (x0, x1), (y0, y1) = _visible(pieces, [piece for _, later in cut[index + 1 :] for piece in later])
-        size = f"{y1 - y0:.4g} nm" if kind not in _POSTS else f"{x1 - x0:.4g} × {y1 - y0:.4g} nm"
+        size = f"{y1 - y0:.4g} nm" if kind not in _POSTS and not lateral else f"{x1 - x0:.4g} × {y1 - y0:.4g} nm"
         text = f"<b>{chemical(part.material)}</b> {part_name(kind)}, {size}"
         width, height = (x1 - x0) * per_nm / _LETTER, (y1 - y0) * per_nm
         lines = (len(part.material), len(kind) + len(size) + 2)

@@ -45,6 +45,7 @@ class Field:
     names: Sequence[str] = ()
     least: float | None = None
     symmetric: bool = False
+    span: float = 1e-9
 
     @property
     def title(self) -> str:
@@ -135,7 +136,7 @@ def _members(run: Run, found: Sequence[Moment], lateral: bool) -> Field:
     x, z = (0.5 * (each[1:] + each[:-1]) for each in edges)
     name = "atoms" if "atom" in sites.filament else "vacancies"
     return Field(f"{name} along {'x' if lateral else 'y'}", "nm<sup>−2</sup>", x, z, np.stack(counts),
-                 colour_scale("viridis"), least=0.0)  # fmt: skip
+                 colour_scale("viridis"), least=0.0, span=1.0)  # fmt: skip
 
 
 def _maps(
@@ -164,6 +165,7 @@ def _maps(
         top = 1.0 - row * (panel + _ROW) / tall
         low, high = float(np.nanmin(field.values)), float(np.nanmax(field.values))
         low = low if field.least is None else field.least
+        high = max(high, low + field.span)
         if field.symmetric:
             low, high = -max(-low, high), max(-low, high)
         bar: dict[str, Any] = {"x": left + share_x + 0.008, "y": top, "yanchor": "top", "len": share_y, "thickness": 11,
