@@ -15,11 +15,12 @@ from ionsim.fit.evaluation import Job, simulate
 _CONTINUUM = {
     "continuum.size_nm": 1.5, "continuum.height_nm": 0.5, "continuum.outer_radius_nm": 30.0,
     "continuum.density_step": 0.4, "continuum.temperature_step_K": 100.0, "continuum.voltage_step_V": 0.2,
-    "drive.step_V": 0.05, "drive.stages": [{"name": "forming", "stop_V": 1.5, "compliance_A": 1e-3}],
+    "drive.step_V": 0.02,
+    "drive.stages": [{"name": "forming", "stop_V": 1.5, "compliance_A": 1e-3}, {"name": "reset", "stop_V": -1.0}],
 }  # fmt: skip
 _MUSHROOM = {
     "geometry": {
-        "kind": "mushroom", "heater_radius_nm": 8.0, "size_nm": 4.0, "growth": 2.0, "largest_nm": 30.0,
+        "kind": "mushroom", "heater_radius_nm": 8.0, "size_nm": 2.0, "growth": 1.6, "largest_nm": 30.0,
         "fine_radius_nm": 20.0, "phase_change_nm": 30.0, "heater_nm": 30.0, "bottom_nm": 15.0, "top_nm": 15.0,
         "outer_radius_nm": 50.0,
     },
@@ -70,7 +71,7 @@ def continuum() -> Case:
         "continuum.barrier_eV=1.05:1.35", "continuum.insulating_S_per_m=3e2:3e3:log",
         "continuum.conducting_S_per_m=3e4:2e5:log",
     )  # fmt: skip
-    return Case(ionsim.load("hfo2_continuum").replace(_CONTINUUM), vary, truth, 0.05, Options(voltage_error_V=0.02))
+    return Case(ionsim.load("hfo2_continuum").replace(_CONTINUUM), vary, truth, 0.05)
 
 
 def mushroom() -> Case:

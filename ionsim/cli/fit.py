@@ -21,6 +21,7 @@ class MethodName(StrEnum):
     """How to search."""
 
     LEAST_SQUARES = "least-squares"
+    LOCAL = "local"
     EVOLUTION = "evolution"
 
 
@@ -48,8 +49,9 @@ def fit(
     seeds: Annotated[str | None, typer.Option(metavar="LIST", help="Seeds such as 1-5, over whose runs is averaged; "
                                               "else that of the file.")] = None,
     workers: WorkersOption = None,
-    method: Annotated[MethodName, typer.Option(help="Trust region from the file's values, or a search of the whole "
-                                               "range first.")] = MethodName.LEAST_SQUARES,
+    method: Annotated[MethodName, typer.Option(help="A survey of the range, then a trust region from the best "
+                                               "point; that from the file's values; an evolution first."
+                                               )] = MethodName.LEAST_SQUARES,
     rounds: Annotated[int, typer.Option(min=1, help="Most steps of the trust region.")] = 15,
     population: Annotated[int, typer.Option(min=2, help="Evolution: members for each parameter.")] = 8,
     generations: Annotated[int, typer.Option(min=1, help="Evolution: generations.")] = 12,
@@ -59,7 +61,9 @@ def fit(
     threshold: Annotated[float | None, typer.Option("--threshold", metavar="A", help="Current that tells switching; "
                                                     "else the compliance.")] = None,
     longest: Annotated[float, typer.Option(help="A run ends unswitched at so many times the measured time.")] = 30.0,
-    voltage_error: Annotated[float, typer.Option(metavar="V", help="Standard error of a sweep's voltages.")] = 0.0,
+    voltage_error: Annotated[float | None, typer.Option(metavar="V", help="Standard error of a sweep's voltages; "
+                                                        "else, beside an abrupt transition, the step over the root "
+                                                        "of 12.")] = None,
     current_error: Annotated[float, typer.Option(help="Relative standard error of a current, beside that.")] = 0.05,
     profile: Annotated[bool, typer.Option(help="Check intervals along profiles of the sum of squares.")] = True,
     stop_after: StopAfterOption = None,
@@ -80,7 +84,7 @@ def fit(
             raise FitError(f"{name} {value:g}: must be above 0")
     if longest < 2.0:
         raise FitError(f"--longest {longest:g}: must be 2 or more: a run has to get past the measured time")
-    if voltage_error < 0.0:
+    if voltage_error is not None and voltage_error < 0.0:
         raise FitError(f"--voltage-error {voltage_error:g}: must be 0 or more")
     from ionsim.fit import prepare
 
@@ -112,6 +116,10 @@ def carry_out(task: Task, out: Path, workers: int | None, limit_s: float | None)
         say(f"point {number}: rms {number_text(point.rms)}" + (f", {point.failed}" if point.failed else ""))
 
     say(f"{task.device.name}: {len(task.items)} parameters, {task.rows} measured rows")
+    if task.options.voltage_error_V is None:
+        errors = {getattr(part.comparison, "voltage_error_V", 0.0) for part in task.parts}
+        if max(errors) > 0.0:
+            say(f"an abrupt transition: voltages count as known within {max(errors):.2g} V (--voltage-error)")
     with Stop(limit_s) as stop:
         result = run(task, out, workers=workers or usable_cores(), stop=stop, report=report)
     if result is None:

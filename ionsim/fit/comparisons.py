@@ -39,6 +39,10 @@ class Comparison(ABC):
     def model(self, outcome: Outcome) -> tuple[Floats, NDArray[np.bool_]]:
         """Transformed values (n,) beside ``measured``, and which rows say nothing: both at a limit."""
 
+    def beside(self, outcome: Outcome) -> tuple[Floats, NDArray[np.bool_]]:
+        """What the residual is the difference of ``measured`` to, and which rows say nothing."""
+        return self.model(outcome)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """What it needs of a series."""
@@ -62,28 +66,62 @@ class SweepRows(Comparison):
     """A quantity along a sweep: ``branches`` are (stage, branch, rows of ``x``); ``limits_A`` by stage, or None.
 
     ``magnitudes``: the table holds no negative currents where voltages are negative, so magnitudes are compared.
+    ``errors`` (n,): standard errors of the transformed values; ``voltage_error_V``: that of the voltages. Where it is
+    above zero a residual is the distance to the simulated branch with both errors as units.
     """
 
     branches: Sequence[tuple[int, Branch, NDArray[np.intp]]]
     limits_A: Sequence[float | None]
     magnitudes: bool
     at_limit: NDArray[np.bool_]
+    errors: Floats
+    voltage_error_V: float = 0.0
 
     def model(self, outcome: Outcome) -> tuple[Floats, NDArray[np.bool_]]:
         """At the same places of the sweep."""
+        return self._laid(outcome, 0.0)
+
+    def beside(self, outcome: Outcome) -> tuple[Floats, NDArray[np.bool_]]:
+        """Off the measured values by the distance to the branch, in units of a value's error."""
+        return self._laid(outcome, self.voltage_error_V)
+
+    def _laid(self, outcome: Outcome, error_V: float) -> tuple[Floats, NDArray[np.bool_]]:
         voltage, limited = outcome.series["voltage_V"], outcome.series["limited"]
         values = np.abs(self._values(outcome)) if self.magnitudes else self._values(outcome)
         found, inert = np.zeros(len(self.measured)), self._none()
         largest = float(np.max(np.abs(voltage)))
         for stage, branch, rows in self.branches:
             mine = rows_of(outcome, stage, branch, largest)
-            found[rows] = interpolate(
-                voltage[mine], values[mine], self.x[rows], self.scale, self.quantity.endswith("_A")
-            )  # fmt: skip
+            curve = voltage[mine], values[mine]
+            found[rows] = interpolate(*curve, self.x[rows], self.scale, self.quantity.endswith("_A"))
+            if error_V > 0.0:
+                found[rows] = self._near(*curve, rows, found[rows], error_V)
             order = mine[np.argsort(np.abs(voltage[mine]), kind="stable")]
             nearest = np.clip(np.searchsorted(np.abs(voltage[order]), np.abs(self.x[rows])), 0, len(order) - 1)
             inert[rows] = self.at_limit[rows] & (limited[order][nearest] > 0.0)
         return found, inert
+
+    def _near(self, voltage: Floats, values: Floats, rows: NDArray[np.intp], found: Floats, error_V: float) -> Floats:
+        """Measured values plus the distances to a curve (n,), with the sign of the vertical ones, which are ``found``.
+
+        Errors in both coordinates: Boggs and Rogers, Contemp. Math. 112, 183 (1990).
+        """
+        at, measured, error = np.abs(self.x[rows]), self.measured[rows], self.errors[rows]
+        off = (found - measured) / error
+        order = np.argsort(np.abs(voltage), kind="stable")
+        x, y = np.abs(voltage)[order], self.scale.of(values[order])
+        if at.max() > x[-1]:  # the last value is held
+            x, y = np.append(x, at.max()), np.append(y, y[-1])
+        if len(x) < 2:
+            return found
+        # from each point (n, 1) to each segment (1, p), in units of the errors
+        dx, dy = (x[:-1] - at[:, None]) / error_V, (y[:-1] - measured[:, None]) / error[:, None]
+        wide, high = np.diff(x) / error_V, np.diff(y) / error[:, None]
+        length = wide**2 + high**2
+        share = np.divide(-(dx * wide + dy * high), length, out=np.zeros_like(dx), where=length > 0.0)
+        share = np.clip(share, 0.0, 1.0)
+        distance = np.hypot(dx + share * wide, dy + share * high).min(axis=1)
+        return np.asarray(measured + np.sign(off) * np.minimum(distance, np.abs(off)) * error)
 
 
 def rows_of(outcome: Outcome, stage: int, branch: Branch, largest_V: float) -> NDArray[np.intp]:

@@ -191,7 +191,7 @@ def _carry_out(task: Task, folder: Path, objective: Objective, made_with: dict[s
         if known.better is None or again == _AGAIN - 1:
             break
         objective.purpose = "search"
-        found = search(objective, known.better.u, replace(task.how, method="least-squares"))
+        found = search(objective, known.better.u, replace(task.how, method="local"))
     edges = np.cumsum([0, *(len(part.weights) for part in task.parts)])
     points = [point for _, point in objective.history]
     result = describe(

@@ -127,7 +127,7 @@ class Objective:
             return self._lost(u, failed, wall_s)
         residuals, counted, deviations = [], [], []
         for part, row in zip(self.parts, outcomes, strict=True):
-            models = [part.comparison.model(outcome) for outcome in row]
+            models = [part.comparison.beside(outcome) for outcome in row]
             values = np.array([model[0] for model in models])
             inert = np.all([model[1] for model in models], axis=0)
             weights = np.where(inert, 0.0, part.weights)

@@ -44,6 +44,9 @@ Floats = NDArray[np.float64]
 
 VOLTAGE, TIME, PULSE, UNSWITCHED, ERROR = "voltage_V", "time_s", "pulse", "unswitched", "relative_error"
 
+#: A change of ln I by this between neighbouring rows is a transition, if no voltage to this power changes so.
+_ABRUPT, _POWER = 1.0, 3.0
+
 
 @dataclass(frozen=True)
 class Options:
@@ -51,15 +54,15 @@ class Options:
 
     ``floor``: below it a logarithm becomes a difference, in the unit of the quantity. ``scale``: instead of what units
     say. ``threshold_A``: current that tells switching, else the compliance. ``longest``: a run that waits for switching
-    ends at so many times the measured time. ``voltage_error_V``, ``current_error``: standard errors of a measured
-    voltage (along a sweep) and, relative, of a current, for the weights of rows.
+    ends at so many times the measured time. ``voltage_error_V``: standard error of a voltage along a sweep, else that
+    of :func:`transition_error_V`. ``current_error``: relative standard error of a value, for the weights of rows.
     """
 
     floor: float | None = None
     scale: Literal["log", "linear"] | None = None
     threshold_A: float | None = None
     longest: float = 30.0
-    voltage_error_V: float = 0.0
+    voltage_error_V: float | None = None
     current_error: float = 0.05
 
 
@@ -219,7 +222,9 @@ def _swept(device: Device, data: Measured, rows: NDArray[np.intp], name: str, sc
         limit_A = limits[stage]
         if limit_A is not None and name == "current_A":
             at_limit[part] = np.abs(values[part]) >= AT_LIMIT * limit_A
-    return SweepRows(name, scale, scale.of(values), voltage, VOLTAGE, branches, limits, magnitudes, at_limit)
+    return SweepRows(
+        name, scale, scale.of(values), voltage, VOLTAGE, branches, limits, magnitudes, at_limit, np.ones(len(rows))
+    )
 
 
 def _branches(
@@ -326,27 +331,34 @@ def _switching(
 
 
 def _weighted(part: Part, data: Measured, options: Options) -> Part:
-    """Weights: 1 over the error of a row; 0 where a sweep passes zero volts.
-
-    Along a sweep an error of the voltage counts as one of the value by the measured slope of the branch.
-    """
+    """Weights: 1 over the error of a row; 0 where a sweep passes zero volts. A sweep learns of its errors."""
     comparison, errors = part.comparison, data.columns.get(ERROR)
     error = np.full(len(part.rows), options.current_error) if errors is None else errors[part.rows]
     used = np.ones(len(part.rows), dtype=bool)
     if isinstance(comparison, SweepRows):
         used[:] = False
-        slope = np.zeros(len(part.rows))
         for _, _, rows in comparison.branches:
             used[rows] = True
-            slope[rows] = _slope(comparison.x[rows], comparison.measured[rows])
-        error = np.hypot(error, slope * options.voltage_error_V)
-    return replace(part, weights=np.where(used, 1.0 / error, 0.0))
+        error_V = options.voltage_error_V
+        comparison = replace(
+            comparison, errors=error,
+            voltage_error_V=transition_error_V(comparison) if error_V is None else error_V,
+        )  # fmt: skip
+    return replace(part, comparison=comparison, weights=np.where(used, 1.0 / error, 0.0))
 
 
-def _slope(x: Floats, y: Floats) -> Floats:
-    """Change of y per x at each row: the larger one of those to its neighbours, 0 where there is none."""
-    if len(x) < 2:
-        return np.zeros(len(x))
-    dx = np.abs(np.diff(x))
-    steps = np.divide(np.abs(np.diff(y)), dx, out=np.zeros(len(dx)), where=dx > 0.0)
-    return np.maximum(np.concatenate([[0.0], steps]), np.concatenate([steps, [0.0]]))
+def transition_error_V(comparison: SweepRows) -> float:
+    """Standard deviation of a transition that is somewhere within a step: the median step over sqrt(12).
+
+    0 where no branch has an abrupt transition, a change by more than ``_ABRUPT`` between neighbours that is no law of
+    the voltage of a low power.
+    """
+    steps, abrupt = [], False
+    for *_, rows in comparison.branches:
+        x, y = np.abs(comparison.x[rows]), comparison.measured[rows]
+        change = np.abs(np.diff(y))
+        steps.append(np.abs(np.diff(x)))
+        abrupt |= bool(np.any(change > _ABRUPT * np.maximum(1.0, _POWER * np.abs(np.diff(np.log(x))))))
+    if not abrupt or comparison.scale.kind != "log":
+        return 0.0
+    return float(np.median(np.concatenate(steps)) / np.sqrt(12.0))

@@ -1,4 +1,4 @@
-"""The search for the least squares: scipy's bounded trust region, or differential evolution and that afterwards."""
+"""The search for the least squares: a survey of the range or differential evolution, then scipy's trust region."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from scipy.optimize import differential_evolution, least_squares
 from ionsim.errors import FitError
 from ionsim.fit.objective import Point, Residuals
 from ionsim.fit.steps import Steps, jacobian, measure
+from ionsim.fit.survey import survey
 
 Floats = NDArray[np.float64]
-Method = Literal["least-squares", "evolution"]
+Method = Literal["least-squares", "local", "evolution"]
 
 #: The search ends when a step lowers the sum of squares by less than this over the number of rows m, as a share: a 95 %
 #: interval is where the sum has grown by about 4/m of itself, so that such a step is a sixth of a standard error.
@@ -29,8 +30,11 @@ _INSIDE = 1e-3
 
 @dataclass(frozen=True)
 class Search:
-    """How to look: ``rounds`` of the trust region; of the evolution ``population`` members for each parameter,
-    ``generations`` and ``seed``."""
+    """How to look: least-squares surveys the range before the trust region, local does not, evolution takes many runs.
+
+    ``rounds`` of the trust region; of the evolution ``population`` members for each parameter and ``generations``;
+    ``seed`` of the survey and of the evolution.
+    """
 
     method: Method = "least-squares"
     rounds: int = 15
@@ -62,6 +66,8 @@ def search(residuals: Residuals, start: Floats, how: Search) -> Found:
     said = ""
     if how.method == "evolution":
         u, said = _evolve(residuals, u, how)
+    elif how.method == "least-squares":
+        u = survey(residuals, u, how.seed).u
     tried: list[Point] = []
     left = how.rounds
     steps = None
