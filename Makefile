@@ -10,6 +10,7 @@ bin := .venv/bin
 
 demo: setup
 	$(bin)/ionsim run hfo2_ti_bipolar --out demo --force
+	@echo 'Pictures are in demo/. For the command ionsim in this terminal: source $(bin)/activate; then: ionsim report demo'
 
 circuit: setup
 	$(bin)/pip install -q --disable-pip-version-check -e ".[circuit]"

@@ -28,9 +28,12 @@ from fem.sites import SiteOperator, inside_mesh
 from fem.timecontrol import Attempt, Step, TimeControl
 from fem.transient import Balance, Saved, Transient, TransientSettings, TransientState
 from fem.transport import SavedTransport, Transport, TransportState
+from fem.traversers import forget
 from fem.vacancies import SavedVacancies, VacancyState, VacancyTransport
 from fem.vacanciescell import SavedVacancyCell, VacancyCell, VacancyCellState
 from fem.vacanciesparts import FastLayer, VacancyElectrode, VacancyRegion
+
+forget()
 
 __all__ = [
     "ONE_MOLAR_PER_M3",

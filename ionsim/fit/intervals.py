@@ -5,6 +5,8 @@ u +- t sqrt(C_kk), C = s^2 (J^T J)^-1, s^2 = S/(m - k), with t of Student (Bates
 Analysis, Wiley 1988, sections 1.4 and 6.1). Where it is not quadratic the interval ends where the profile has risen by
 t^2 s^2: S along the parameter with the others at their best. That is followed here: a step along the conditional
 minimum that the Jacobian predicts, one Gauss-Newton correction of the others, and a new step until the rise is right.
+In a rough landscape the others are then not at their best, and the end comes too early; any point that was run with a
+smaller rise is inside, and moves it outwards.
 
 The mean over a few seeds is itself uncertain. Each seed's residuals, taken through the linear fit, are a shift of the
 parameters; the covariance of these shifts over the number of seeds is added.
@@ -12,6 +14,7 @@ parameters; the covariance of these shifts over the number of seeds is added.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,20 +81,29 @@ def intervals(residuals: Residuals, best: Point, steps: Steps, profile: bool = T
 
     The Jacobian's steps are near the standard errors: then it is the mean slope over the interval.
     """
+    seen: list[Point] = []
+
+    def run(shares: Sequence[Floats]) -> list[Point]:
+        seen.extend(residuals(shares))
+        return seen[len(seen) - len(shares) :]
+
     u, count = best.u, len(best.u)
     rows = int(best.counted.sum())
     degrees = max(rows - count, 1)
-    first = jacobian(residuals, u, steps.sizes, best)
+    first = jacobian(run, u, steps.sizes, best)
     guess = np.sqrt(np.diag(_covariance(first, best, degrees)[0]))
     sizes = np.minimum(np.clip(guess, _SHORTER * steps.sizes, _LONGER * steps.sizes), LADDER[0])
-    slopes = jacobian(residuals, u, sizes, best)
+    slopes = jacobian(run, u, sizes, best)
     covariance, seeds = _covariance(slopes, best, degrees)
     t = float(stats.t.ppf(0.5 + 0.5 * LEVEL, degrees))
     half = t * np.sqrt(np.diag(covariance))
     low, high, asymmetry, better = u - half, u + half, np.ones(count), None
     silent = ~np.isfinite(half) | (steps.clear == 0.0) | ~np.any(slopes, axis=0)
     if profile and not silent.all():
-        low, high, asymmetry, better = _profiles(residuals, best, slopes, covariance - seeds, seeds, degrees, t, silent)
+        low, high, asymmetry, better = _profiles(run, best, slopes, covariance - seeds, seeds, degrees, t, silent)
+        base = float(np.sum(best.residuals**2))
+        inside = [one.u for one in seen if np.sum(one.residuals**2) - base < t * t * base / degrees]
+        low, high = np.min([low, *inside], axis=0), np.max([high, *inside], axis=0)
     low, high = np.where(silent, 0.0, low), np.where(silent, 1.0, high)
     at_bound = (u < AT_BOUND) | (u > 1.0 - AT_BOUND)
     identified = ~silent & (np.minimum(high, 1.0) - np.maximum(low, 0.0) < _WIDE)

@@ -88,9 +88,12 @@ def _least(u: Floats, values: Floats, best: Floats, reach: float, rng: np.random
     low, high = np.clip(best - reach, 0.0, 1.0), np.clip(best + reach, 0.0, 1.0)
     inside = 1e-6 * (high - low)
     starts = [best, *(low + (high - low) * rng.random((_STARTS, len(best))))]
+
+    def emulated(at: Floats) -> Floats:
+        return np.asarray(emulator(at[None])[0])
+
     done = [
-        least_squares(lambda at: emulator(at[None])[0], np.clip(one, low + inside, high - inside), bounds=(low, high),
-                      max_nfev=50)
+        least_squares(emulated, np.clip(one, low + inside, high - inside), bounds=(low, high), max_nfev=50)
         for one in starts
-    ]  # fmt: skip
+    ]
     return np.asarray(min(done, key=lambda one: one.cost).x, dtype=np.float64)
