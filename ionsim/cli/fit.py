@@ -6,12 +6,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from ionsim.cli.console import is_root, number_text, say
 from ionsim.cli.devices import FileArgument, SetOption
 from ionsim.cli.stopping import STOPPED, StopAfterOption, seconds_of
 from ionsim.cli.study import WorkersOption
+
+#: Points that fits of three parameters took, survey and intervals included: fewest and most of those measured.
+POINTS = (90, 240)
 
 if TYPE_CHECKING:
     from ionsim.fit import Task
@@ -105,15 +109,34 @@ def carry_out(task: Task, out: Path, workers: int | None, limit_s: float | None)
 
     from ionsim.errors import FitError
     from ionsim.fit import as_lines, run
+    from ionsim.fit.evaluation import Outcome
     from ionsim.fit.objective import Point
+    from ionsim.fit.report import HISTORY_FILE
     from ionsim.simulation import Stop
     from ionsim.study.conduct import usable_cores
+    from ionsim.study.forecast import duration_text
 
     if MPI.COMM_WORLD.size > 1:
         raise FitError("a fit runs in one process with --workers, not under mpiexec")
 
+    n_workers = workers or usable_cores()
+    names, best = [item.key.rpartition(".")[2] for item in task.items], [np.inf]
+    each = max(1, len(task.parts) * len(task.seeds))
+
     def report(number: int, point: Point) -> None:
-        say(f"point {number}: rms {number_text(point.rms)}" + (f", {point.failed}" if point.failed else ""))
+        values = ", ".join(
+            f"{name} {number_text(item.value(u))}"
+            for name, item, u in zip(names, task.items, point.u.tolist(), strict=True)
+        )
+        best[0] = min(best[0], point.rms)
+        found = point.failed or f"rms {number_text(point.rms)}, best {number_text(best[0])}"
+        say(f"point {number}: {values}: {found}")
+
+    def on_run(number: int, outcome: Outcome) -> None:
+        say(f"  run {number}: {outcome.wall_s:.1f} s")
+        if number == 1:
+            low, high = (duration_text(points * each * outcome.wall_s / n_workers) for points in POINTS)
+            say(f"a fit takes some {POINTS[0]} to {POINTS[1]} points, here {low} to {high}")
 
     say(f"{task.device.name}: {len(task.items)} parameters, {task.rows} measured rows")
     if task.options.voltage_error_V is None:
@@ -121,9 +144,9 @@ def carry_out(task: Task, out: Path, workers: int | None, limit_s: float | None)
         if max(errors) > 0.0:
             say(f"an abrupt transition: voltages count as known within {max(errors):.2g} V (--voltage-error)")
     with Stop(limit_s) as stop:
-        result = run(task, out, workers=workers or usable_cores(), stop=stop, report=report)
+        result = run(task, out, workers=n_workers, stop=stop, report=report, on_run=on_run)
     if result is None:
-        say(f"stopped; the same command, or ionsim resume {out}, goes on")
+        say(f"stopped; points so far are in {out / HISTORY_FILE}; the same command, or ionsim resume {out}, goes on")
         raise typer.Exit(STOPPED)
     if is_root():
         for line in as_lines(result):

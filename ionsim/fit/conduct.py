@@ -132,7 +132,8 @@ def _sets(changes: Mapping[str, Any], key: str) -> bool:
 
 def run(
     task: Task, out: str | Path, *, workers: int = 1, stop: Asked | None = None,
-    report: Callable[[int, Point], None] | None = None, cache: str | Path | None = None,
+    report: Callable[[int, Point], None] | None = None, on_run: Callable[[int, Outcome], None] | None = None,
+    cache: str | Path | None = None,
     simulate: Callable[[Job, Callable[[], bool]], Outcome] = simulate,
 ) -> Result | None:  # fmt: skip
     """Carry out a fit, or what is left of it, and write its folder.
@@ -142,7 +143,8 @@ def run(
         out: folder, made where it is missing.
         workers: processes; 1 runs everything in this one.
         stop: says by its attribute ``asked`` that the fit is to stop (:class:`ionsim.simulation.Stop`).
-        report: called as ``report(number of points so far, newest point)``.
+        report: called as ``report(number, point)`` of each point.
+        on_run: called as ``on_run(number, outcome)`` of each run that was carried out.
         cache: folder of the outcomes of runs, which several fits of the same device may share; else in ``out``.
         simulate: what runs a job, in place of a simulation (with one worker).
 
@@ -162,21 +164,25 @@ def run(
     except OSError as error:
         raise FitError(f"{store.folder}: cannot be written ({error})") from error
 
-    written_s = -_HISTORY_S
+    written_s, told = -_HISTORY_S, 0
 
     def on_points() -> None:
-        nonlocal written_s
+        nonlocal written_s, told
         if time.monotonic() - written_s > _HISTORY_S:
             write(folder / HISTORY_FILE, history_text(task.items, objective.history))
             written_s = time.monotonic()
-        if report is not None:
-            report(len(objective.history), objective.history[-1][1])
+        for _, point in objective.history[told:]:
+            told += 1
+            if report is not None:
+                report(told, point)
 
+    crew = Crew(store, workers, stop, simulate, on_run)
+    objective = Objective(task.device, task.items, task.parts, task.seeds, crew, on_points)
     try:
-        with Crew(store, workers, stop, simulate) as crew:
-            objective = Objective(task.device, task.items, task.parts, task.seeds, crew, on_points)
+        with crew:
             return _carry_out(task, folder, objective, made_with)
     except Stopped:
+        write(folder / HISTORY_FILE, history_text(task.items, objective.history))
         return None
 
 

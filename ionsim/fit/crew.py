@@ -29,8 +29,9 @@ class Crew:
     """Runs jobs and keeps their outcomes; a context, at whose end the workers end."""
 
     def __init__(self, store: Store, workers: int, stop: Asked | None = None,
-                 simulate: Callable[[Job, Callable[[], bool]], Outcome] = simulate) -> None:  # fmt: skip
-        self.store, self.workers, self.stop = store, workers, stop
+                 simulate: Callable[[Job, Callable[[], bool]], Outcome] = simulate,
+                 on_run: Callable[[int, Outcome], None] | None = None) -> None:  # fmt: skip
+        self.store, self.workers, self.stop, self.on_run = store, workers, stop, on_run
         self.n_runs = self.n_found = 0
         self._simulate = simulate
         self._pool: ProcessPoolExecutor | None = None
@@ -92,6 +93,8 @@ class Crew:
         self.store.keep(job, outcome)
         self._seen[job] = outcome
         self.n_runs += 1
+        if self.on_run is not None:
+            self.on_run(self.n_runs, outcome)
 
     def _check(self) -> None:
         if self.stop is not None and self.stop.asked:

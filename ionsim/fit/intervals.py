@@ -103,6 +103,9 @@ def intervals(residuals: Residuals, best: Point, steps: Steps, profile: bool = T
         low, high, asymmetry, better = _profiles(run, best, slopes, covariance - seeds, seeds, degrees, t, silent)
         base = float(np.sum(best.residuals**2))
         inside = [one.u for one in seen if np.sum(one.residuals**2) - base < t * t * base / degrees]
+        lowest = min(seen, key=lambda one: one.rms)
+        if np.sum(lowest.residuals**2) < base * (1.0 - _LOWER / degrees):
+            better = lowest
         low, high = np.min([low, *inside], axis=0), np.max([high, *inside], axis=0)
     low, high = np.where(silent, 0.0, low), np.where(silent, 1.0, high)
     at_bound = (u < AT_BOUND) | (u > 1.0 - AT_BOUND)
