@@ -14,8 +14,8 @@ from ionsim.cli.devices import FileArgument, SetOption
 from ionsim.cli.stopping import STOPPED, StopAfterOption, seconds_of
 from ionsim.cli.study import WorkersOption
 
-#: Points that fits of three parameters took, survey and intervals included: fewest and most of those measured.
-POINTS = (90, 240)
+#: Points for each parameter that measured fits took, survey and intervals included: about the fewest and the most.
+POINTS = (20, 100)
 
 if TYPE_CHECKING:
     from ionsim.fit import Task
@@ -135,8 +135,9 @@ def carry_out(task: Task, out: Path, workers: int | None, limit_s: float | None)
     def on_run(number: int, outcome: Outcome) -> None:
         say(f"  run {number}: {outcome.wall_s:.1f} s")
         if number == 1:
-            low, high = (duration_text(points * each * outcome.wall_s / n_workers) for points in POINTS)
-            say(f"a fit takes some {POINTS[0]} to {POINTS[1]} points, here {low} to {high}")
+            counts = [points * len(task.items) for points in POINTS]
+            low, high = (duration_text(count * each * outcome.wall_s / n_workers) for count in counts)
+            say(f"a fit takes some {counts[0]} to {counts[1]} points, here {low} to {high}")
 
     say(f"{task.device.name}: {len(task.items)} parameters, {task.rows} measured rows")
     if task.options.voltage_error_V is None:
