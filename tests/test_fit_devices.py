@@ -17,8 +17,8 @@ from ionsim.fit.parameters import parameters
 
 pytestmark = pytest.mark.slow
 
-#: Noise of the measurements of each device: so many times another one.
-SEEDS = (1, 2, 3, 4, 5)
+#: Seeds of the noise of the measurements of each device; a fit takes 1 min (stack), 8 min (mushroom), 15 min.
+SEEDS = {"continuum": (1,), "mushroom": (1, 2), "stack": (1, 2, 3)}
 
 
 def fitted(name: str, seed: int, folder: Path):
@@ -32,21 +32,21 @@ def fitted(name: str, seed: int, folder: Path):
     return run(task, folder / f"fit_{seed}", cache=folder / "runs"), case
 
 
-@pytest.mark.parametrize("name", ["continuum", "mushroom", "stack"])
+@pytest.mark.parametrize("name", list(SEEDS))
 def test_three_known_numbers_are_found_again(name, tmp_path):
-    """All three lie in their 95 % intervals for the first measurement, and at least 12 of 15 for all five.
+    """All three lie in their 95 % intervals for the first measurement, and all but two at most for all.
 
-    Of 15 independent intervals that hold with 95 % fewer than 12 do so in 0.5 % of such tests.
+    Of 9 independent intervals that hold with 95 % fewer than 7 do so in 0.8 % of such tests.
     """
     inside = 0
-    for seed in SEEDS:
+    for seed in SEEDS[name]:
         result, case = fitted(name, seed, tmp_path)
         held = [item.low <= case.truth[item.key] <= item.high for item in result.parameters]
         assert all(item.identified for item in result.parameters)
         assert result.noise_rms < 0.3 * case.noise
         assert seed != 1 or all(held)
         inside += sum(held)
-    assert inside >= 12
+    assert inside >= 3 * len(SEEDS[name]) - 2
 
 
 def test_intervals_hold_as_often_as_they_say(tmp_path):
