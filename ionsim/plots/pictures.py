@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ionsim.analysis.switching import switching_events
 from ionsim.plots.boundaries import boundary_figure
 from ionsim.plots.conductance import conductance_figure
 from ionsim.plots.curves import iv_figure, transient_figure
@@ -128,12 +129,12 @@ def figures(run: RunLike) -> dict[str, Figure]:
 
 
 def iv_of(run: RunLike) -> Figure:
-    """The I-V curve of a run, with the limits of its drive and the voltages of its events."""
+    """The I-V curve of a run, with the limits of its drive and a ring where it switched."""
     series = run.series
     return iv_figure(
         series["voltage_V"], series["current_A"], series["stage"], run.stages,
-        compliance_A=compliances(run.input_toml), saturation_A=saturations(run.input_toml), marks_V=run.summary,
-        title=run.name,
+        compliance_A=compliances(run.input_toml), saturation_A=saturations(run.input_toml),
+        events=switching_events(series, run.stages, run.summary), title=run.name,
     )  # fmt: skip
 
 

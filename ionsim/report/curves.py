@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.constants import physical_constants
 
+from ionsim.analysis.switching import Event
 from ionsim.plots.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, VERMILLION, spans, stage_colours, time_unit
 from ionsim.report.figures import Figure, Floats, axis, log_axis, magnitude, note_line, plot, thinned
 from ionsim.report.texts import quantity
@@ -18,8 +19,10 @@ _PANEL = 155
 #: Shades of stages stop here: more would be a pattern.
 _MOST_STAGES = 24
 
-#: Switching voltages of the summary, their stages and their subscripts.
-_SYMBOLS = (("V_form_V", "forming", "form"), ("V_reset_V", "reset", "reset"), ("V_set_V", "set", "set"))
+#: Subscripts of the switching voltages of the summary.
+_SYMBOLS = {"V_form_V": "form", "V_reset_V": "reset", "V_set_V": "set"}
+
+_RINGS = "Rings are the points whose voltages the summary gives as switching voltages. "
 
 #: Voltages against which a current is drawn.
 _VOLTAGES = {"voltage_V": "applied voltage (V)", "device_V": "voltage across the cell (V)"}
@@ -57,12 +60,13 @@ class Panel:
 
 
 def iv_figure(
-    series: Series, stages: Sequence[str], *, marks_V: Mapping[str, Any], limits_A: Mapping[float, str], gate: bool
+    series: Series, stages: Sequence[str], *, events: Mapping[str, Event], limits_A: Mapping[float, str], gate: bool
 ) -> Figure | None:
     """|I| against the applied voltage on a logarithmic axis, or I on a linear one; None where no voltage is swept.
 
-    Behind a resistor pulses sweep the voltage across the cell, which is drawn then. ``marks_V``: switching voltages of
-    the summary; ``limits_A``: currents with a name, drawn dashed; ``gate``: the current is that of the gate.
+    Behind a resistor pulses sweep the voltage across the cell, which is drawn then. ``events``: where it switched,
+    by the keys of the summary; ``limits_A``: currents with a name, drawn dashed; ``gate``: the current is that of the
+    gate.
     """
     names = ("voltage_V", "device_V")
     swept = next((name for name in names if name in series and _is_swept(series[name])), None)
@@ -81,7 +85,7 @@ def iv_figure(
             rows = np.union1d(thinned(voltage[low:high]), thinned(magnitude(current)))
             thin = thin or len(rows) < high - low
             name = stages[index]
-            label = _label(name, marks_V)
+            label = _label(name, events, series)
             data.append({
                 "type": "scatter", "mode": "lines", "x": voltage[low:high][rows],
                 "y": current[rows] if linear else magnitude(current)[rows], "name": label, "legendgroup": name,
@@ -90,11 +94,8 @@ def iv_figure(
                 "hovertemplate": f"{name}<br>%{{x:.4g}} V<br>%{{y:.4g}} A<extra></extra>",
             })  # fmt: skip
             shown.add((name, linear))  # type: ignore[arg-type]
-    for key, stage in (("V_form_V", "forming"), ("V_reset_V", "reset"), ("V_set_V", "set")):
-        value = marks_V.get(key)
-        part = next(((low, high) for index, low, high in parts if stages[index] == stage), None)
-        if value is not None and part is not None:
-            data += _rings(series, part, float(value), colours[stage], key)
+    for key, event in events.items():
+        data += _rings(voltage, series["current_A"], event, colours[event.stage], key)
     size = magnitude(series["current_A"])
     shapes, labels = zip(
         *(note_line(limit, f"{name} {quantity(limit, 'A')}") for limit, name in limits_A.items()), strict=True
@@ -122,8 +123,8 @@ def iv_figure(
     }  # fmt: skip
     source = "voltage of the source" if swept == "voltage_V" else "voltage across the cell, as the pulses have steps"
     caption = (
-        f"Current against the {source}, by stage. Rings are the switching voltages as the summary defines "
-        "them. Drag to zoom, double click to see all; a click on a name of the legend hides its stage."
+        f"Current against the {source}, by stage. {_RINGS if events else ''}Drag to zoom, double click to see all; a "
+        "click on a name of the legend hides its stage."
     )
     if thin:
         caption += " Of long stages the first, smallest and largest point of every stretch is drawn."
@@ -143,29 +144,23 @@ def _menu(*buttons: tuple[str, list[Any]], method: str = "update") -> dict[str, 
     }  # fmt: skip
 
 
-def _label(stage: str, marks_V: Mapping[str, Any]) -> str:
-    for key, name, symbol in _SYMBOLS:
-        if name == stage and marks_V.get(key) is not None:
-            return f"{stage}, V<sub>{symbol}</sub> = {marks_V[key]:.2f} V".replace("-", "−")
+def _label(stage: str, events: Mapping[str, Event], series: Series) -> str:
+    for key, event in events.items():
+        if event.stage == stage:
+            value = f"{series['voltage_V'][event.row]:.2f} V".replace("-", "−")
+            return f"{stage}, V<sub>{_SYMBOLS[key]}</sub> = {value}{' (on the way back)' if event.returning else ''}"
     return stage.replace("_", " ")
 
 
-def _rings(series: Series, part: tuple[int, int], value_V: float, colour: str, key: str) -> list[dict[str, Any]]:
-    """A ring where the way out of a stage comes nearest to a voltage, for either axis."""
-    low, high = part
-    voltage, current = series["voltage_V"][low:high], series["current_A"][low:high]
-    out = int(np.argmax(np.abs(voltage))) + 1
-    good = np.flatnonzero(np.abs(current[:out]) > 0.0)
-    if not good.size:
-        return []
-    at = good[int(np.argmin(np.abs(voltage[good] - value_V)))]
+def _rings(voltage: Floats, current: Floats, event: Event, colour: str, key: str) -> list[dict[str, Any]]:
+    """A ring at the row of an event, for either axis."""
+    x, y = float(voltage[event.row]), float(current[event.row])
     ring = {
-        "type": "scatter", "mode": "markers", "x": [float(voltage[at])], "showlegend": False,
+        "type": "scatter", "mode": "markers", "x": [x], "showlegend": False,
         "marker": {"size": 10, "color": "white", "line": {"color": colour, "width": 2}},
-        "hovertemplate": f"{key.removesuffix('_V')} = {value_V:.3g} V<extra></extra>",
+        "hovertemplate": f"{key.removesuffix('_V')}: {x:.3g} V, {abs(y):.3g} A<extra></extra>",
     }  # fmt: skip
-    return [{**ring, "y": [abs(float(current[at]))], "visible": True},
-            {**ring, "y": [float(current[at])], "visible": False}]  # fmt: skip
+    return [{**ring, "y": [abs(y)], "visible": True}, {**ring, "y": [y], "visible": False}]
 
 
 def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Panel], note: str = "") -> Figure:
