@@ -22,6 +22,7 @@ from ionsim.report.metrics import metrics_of, quench_K_per_s
 from ionsim.report.moments import moments
 from ionsim.report.origin import command as again
 from ionsim.report.parts import drawing_of
+from ionsim.report.slices import fields_of
 from ionsim.report.spread import stochasticity
 from ionsim.report.texts import number, quantity
 from ionsim.results import RUN_FILE, Recorder, Run, Snapshot
@@ -127,6 +128,31 @@ def test_numbers_of_the_page_are_those_of_the_summary(runs, pages):
     energy = pages["pcm_mushroom"].read_text(encoding="utf-8")
     for key in ("E_electrical_J", "E_out_J", "E_latent_J"):
         assert quantity(runs["pcm_mushroom"].summary[key], "J", 4) in energy
+
+
+def test_a_potential_that_was_not_solved_is_not_drawn_as_0_V(runs):
+    """The dielectric around a heater carries no current; the solver leaves zeros there, the page a gap."""
+    run = runs["pcm_mushroom"]
+    drawing = drawing_of(load("gst_mushroom"))
+    fields, notes = fields_of(run, moments(run.snapshots, 12), drawing)
+    potential = fields[0]
+    radius = load("gst_mushroom").geometry.arguments()["heater_radius_nm"]
+    dark = (potential.z_nm[:, None] < 0.0) & (np.abs(potential.x_nm) > radius)
+    assert 0.05 < dark.mean() < 0.5
+    for frame in potential.values:
+        np.testing.assert_array_equal(np.isnan(frame), dark)
+    assert any("not solved there (dielectric: no current flows there)" in note for note in notes)
+    assert np.isfinite(fields[1].values).all()  # heat goes everywhere
+
+
+def test_parts_without_current_are_those_of_the_solver():
+    cells = {part.name: part.conducts for part in drawing_of(load("pcm_array_3x3")).parts}
+    assert {name for name, conducts in cells.items() if name.startswith("heater") and conducts} == {"heater 1,1"}
+    assert not cells["dielectric"]
+    assert cells["cell 0,0"]
+    assert cells["word 0"]
+    filament = {part.name: part.conducts for part in drawing_of(load("hfo2_continuum")).parts}
+    assert [name for name, conducts in filament.items() if not conducts] == ["dielectric"]
 
 
 def test_figures_are_valid_for_plotly(pages):

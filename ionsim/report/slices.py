@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from ionsim.plots.style import INK
 from ionsim.report.figures import Figure, Floats, axis, colour_scale, look, quantised
 from ionsim.report.moments import MOST_MOMENTS, Moment, moments
 from ionsim.report.parts import Drawing
+from ionsim.report.shapes import Part, Range
 from ionsim.results import Run
 
 #: Size of a bin in which members of a lattice are counted along the third axis, nm.
@@ -26,6 +27,9 @@ _PAIRS, _WIDE = 1.25, 2.3
 _BAR, _ROW = 96.0, 62.0
 #: Of a lattice the picture begins with this much around it, nm.
 _MARGIN_NM = 5.0
+
+#: Colour of what is not solved, and parts that hold vacancies.
+_UNSOLVED, _OXIDE = "#d5d9de", ("oxide", "reservoir")
 
 _PHASE_SCALE = [
     [share, colour] for index, colour in enumerate(PHASES.values()) for share in (index / 3, (index + 1) / 3)
@@ -59,7 +63,7 @@ def slice_figure(run: Run, drawing: Drawing | None) -> Figure | str:
     if not known:
         return "The run has no snapshot with fields: it ended before the first one was taken."
     found = moments(run.snapshots, MOST_MOMENTS, known)
-    fields, notes = fields_of(run, found)
+    fields, notes = fields_of(run, found, drawing)
     left_out = len({run.snapshots[label].time_s for label in known}) - len(found)
     if left_out:
         notes.append(f"{left_out} further moments are left out.")
@@ -71,8 +75,8 @@ def slice_figure(run: Run, drawing: Drawing | None) -> Figure | str:
     return _maps(fields, found, (across, "y" if across == "z" else "z"), drawing, notes)
 
 
-def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]]:
-    """The fields of some snapshots on their grids, and what is to be said about them."""
+def fields_of(run: Run, found: Sequence[Moment], drawing: Drawing | None) -> tuple[list[Field], list[str]]:
+    """The fields of some snapshots on their grids, NaN where nothing is solved, and what is to be said about them."""
     cuts = [{name.removeprefix("cut/"): np.asarray(values, dtype=np.float64) for name, values in
              moment.snapshot.extra.items() if name.startswith("cut/")} for moment in found]  # fmt: skip
     first, notes = cuts[0], []
@@ -89,7 +93,13 @@ def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]
         return values.swapaxes(1, 2) if lateral else values
 
     potential = stack("potential_V")
-    both = potential.min() < -0.02 * np.ptp(potential) and potential.max() > 0.02 * np.ptp(potential)
+    if drawing is not None and run.sites is None:
+        solved = drawing.holds(x, z, lambda part: part.meshed and part.conducts)
+        if not solved.all() and solved.any():
+            potential = np.where(solved, potential, np.nan)
+            notes.append(_grey(drawing))
+    low, high = float(np.nanmin(potential)), float(np.nanmax(potential))
+    both = low < -0.02 * (high - low) and high > 0.02 * (high - low)
     colours = colour_scale("RdBu_r" if both else "cividis")
     fields = [Field("potential", "V", x, z, potential, colours, symmetric=bool(both))]
     if "temperature_K" in first:
@@ -107,6 +117,8 @@ def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]
         notes.append(f"Molten is what is not crystalline above {melting_K:.0f} K.")
     if "vacancies_per_m3" in first:
         density = stack("vacancies_per_m3") * 1e-27
+        if drawing is not None:
+            density = np.where(drawing.holds(x, z, lambda part: part.name in _OXIDE), density, np.nan)
         fields.append(
             Field("vacancies", "10<sup>27</sup> m<sup>−3</sup>", x, z, density, colour_scale("viridis"), least=0.0)
         )
@@ -116,6 +128,19 @@ def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]
     if run.sites is not None:
         fields.append(_members(run, found, lateral))
     return fields, notes
+
+
+def _grey(drawing: Drawing) -> str:
+    """What is said of places without a potential."""
+
+    def names(parts: Iterable[Part]) -> str:
+        return ", ".join(dict.fromkeys(part.name.split(" ")[0].replace("_", " ") for part in parts))
+
+    off = names(part for part in drawing.parts if part.meshed and not part.conducts)
+    bare = names(part for part in drawing.parts if not part.meshed)
+    why = [f"{found}: {reason}" for found, reason in ((off, "no current flows there"), (bare, "not meshed")) if found]
+    rest = " Vacancies are in oxide and reservoir only." if any(p.name == "reservoir" for p in drawing.parts) else ""
+    return f"Grey: the potential is not solved there ({'; '.join(why)}).{rest}"
 
 
 def _members(run: Run, found: Sequence[Moment], lateral: bool) -> Field:
@@ -197,9 +222,14 @@ def _maps(
             range=[low_nm, high_nm], **({"matches": "y"} if number else {}),
         )  # fmt: skip
         layout["annotations"].append({
-            "x": left + 0.5 * share_x, "y": top, "xref": "paper", "yref": "paper", "yanchor": "bottom",
-            "text": f"<b>{field.title}</b>", "showarrow": False, "font": {"size": 13, "color": INK},
+            "x": left + 0.5 * share_x, "y": top, "xref": "paper", "yref": "paper", "xanchor": "center",
+            "yanchor": "bottom", "text": f"<b>{field.title}</b>", "showarrow": False,
+            "font": {"size": 13, "color": INK},
         })  # fmt: skip
+        if not field.names and not np.isfinite(field.values).all():
+            shapes.append(_paper(name))
+            if number == 0:
+                layout["annotations"] += _unsolved(drawing, view, panel)
         shapes += _outlines(drawing, name, field)
     layout["shapes"] = shapes
     height = round(tall + 84)
@@ -226,6 +256,30 @@ def _view(fields: Sequence[Field]) -> tuple[tuple[float, float], tuple[float, fl
     near = [(max(low, a - _MARGIN_NM), min(high, b + _MARGIN_NM))
             for (low, high), (a, b) in zip(whole, inner, strict=True)]  # fmt: skip
     return near[0], near[1]
+
+
+def _paper(name: str) -> dict[str, Any]:
+    """What is seen where a panel has no value."""
+    return {"type": "rect", "xref": f"x{name} domain", "yref": f"y{name} domain", "x0": 0, "x1": 1, "y0": 0, "y1": 1,
+            "layer": "below", "fillcolor": _UNSOLVED, "line": {"width": 0}}  # fmt: skip
+
+
+def _unsolved(drawing: Drawing | None, view: tuple[Range, Range], panel: float) -> list[dict[str, Any]]:
+    """Words in the first panel, ``panel`` px high, where an insulator has room for them; on its side if need be."""
+    (left, right), (low, high) = view
+    per_nm, found = panel / (high - low), []
+    for part in drawing.parts if drawing is not None else []:
+        if part.conducts or not part.meshed or drawing is None:
+            continue
+        for (x0, x1), (y0, y1) in part.section(drawing.across, drawing.up, drawing.at_nm):
+            x0, x1, y0, y1 = max(x0, left), min(x1, right), max(y0, low), min(y1, high)
+            sides = sorted([(x1 - x0) * per_nm, (y1 - y0) * per_nm])
+            if sides[0] > 15.0 and sides[1] > 105.0:
+                found.append({
+                    "x": 0.5 * (x0 + x1), "y": 0.5 * (y0 + y1), "text": "not solved here", "showarrow": False,
+                    "textangle": 0 if x1 - x0 > y1 - y0 else -90, "font": {"size": 11, "color": INK},
+                })  # fmt: skip
+    return found
 
 
 def _outlines(drawing: Drawing | None, name: str, field: Field) -> list[dict[str, Any]]:

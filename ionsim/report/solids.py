@@ -62,7 +62,7 @@ def solid_figure(run: Run, drawing: Drawing | None) -> Figure | str:
     if drawing is None:
         return "The device description cannot be read, so the cut cannot be placed in space."
     found = moments(run.snapshots, MOST_STATES, known)
-    fields, _ = fields_of(run, found)
+    fields, _ = fields_of(run, found, drawing)
     main = fields[-1]
     if main.name not in ("phase", "vacancies", "ions per site"):
         return "The run's snapshots hold no concentration and no phase."
