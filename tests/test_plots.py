@@ -23,6 +23,7 @@ from ionsim.plots.clusters import BOTTOM, BRIDGE, ISOLATED, TOP, cluster_labels,
 from ionsim.plots.pictures import compliances, layer_names, saturations
 from ionsim.plots.scene import Camera, box_corners
 from ionsim.plots.style import formula, spans, stage_colours, time_unit
+from ionsim.plots.vacancies import FIELDS, chosen
 
 SPACING = 0.254
 BOX = (8 * SPACING, 8 * SPACING, 10 * SPACING)
@@ -323,3 +324,10 @@ class TestPlotRun:
     def test_pyplot_is_not_imported(self):
         code = "import sys, ionsim.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_vacancies_of_a_whole_cycle_are_drawn_with_the_largest_power_of_each_stage():
+    labels = ["virgin", "forming_peak", "formed", "reset_peak", "reset", "set_peak", "set"]
+    extra = {f"cut/{name}": np.ones(1) for name in FIELDS}
+    taken = {label: SimpleNamespace(extra=extra, time_s=float(at)) for at, label in enumerate(labels)}
+    assert list(chosen(taken)) == [label.replace("_peak", ", largest power") for label in labels]

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from ionsim.report.metrics import metrics_of, quench_K_per_s
 from ionsim.report.moments import moments
 from ionsim.report.origin import command as again
 from ionsim.report.parts import drawing_of
-from ionsim.report.slices import fields_of
+from ionsim.report.slices import fields_of, hotter
 from ionsim.report.spread import stochasticity
 from ionsim.report.texts import number, quantity
 from ionsim.results import RUN_FILE, Recorder, Run, Snapshot
@@ -143,6 +144,32 @@ def test_a_potential_that_was_not_solved_is_not_drawn_as_0_V(runs):
         np.testing.assert_array_equal(np.isnan(frame), dark)
     assert any("not solved there (dielectric: no current flows there)" in note for note in notes)
     assert np.isfinite(fields[1].values).all()  # heat goes everywhere
+
+
+def held(label, time_s, voltage_V, hottest_K):
+    none = np.empty(0)
+    return Snapshot(label, time_s, voltage_V, none, none, none, extra={"cut/temperature_K": np.array([[hottest_K]])})
+
+
+def test_a_stage_that_was_hotter_between_its_snapshots_says_so():
+    """The recorded temperature is the largest within an interval, which a snapshot at its end does not hold."""
+    series = {"time_s": np.array([1.0, 2.0, 3.0]), "stage": np.array([0.0, 0.0, 1.0]),
+              "temperature_peak_K": np.array([310.0, 739.3, 440.0])}  # fmt: skip
+    run = SimpleNamespace(series=series, stages=("forming", "reset"))
+    taken = [held("virgin", 0.0, 0.0, 300.0), held("forming_peak", 2.0, 1.6, 431.0), held("reset", 3.0, -1.0, 439.0)]
+    (note,) = hotter(run, taken)
+    assert "forming 739 K in the recorded interval that ends at t = 2 s, 431 K in its hottest snapshot" in note
+    assert "reset" not in note
+    taken[1] = held("forming_peak", 2.0, 1.6, 735.0)
+    assert hotter(run, taken) == []
+
+
+def test_a_moment_says_what_is_left_for_the_cell():
+    snapshots = {"forming_peak": held("forming_peak", 2.0, 1.59, 431.0), "reset": held("reset", 3.0, -1.0, 300.0)}
+    series = {"time_s": np.array([2.0, 3.0]), "device_V": np.array([0.488, -0.9999])}
+    first, second = moments(snapshots, 12, series=series)
+    assert first.title == "forming, largest power: t = 2 s, 1.59 V applied, 488 mV across the cell"
+    assert second.title == "reset: t = 3 s, −1 V applied"
 
 
 def test_parts_without_current_are_those_of_the_solver():

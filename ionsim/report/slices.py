@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from ionsim.plots.phases import PHASES, Frame, phases
 from ionsim.plots.style import INK
 from ionsim.report.figures import Figure, Floats, axis, colour_scale, look, quantised
-from ionsim.report.moments import MOST_MOMENTS, Moment, moments
+from ionsim.report.moments import MOST_MOMENTS, Moment, moments, row_of
 from ionsim.report.parts import Drawing
 from ionsim.report.shapes import Part, Range
+from ionsim.report.texts import seconds
 from ionsim.results import Run
+from ionsim.results.model import Snapshot
 
 #: Size of a bin in which members of a lattice are counted along the third axis, nm.
 _BIN_NM = 0.5
@@ -28,6 +30,8 @@ _BAR, _ROW = 96.0, 62.0
 #: Of a lattice the picture begins with this much around it, nm.
 _MARGIN_NM = 5.0
 
+#: A stage is said to have been hotter between snapshots by this share of the run's rise; for how many stages at most.
+_HOTTER, _STAGES = 0.05, 4
 #: Colour of what is not solved, and parts that hold vacancies.
 _UNSOLVED, _OXIDE = "#d5d9de", ("oxide", "reservoir")
 
@@ -62,17 +66,50 @@ def slice_figure(run: Run, drawing: Drawing | None) -> Figure | str:
     known = [label for label, snapshot in run.snapshots.items() if "cut/potential_V" in snapshot.extra]
     if not known:
         return "The run has no snapshot with fields: it ended before the first one was taken."
-    found = moments(run.snapshots, MOST_MOMENTS, known)
+    found = moments(run.snapshots, MOST_MOMENTS, known, run.series)
     fields, notes = fields_of(run, found, drawing)
     left_out = len({run.snapshots[label].time_s for label in known}) - len(found)
     if left_out:
         notes.append(f"{left_out} further moments are left out.")
+    notes += hotter(run, [run.snapshots[label] for label in known])
     across = "z" if drawing is not None and drawing.across == "z" else "x"
     if fields and len(fields[0].x_nm) == 1:
         return _profiles(fields, found, notes)
     if run.summary.get("vacancy_share") is not None or (drawing is not None and drawing.across == "r"):
         across = "r"
     return _maps(fields, found, (across, "y" if across == "z" else "z"), drawing, notes)
+
+
+def hotter(run: Run, taken: Sequence[Snapshot]) -> list[str]:
+    """What is said of stages that were hotter between their snapshots than in any of them.
+
+    The recorded temperature is the largest within an interval; a snapshot is the state at an interval's end.
+    """
+    series, found = run.series, []
+    if "temperature_peak_K" not in series:
+        return []
+    hot, stage = np.asarray(series["temperature_peak_K"]), np.asarray(series["stage"])
+    rows = [(row, one) for one in taken if (row := row_of(one, series)) is not None]
+    for index, name in enumerate(run.stages):
+        own = np.flatnonzero(stage == index)
+        shown = [hottest_K(one) for row, one in rows if stage[row] == index]
+        if not own.size or not shown:
+            continue
+        at = int(own[np.argmax(hot[own])])
+        if hot[at] - max(shown) > max(1.0, _HOTTER * (hot[at] - hot.min())):
+            found.append(f"{name.replace('_', ' ')} {hot[at]:.0f} K in the recorded interval that ends at "
+                         f"t = {seconds(float(series['time_s'][at]))}, {max(shown):.0f} K in its hottest snapshot")
+    if not found:
+        return []
+    more = f"; and {len(found) - _STAGES} more stages" if len(found) > _STAGES else ""
+    return [f"The hottest moments lie between snapshots: {'; '.join(found[:_STAGES])}{more}. Snapshots are states at "
+            "the end of an interval; the largest recorded temperature is that of any moment within one."]  # fmt: skip
+
+
+def hottest_K(snapshot: Snapshot) -> float:
+    """The largest temperature that a snapshot holds: of its cut, and of the sites of a lattice."""
+    held = [np.asarray(snapshot.extra.get("cut/temperature_K", ())).ravel(), np.ravel(snapshot.temperature_K)]
+    return float(np.max(np.concatenate(held), initial=0.0))
 
 
 def fields_of(run: Run, found: Sequence[Moment], drawing: Drawing | None) -> tuple[list[Field], list[str]]:

@@ -61,7 +61,7 @@ def solid_figure(run: Run, drawing: Drawing | None) -> Figure | str:
         return "The run has no snapshot of its fields: it ended before the first one was taken."
     if drawing is None:
         return "The device description cannot be read, so the cut cannot be placed in space."
-    found = moments(run.snapshots, MOST_STATES, known)
+    found = moments(run.snapshots, MOST_STATES, known, run.series)
     fields, _ = fields_of(run, found, drawing)
     main = fields[-1]
     if main.name not in ("phase", "vacancies", "ions per site"):
