@@ -18,6 +18,8 @@ import ionsim
 from ionsim.config import example_files, load
 from ionsim.report import report
 from ionsim.report.balance import stage_energy
+from ionsim.report.curves import envelope, rows_of_pulse
+from ionsim.report.drawing import device_figure
 from ionsim.report.figures import chemical, packed, quantised, thinned, to_json
 from ionsim.report.metrics import metrics_of, quench_K_per_s
 from ionsim.report.moments import moments
@@ -151,6 +153,30 @@ def held(label, time_s, voltage_V, hottest_K):
     return Snapshot(label, time_s, voltage_V, none, none, none, extra={"cut/temperature_K": np.array([[hottest_K]])})
 
 
+@pytest.mark.parametrize("rows", [5, 8, 13])
+def test_the_envelope_of_a_train_has_no_beat(rows):
+    """A train whose points were thinned showed loops: every stretch must hold whole pulses, whatever their length."""
+    pulses = 1600
+    one = np.where(np.arange(rows) < rows // 2, 8.0, -0.2)
+    voltage = np.tile(one, pulses)
+    surface = 1e-4 * np.arange(voltage.size) + 1.5 * (voltage > 0.0)
+    stage = np.zeros(voltage.size)
+    pulse = rows_of_pulse({"voltage_V": voltage, "stage": stage})
+    assert pulse == pytest.approx(rows, abs=1)
+    time, low, high = envelope(np.arange(voltage.size) * 1.0, surface, pulse, stage)
+    assert 100 < len(time) <= 500
+    drift = 1e-4 * voltage.size / len(time)
+    np.testing.assert_allclose(high - low, 1.5, atol=1.1 * drift)
+    assert np.diff(low).min() > 0.0
+    assert np.diff(high).min() > 0.0
+    assert envelope(np.arange(voltage.size) * 1.0, np.linspace(0.0, 1.0, voltage.size), pulse, stage) is None
+
+
+def test_a_long_ramp_is_no_train():
+    ramp = np.concatenate([np.linspace(0.0, 2.0, 4000), np.linspace(2.0, 0.0, 4000)])
+    assert rows_of_pulse({"voltage_V": ramp, "stage": np.zeros(8000)}) == 0
+
+
 def test_a_stage_that_was_hotter_between_its_snapshots_says_so():
     """The recorded temperature is the largest within an interval, which a snapshot at its end does not hold."""
     series = {"time_s": np.array([1.0, 2.0, 3.0]), "stage": np.array([0.0, 0.0, 1.0]),
@@ -162,6 +188,8 @@ def test_a_stage_that_was_hotter_between_its_snapshots_says_so():
     assert "reset" not in note
     taken[1] = held("forming_peak", 2.0, 1.6, 735.0)
     assert hotter(run, taken) == []
+    cold = [replace(one, extra={}) for one in taken]  # of devices without heat snapshots hold no temperature
+    assert hotter(run, cold) == []
 
 
 def test_a_moment_says_what_is_left_for_the_cell():
@@ -290,6 +318,31 @@ def test_thicknesses_of_a_drawing_are_those_of_the_file():
         low, high = found[name]
         assert high - low == pytest.approx(getattr(device.layers, name).thickness_nm)
     assert found["oxide"][0] == 0.0
+
+
+@pytest.mark.parametrize("name", ["hfo2_ti_bipolar", "ag_sio2_memory", "hfo2_continuum"])
+def test_no_name_of_a_part_lies_on_a_mark(name):
+    drawing = drawing_of(load(name))
+    assert drawing.marks
+    for label in device_figure(drawing).content["layout"]["annotations"]:
+        for mark in drawing.marks:
+            inside = mark.across[0] < label["x"] < mark.across[1] and mark.up[0] < label["y"] < mark.up[1]
+            assert label["showarrow"] or not inside, label["text"]
+
+
+def test_no_line_to_a_contact_crosses_the_channel():
+    labels = device_figure(drawing_of(load("psg_wo3_pulse_train"))).content["layout"]["annotations"]
+    assert [label["showarrow"] for label in labels if "source" in label["text"]] == [False]
+
+
+def test_every_panel_of_the_slices_has_its_numbers_and_a_title_in_its_middle(pages):
+    layout = data_of(pages["vcm_crystal"])["slices"]["layout"]
+    axes = [value for key, value in layout.items() if key.startswith("xaxis")]
+    assert len(axes) == 3
+    assert all(one["title"]["text"] and one.get("showticklabels", True) for one in axes)
+    titles = [one for one in layout["annotations"] if one["text"].startswith("<b>")]
+    assert [one["x"] for one in titles] == pytest.approx([sum(one["domain"]) / 2 for one in axes])
+    assert all(one["xanchor"] == "center" for one in titles)  # else a text near a side begins or ends there
 
 
 def test_how_to_make_a_run_again():
@@ -435,6 +488,25 @@ def test_a_browser_shows_a_run(pages):
     pytest.importorskip("playwright")
     with browser() as chromium, opened(chromium, pages["vcm_crystal"]) as page:
         assert faults(page) == []
+
+
+@needs_browser
+def test_a_potential_of_one_sign_fills_its_scale(pages):
+    """With one scale for forming and RESET, alike to both sides, a small voltage was nearly white."""
+    pytest.importorskip("playwright")
+    script = """() => { const trace = document.querySelector('[data-figure="slices"]').data[0];
+        const all = trace.z.flatMap((row) => [...row]);
+        return [trace.zmin, trace.zmax, Math.min(...all), Math.max(...all)]; }"""
+    with browser() as chromium, opened(chromium, pages["vcm_crystal"]) as page:
+        last = int(page.page.locator("#figure-slices input[type=range]").get_attribute("max"))
+        found = []
+        for index in range(last + 1):
+            page.move(index)
+            found.append(page.page.evaluate(script))
+    ends = np.array([row for row in found if row[3] - row[2] > 1e-3])
+    assert ends[:, 2].min() < -0.1  # the stages have both signs
+    assert ends[:, 3].max() > 0.1
+    np.testing.assert_allclose(ends[:, 1] - ends[:, 0], ends[:, 3] - ends[:, 2], rtol=0.05)
 
 
 @needs_browser

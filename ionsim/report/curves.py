@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from scipy.constants import physical_constants
 
 from ionsim.analysis.switching import Event
 from ionsim.plots.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, VERMILLION, spans, stage_colours, time_unit
-from ionsim.report.figures import Figure, Floats, axis, log_axis, magnitude, note_line, plot, thinned
+from ionsim.report.figures import MOST_POINTS, Figure, Floats, axis, log_axis, magnitude, note_line, plot, thinned
 from ionsim.report.texts import quantity
 
 #: Height of a panel against time, px.
@@ -28,6 +30,10 @@ _RINGS = "Rings are the points whose voltages the summary gives as switching vol
 _VOLTAGES = {"voltage_V": "applied voltage (V)", "device_V": "voltage across the cell (V)"}
 #: A voltage with fewer values than this share of the points is a row of levels, which makes no curve.
 _LEVELS = 0.2
+
+#: Pulses of a stage that make a train of it, whose long record is drawn as an envelope; its stretches in a stage; a
+#: line whose stretches span less than this share of its range is no band.
+_MANY_PULSES, _STRETCHES, _BAND = 50, 500, 0.01
 
 #: Decades of a logarithmic axis against time.
 _MOST_DECADES = 12
@@ -174,7 +180,8 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
     above = 1.0 + 22.0 / (_PANEL * count)
     layout: dict[str, Any] = {"shapes": [], "annotations": [], "hovermode": "x unified", "legend": {"y": above},
                               "margin": {"t": 62}}  # fmt: skip
-    thin = False
+    thin, pulse = False, rows_of_pulse(series)
+    banded = False
     for number, panel in enumerate(panels):
         name = "" if number == 0 else str(number + 1)
         top = 1.0 - number * (height + gap)
@@ -185,13 +192,17 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
         layout[f"yaxis{name}"] = {**own, "domain": [max(top - height, 0.0), top]}
         for line in panel.lines:
             y = magnitude(line.values) if panel.log else line.values
+            whole = {"type": "scatter", "mode": "lines", "yaxis": f"y{name}", "xaxis": "x", "name": line.name,
+                     "line": {"color": line.colour, "width": 1.5, "dash": line.dash},
+                     "showlegend": len(panel.lines) > 1 or number == 0, "hovertemplate": "%{y:.5g}"}  # fmt: skip
+            band = envelope(time_s * factor, y, pulse, series["stage"], log=panel.log) if pulse else None
+            if band is not None:
+                data += _band(whole, band, line.colour)
+                banded = True
+                continue
             rows = thinned(np.log(y) if panel.log else y)
             thin = thin or len(rows) < len(y)
-            data.append({
-                "type": "scatter", "mode": "lines", "x": (time_s * factor)[rows], "y": y[rows], "yaxis": f"y{name}",
-                "xaxis": "x", "name": line.name, "line": {"color": line.colour, "width": 1.5, "dash": line.dash},
-                "showlegend": len(panel.lines) > 1 or number == 0, "hovertemplate": "%{y:.5g}",
-            })  # fmt: skip
+            data.append({**whole, "x": (time_s * factor)[rows], "y": y[rows]})
     layout["xaxis"] = axis(f"time ({unit})", anchor=f"y{count if count > 1 else ''}", range=_span(time_s * factor))
     layout["xaxis"]["mirror"] = "all"
     _stages(layout, time_s * factor, series["stage"], stages)
@@ -203,9 +214,65 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
             ("log t", [{"xaxis.type": "log", "xaxis.range": logs}]), method="relayout",
         ), "y": above}]  # fmt: skip
     caption = "All columns against time; a zoom moves all panels. Shades are the stages of the drive. " + note
+    if banded:
+        caption += (
+            " Bands are the envelope of the pulses: the smallest and the largest value of every stretch, which holds "
+            "one pulse and its rest at least; what happens within a pulse is in iv.csv."
+        )
     if thin:
-        caption += " Of long records the first, smallest and largest point of every stretch is drawn."
+        caption += " Of long lines the first, smallest and largest point of every stretch is drawn."
     return plot(data, layout, caption.strip(), 116 + _PANEL * count)
+
+
+def rows_of_pulse(series: Series) -> int:
+    """Rows between one pulse and the next of a long train, the most of all stages; 0 where there is no such train."""
+    voltage, stage = series["voltage_V"], series["stage"]
+    if len(voltage) <= MOST_POINTS:
+        return 0
+    longest = 0
+    for _, low, high in spans(stage):
+        own = voltage[low:high]
+        above = own > 0.5 * (own.min() + own.max())
+        count = int(np.sum(above[1:] & ~above[:-1]))
+        if count < _MANY_PULSES:
+            return 0
+        longest = max(longest, math.ceil((high - low) / count))
+    return longest
+
+
+def envelope(
+    time: Floats, values: Floats, pulse: int, stage: Floats, *, log: bool = False
+) -> tuple[Floats, Floats, Floats] | None:
+    """Middle, smallest and largest value of stretches of whole pulses (``pulse`` rows each), stage by stage.
+
+    None of a line that hardly changes within a stretch, which is a curve and no band.
+    """
+    x, low, high = [], [], []
+    for _, begin, end in spans(stage):
+        edges = np.linspace(begin, end, max(1, min(_STRETCHES, (end - begin) // (pulse + 1))) + 1).astype(int)
+        for first, last in pairwise(edges.tolist()):
+            part = values[first:last][np.isfinite(values[first:last])]
+            if part.size:
+                x.append(0.5 * (time[first] + time[last - 1]))
+                low.append(float(part.min()))
+                high.append(float(part.max()))
+    found = np.array(x), np.array(low), np.array(high)
+    small, large = (np.log(each) if log else each for each in found[1:])
+    if not len(x) or float(np.median(large - small)) < _BAND * float(large.max() - small.min()):
+        return None
+    return found
+
+
+def _band(whole: dict[str, Any], band: tuple[Floats, Floats, Floats], colour: str) -> list[dict[str, Any]]:
+    """Both edges of an envelope, one entry of the legend, and what lies between them filled."""
+    x, low, high = band
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    edge = {**whole, "x": x, "legendgroup": whole["name"] + whole["yaxis"], "line": {"color": colour, "width": 1.0}}
+    return [
+        {**edge, "y": low, "showlegend": False, "hovertemplate": "%{y:.5g} (smallest)"},
+        {**edge, "y": high, "fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.28)",
+         "hovertemplate": "%{y:.5g} (largest)"},
+    ]  # fmt: skip
 
 
 def _decades(values: Sequence[Floats]) -> dict[str, Any]:

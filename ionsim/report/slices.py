@@ -23,17 +23,20 @@ from ionsim.results.model import Snapshot
 _BIN_NM = 0.5
 #: Width that panels are laid out for and heights between which they stay, px.
 _WIDTH, _LEAST, _MOST = 1060.0, 80.0, 430.0
-#: Panels wider than this many times their height stand in two columns, in one column.
-_PAIRS, _WIDE = 1.25, 2.3
+#: Panels wider than this many times their height stand in one column, others in two.
+_WIDE = 2.3
 #: Room for a colour bar and its numbers, and between rows, px.
 _BAR, _ROW = 96.0, 62.0
 #: Of a lattice the picture begins with this much around it, nm.
-_MARGIN_NM = 5.0
+_MARGIN_NM = 2.5
 
 #: A stage is said to have been hotter between snapshots by this share of the run's rise; for how many stages at most.
 _HOTTER, _STAGES = 0.05, 4
 #: Colour of what is not solved, and parts that hold vacancies.
 _UNSOLVED, _OXIDE = "#d5d9de", ("oxide", "reservoir")
+
+#: Colours of a field that changes its sign between moments: where it has one sign, and where it has both.
+_SIGNS = {"one": colour_scale("cividis"), "both": colour_scale("RdBu_r")}
 
 _PHASE_SCALE = [
     [share, colour] for index, colour in enumerate(PHASES.values()) for share in (index / 3, (index + 1) / 3)
@@ -92,7 +95,8 @@ def hotter(run: Run, taken: Sequence[Snapshot]) -> list[str]:
     rows = [(row, one) for one in taken if (row := row_of(one, series)) is not None]
     for index, name in enumerate(run.stages):
         own = np.flatnonzero(stage == index)
-        shown = [hottest_K(one) for row, one in rows if stage[row] == index]
+        held = [hottest_K(one) for row, one in rows if stage[row] == index]
+        shown = [value for value in held if value is not None]
         if not own.size or not shown:
             continue
         at = int(own[np.argmax(hot[own])])
@@ -106,10 +110,11 @@ def hotter(run: Run, taken: Sequence[Snapshot]) -> list[str]:
             "the end of an interval; the largest recorded temperature is that of any moment within one."]  # fmt: skip
 
 
-def hottest_K(snapshot: Snapshot) -> float:
-    """The largest temperature that a snapshot holds: of its cut, and of the sites of a lattice."""
+def hottest_K(snapshot: Snapshot) -> float | None:
+    """The largest temperature that a snapshot holds: of its cut, and of the sites of a lattice; None without any."""
     held = [np.asarray(snapshot.extra.get("cut/temperature_K", ())).ravel(), np.ravel(snapshot.temperature_K)]
-    return float(np.max(np.concatenate(held), initial=0.0))
+    every = np.concatenate(held)
+    return float(every.max()) if every.size else None
 
 
 def fields_of(run: Run, found: Sequence[Moment], drawing: Drawing | None) -> tuple[list[Field], list[str]]:
@@ -137,7 +142,7 @@ def fields_of(run: Run, found: Sequence[Moment], drawing: Drawing | None) -> tup
             notes.append(_grey(drawing))
     low, high = float(np.nanmin(potential)), float(np.nanmax(potential))
     both = low < -0.02 * (high - low) and high > 0.02 * (high - low)
-    colours = colour_scale("RdBu_r" if both else "cividis")
+    colours = colour_scale("cividis")
     fields = [Field("potential", "V", x, z, potential, colours, symmetric=bool(both))]
     if "temperature_K" in first:
         temperature = stack("temperature_K")
@@ -209,7 +214,7 @@ def _maps(
     view = _view(fields)
     (left_nm, right_nm), (low_nm, high_nm) = view
     ratio = (right_nm - left_nm) / (high_nm - low_nm)
-    columns = 1 if ratio > _WIDE else min(2 if ratio > _PAIRS else 4, len(fields))
+    columns = 1 if ratio > _WIDE else min(2, len(fields))
     rows = -(-len(fields) // columns)
     whole = _WIDTH - 80.0
     share_x = (whole / columns - _BAR) / whole
@@ -228,8 +233,6 @@ def _maps(
         low, high = float(np.nanmin(field.values)), float(np.nanmax(field.values))
         low = low if field.least is None else field.least
         high = max(high, low + field.span)
-        if field.symmetric:
-            low, high = -max(-low, high), max(-low, high)
         bar: dict[str, Any] = {"x": left + share_x + 0.008, "y": top, "yanchor": "top", "len": share_y, "thickness": 11,
                                "outlinewidth": 0.5, "ypad": 0, "tickfont": {"size": 11}, "xanchor": "left"}  # fmt: skip
         if field.names:
@@ -245,13 +248,12 @@ def _maps(
         panels.append({
             "frames": quantised(field.values, 2 * (len(field.names) - 1) if field.names else 65534),
             "shape": list(field.values.shape), "fixed": bool(field.names), "low": low, "high": max(high, low + 1e-9),
-            "symmetric": field.symmetric,
+            **({"signs": _SIGNS} if field.symmetric else {}),
         })  # fmt: skip
-        bottom, begin = number + columns >= len(fields), column == 0
+        begin = column == 0
         layout[f"xaxis{name}"] = axis(
-            f"{axes[0]} (nm)" if bottom else "", domain=[left, left + share_x], anchor=f"y{name}", showgrid=False,
-            constrain="domain", range=[left_nm, right_nm],
-            showticklabels=bottom, **({"matches": "x"} if number else {}),
+            f"{axes[0]} (nm)", domain=[left, left + share_x], anchor=f"y{name}", showgrid=False,
+            constrain="domain", range=[left_nm, right_nm], **({"matches": "x"} if number else {}),
         )  # fmt: skip
         layout[f"yaxis{name}"] = axis(
             f"{axes[1]} (nm)" if begin else "", domain=[max(top - share_y, 0.0), top], anchor=f"x{name}",
@@ -272,7 +274,7 @@ def _maps(
     height = round(tall + 84)
     where = "through the axis, mirrored" if axes[0] == "r" else "through the middle"
     near = (
-        " At first the lattice and 5 nm around it are seen; a double click shows all."
+        f" At first the lattice and {_MARGIN_NM:g} nm around it are seen; a double click shows all."
         if fields[-1].x_nm is not first.x_nm
         else ""
     )
@@ -280,6 +282,8 @@ def _maps(
         f"Cut {where}; lines are the borders of the layers. One slider moves all maps, a zoom too.{near} Values are "
         "stored in 65,534 steps of the range of all moments."
     )
+    if any(field.symmetric for field in fields):
+        caption += " The potential changes its sign between moments, so that each has a scale of its own."
     return _with_slider(data, panels, layout, found, caption, notes, height)
 
 
