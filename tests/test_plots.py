@@ -20,7 +20,8 @@ from ionsim.plots import (
     transient_figure,
 )
 from ionsim.plots.clusters import BOTTOM, BRIDGE, ISOLATED, TOP, cluster_labels, size_ranks
-from ionsim.plots.pictures import compliances, layer_names, saturations
+from ionsim.plots.curves import held_figure
+from ionsim.plots.pictures import compliances, is_held, layer_names, saturations
 from ionsim.plots.scene import Camera, box_corners
 from ionsim.plots.style import formula, spans, stage_colours, time_unit
 from ionsim.plots.vacancies import FIELDS, chosen
@@ -200,6 +201,20 @@ class TestCurves:
         summary = summarise(small_device(), data, ("forming",))
         assert switching_events(data, ("forming",), {**summary, "V_form_V": 1.2}) == {}
         assert switching_events(data, ("forming",), {**summary, "V_form_V": None}) == {}
+
+    def test_a_held_voltage_has_its_current_against_time(self):
+        """An I-V curve of one voltage is a vertical line."""
+        time = np.logspace(-6, 2, 60)
+        data = {"time_s": time, "voltage_V": np.full(60, 1.3), "current_A": 1e-12 * time**0.5, "stage": np.zeros(60)}
+        (axes,) = held_figure(data, ("constant",), compliance_A=[1e-6]).axes
+        assert (axes.get_xlabel(), axes.get_xscale(), axes.get_yscale()) == ("time (s)", "log", "log")
+        np.testing.assert_array_equal(axes.lines[0].get_xdata(), time)
+        assert axes.lines[0].get_label() == "constant, 1.3 V"
+        steady = {**data, "time_s": np.linspace(0.0, 1e-6, 60), "current_A": np.linspace(1e-6, 2e-6, 60)}
+        (axes,) = held_figure(steady, ("constant",)).axes
+        assert (axes.get_xlabel(), axes.get_xscale(), axes.get_yscale()) == ("time (µs)", "linear", "linear")
+        assert is_held('[drive]\nkind = "constant"\n')
+        assert not is_held('[drive]\nkind = "sweep"\n')
 
     def test_transient_shares_time(self):
         figure = transient_figure(series(), ("forming", "reset"))

@@ -21,8 +21,9 @@ from ionsim.report.balance import stage_energy
 from ionsim.report.curves import envelope, rows_of_pulse
 from ionsim.report.drawing import device_figure
 from ionsim.report.figures import chemical, packed, quantised, thinned, to_json
-from ionsim.report.metrics import metrics_of, quench_K_per_s
+from ionsim.report.metrics import metrics_of, quench_K_per_s, ramp_note
 from ionsim.report.moments import moments
+from ionsim.report.origin import changed
 from ionsim.report.origin import command as again
 from ionsim.report.parts import drawing_of
 from ionsim.report.slices import fields_of, hotter
@@ -354,6 +355,31 @@ def test_how_to_make_a_run_again():
     assert not needs_file
     other = device.replace({"name": "mine"})
     assert again(other, other.to_toml(), 1) == ("ionsim run mine.toml --out DIR --seed 1", True)
+
+
+def test_a_changed_example_says_what_was_changed():
+    device = load("hfo2_ti_bipolar")
+    assert changed(device, device.to_toml()) == ""
+    other = device.replace({"layers.oxide.thickness_nm": 4.0, "seed": 9})
+    assert changed(other, other.to_toml()) == (
+        "changed from the example hfo2_ti_bipolar: layers.oxide.thickness_nm 5 → 4"
+    )
+    keys = ("bottom", "oxide", "cap", "top")
+    many = device.replace({f"layers.{key}.thickness_nm": 7.0 for key in keys}
+                          | {"ambient_K": 310.0, "mesh.domain_width_nm": 40.0, "drive.compliance_A": 7e-5,
+                             "drive.ramp_rate_V_per_s": 2.0})  # fmt: skip
+    assert changed(many, many.to_toml()).endswith(", and 2 more")
+    assert changed(many, many.to_toml()).count("→") == 6
+    mine = device.replace({"name": "mine"})
+    assert changed(mine, mine.to_toml()) == ""
+
+
+def test_times_and_energies_of_a_ramp_are_said_to_be_of_a_ramp(pages):
+    assert "1 V/s (a recorded step lasts 10 ms)" in ramp_note(load("hfo2_ti_bipolar"))
+    assert ramp_note(load("ag_gese_kinetics")) == ""
+    assert ramp_note(load("gst_mushroom")) == ""
+    assert "Slow ramp." in pages["vcm_crystal"].read_text(encoding="utf-8")
+    assert "Slow ramp." not in pages["pcm_mushroom"].read_text(encoding="utf-8")
 
 
 def test_metrics_follow_their_definitions():

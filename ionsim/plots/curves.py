@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 
 #: Voltages of a summary that are marked on the curve, with their mathtext.
 _MARKS = {"V_form_V": "V_\\mathrm{form}", "V_reset_V": "V_\\mathrm{reset}", "V_set_V": "V_\\mathrm{set}"}
+#: A current that spans more than this factor, and times that do, have logarithmic axes at a held voltage.
+_SPAN, _LONG = 20.0, 1e3
 _SI = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k"}
 
 
@@ -69,6 +71,49 @@ def iv_figure(
         decades(axes)
         columns = min(max(len(labelled), 1), 3)
         figure.legend(loc="outside upper center", ncols=columns, title=title or None, title_fontsize=9)
+    return figure
+
+
+def held_figure(
+    series: Mapping[str, Floats], stages: Sequence[str], *, compliance_A: Sequence[float] = (), title: str = ""
+) -> Figure:
+    """|I| against time at one held voltage; axes are logarithmic where time spans decades, and where the current does.
+
+    ``series`` holds (N,) arrays ``time_s``, ``voltage_V``, ``current_A``, ``stage``.
+    """
+    time, magnitude = np.asarray(series["time_s"], dtype=float), positive(series["current_A"])
+    with styled():
+        figure = new_figure(5.4, 4.0)
+        axes = figure.add_subplot()
+        shown = magnitude[np.isfinite(magnitude)]
+        if not shown.size or shown.max() > _SPAN * shown.min():
+            axes.set_yscale("log")
+            fit_axes(axes, None, magnitude, compliance_A)
+            decades(axes)
+        later = time[time > 0.0]
+        long = later.size > 1 and later[-1] > _LONG * later[0]
+        factor, unit = (1.0, "s") if long else time_unit(float(time[-1]))
+        if long:
+            axes.set_xscale("log")
+            axes.set_xlim(float(later[0]), float(later[-1]))
+        else:
+            axes.set_xlim(float(time[0]) * factor, float(time[-1]) * factor)
+        colours = stage_colours(stages)
+        for index, low, high in spans(series["stage"]):
+            name = stages[index]
+            held_V = float(np.median(series["voltage_V"][low:high]))
+            axes.plot(
+                time[low:high] * factor, magnitude[low:high], color=colours[name], label=f"{name}, {held_V:.4g} V"
+            )  # fmt: skip
+        for limit in compliance_A:
+            axes.axhline(limit, color=INK, linewidth=0.8, linestyle=(0, (5, 3)), zorder=1)
+            axes.annotate(
+                f"compliance {quantity(limit, 'A')}", (0.01, limit), xycoords=("axes fraction", "data"),
+                xytext=(2, 3), textcoords="offset points", fontsize=8, color=INK,
+            )  # fmt: skip
+        axes.set_xlabel(f"time ({unit})")
+        axes.set_ylabel("|current| (A)")
+        figure.legend(loc="outside upper center", ncols=3, title=title or None, title_fontsize=9)
     return figure
 
 

@@ -71,6 +71,8 @@ def run_page(run: Run, path: Path) -> Path:
         title=run.name,
         notes=notes,
         description=getattr(device, "description", ""),
+        changed="" if device is None else origin.changed(device, run.input_toml),
+        ramp=metrics.ramp_note(device),
         facts=_facts(run, device, series),
         layers=_layers(drawing),
         lattice=run.sites is not None,
