@@ -29,7 +29,7 @@ LEAD = "hfo2_ti_bipolar"
 
 #: A curve and a state: of each row the first picture that a run has drawn.
 SHOWN = (
-    ("train.png", "currents.png", "retention.png", "resistance.png", "iv.png"),
+    ("train.png", "currents.png", "retention.png", "resistance.png", "current.png", "iv.png"),
     ("boundaries.png", "filament.png", "phases.png", "vacancies.png", "ions.png", "cut.png"),
 )
 

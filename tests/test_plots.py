@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import matplotlib.image
 import numpy as np
 import pytest
+from small_device import small_device
 
+from ionsim.analysis.switching import Event, summarise, switching_events
 from ionsim.plots import (
     Cut,
     connectivity,
@@ -18,9 +20,11 @@ from ionsim.plots import (
     transient_figure,
 )
 from ionsim.plots.clusters import BOTTOM, BRIDGE, ISOLATED, TOP, cluster_labels, size_ranks
-from ionsim.plots.pictures import compliances, layer_names, saturations
+from ionsim.plots.curves import held_figure
+from ionsim.plots.pictures import compliances, is_held, layer_names, saturations
 from ionsim.plots.scene import Camera, box_corners
 from ionsim.plots.style import formula, spans, stage_colours, time_unit
+from ionsim.plots.vacancies import FIELDS, chosen
 
 SPACING = 0.254
 BOX = (8 * SPACING, 8 * SPACING, 10 * SPACING)
@@ -58,9 +62,22 @@ def series():
         "voltage_V": voltage,
         "device_V": 0.9 * voltage,
         "current_A": current,
+        "conductance_S": np.where(np.arange(len(voltage)) < 41, 1e-9, 2e-4),
+        "limited": np.zeros(len(voltage)),
         "temperature_peak_K": 300 + 50 * voltage**2,
         "stage": stage,
     }
+
+
+def after_the_turn():
+    """A ramp whose current jumps one point after its largest voltage."""
+    voltage = np.array([*np.linspace(0.05, 2, 40), *np.linspace(1.95, 0.05, 39)])
+    current = np.where(np.arange(79) < 40, 1e-11 * voltage, 1e-4)
+    return {
+        "time_s": np.arange(79) * 0.05, "voltage_V": voltage, "current_A": current, "power_W": current * voltage,
+        "conductance_S": current / voltage, "limited": np.zeros(79), "temperature_peak_K": np.full(79, 300.0),
+        "stage": np.zeros(79),
+    }  # fmt: skip
 
 
 def cut_arrays():
@@ -142,7 +159,7 @@ class TestCurves:
         data = series()
         figure = iv_figure(
             data["voltage_V"], data["current_A"], data["stage"], ("forming", "reset"), compliance_A=[1e-4],
-            marks_V={"V_form_V": 2.0, "V_reset_V": None},
+            events={"V_form_V": Event("forming", 40, False)},
         )  # fmt: skip
         (axes,) = figure.axes
         colours = stage_colours(("forming", "reset"))
@@ -150,6 +167,9 @@ class TestCurves:
         assert drawn == [colours["forming"], colours["reset"]]
         rings = [line for line in axes.lines if line.get_marker() == "o"]
         assert [float(ring.get_xdata()[0]) for ring in rings] == [2.0]
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+            "forming, $V_\\mathrm{form} = 2.00$ V", "reset",
+        ]  # fmt: skip
         assert axes.get_yscale() == "log"
         assert "(V)" in axes.get_xlabel()
         assert "(A)" in axes.get_ylabel()
@@ -157,8 +177,44 @@ class TestCurves:
 
     def test_no_current_at_all_is_an_empty_picture_not_an_error(self):
         voltage = np.linspace(0, 1, 20)
-        figure = iv_figure(voltage, np.zeros(20), np.zeros(20), ("forming",), marks_V={"V_form_V": 1.0})
+        events = {"V_form_V": Event("forming", 19, False)}
+        figure = iv_figure(voltage, np.zeros(20), np.zeros(20), ("forming",), events=events)
         figure.canvas.draw()
+
+    def test_a_jump_after_the_turn_has_its_ring_on_the_way_back(self):
+        """The same voltage was passed on the way out, at a current millions of times smaller."""
+        data = after_the_turn()
+        summary = summarise(small_device(), data, ("forming",))
+        events = switching_events(data, ("forming",), summary)
+        event = events["V_form_V"]
+        assert event.returning
+        assert data["voltage_V"][event.row] == summary["V_form_V"] == pytest.approx(1.95)
+        assert data["current_A"][event.row] == 1e-4
+        assert np.isclose(data["voltage_V"][: event.row], summary["V_form_V"]).any()
+        figure = iv_figure(data["voltage_V"], data["current_A"], data["stage"], ("forming",), events=events)
+        (ring,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+        assert float(ring.get_ydata()[0]) == 1e-4
+        assert figure.legends[0].get_texts()[0].get_text().endswith("(on the way back)")
+
+    def test_a_voltage_that_is_not_that_of_its_row_has_no_ring(self):
+        data = after_the_turn()
+        summary = summarise(small_device(), data, ("forming",))
+        assert switching_events(data, ("forming",), {**summary, "V_form_V": 1.2}) == {}
+        assert switching_events(data, ("forming",), {**summary, "V_form_V": None}) == {}
+
+    def test_a_held_voltage_has_its_current_against_time(self):
+        """An I-V curve of one voltage is a vertical line."""
+        time = np.logspace(-6, 2, 60)
+        data = {"time_s": time, "voltage_V": np.full(60, 1.3), "current_A": 1e-12 * time**0.5, "stage": np.zeros(60)}
+        (axes,) = held_figure(data, ("constant",), compliance_A=[1e-6]).axes
+        assert (axes.get_xlabel(), axes.get_xscale(), axes.get_yscale()) == ("time (s)", "log", "log")
+        np.testing.assert_array_equal(axes.lines[0].get_xdata(), time)
+        assert axes.lines[0].get_label() == "constant, 1.3 V"
+        steady = {**data, "time_s": np.linspace(0.0, 1e-6, 60), "current_A": np.linspace(1e-6, 2e-6, 60)}
+        (axes,) = held_figure(steady, ("constant",)).axes
+        assert (axes.get_xlabel(), axes.get_xscale(), axes.get_yscale()) == ("time (µs)", "linear", "linear")
+        assert is_held('[drive]\nkind = "constant"\n')
+        assert not is_held('[drive]\nkind = "sweep"\n')
 
     def test_transient_shares_time(self):
         figure = transient_figure(series(), ("forming", "reset"))
@@ -283,3 +339,10 @@ class TestPlotRun:
     def test_pyplot_is_not_imported(self):
         code = "import sys, ionsim.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_vacancies_of_a_whole_cycle_are_drawn_with_the_largest_power_of_each_stage():
+    labels = ["virgin", "forming_peak", "formed", "reset_peak", "reset", "set_peak", "set"]
+    extra = {f"cut/{name}": np.ones(1) for name in FIELDS}
+    taken = {label: SimpleNamespace(extra=extra, time_s=float(at)) for at, label in enumerate(labels)}
+    assert list(chosen(taken)) == [label.replace("_peak", ", largest power") for label in labels]

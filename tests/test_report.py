@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,11 +18,15 @@ import ionsim
 from ionsim.config import example_files, load
 from ionsim.report import report
 from ionsim.report.balance import stage_energy
+from ionsim.report.curves import envelope, rows_of_pulse
+from ionsim.report.drawing import device_figure
 from ionsim.report.figures import chemical, packed, quantised, thinned, to_json
-from ionsim.report.metrics import metrics_of, quench_K_per_s
+from ionsim.report.metrics import metrics_of, quench_K_per_s, ramp_note
 from ionsim.report.moments import moments
+from ionsim.report.origin import changed
 from ionsim.report.origin import command as again
 from ionsim.report.parts import drawing_of
+from ionsim.report.slices import fields_of, hotter
 from ionsim.report.spread import stochasticity
 from ionsim.report.texts import number, quantity
 from ionsim.results import RUN_FILE, Recorder, Run, Snapshot
@@ -127,6 +132,83 @@ def test_numbers_of_the_page_are_those_of_the_summary(runs, pages):
     energy = pages["pcm_mushroom"].read_text(encoding="utf-8")
     for key in ("E_electrical_J", "E_out_J", "E_latent_J"):
         assert quantity(runs["pcm_mushroom"].summary[key], "J", 4) in energy
+
+
+def test_a_potential_that_was_not_solved_is_not_drawn_as_0_V(runs):
+    """The dielectric around a heater carries no current; the solver leaves zeros there, the page a gap."""
+    run = runs["pcm_mushroom"]
+    drawing = drawing_of(load("gst_mushroom"))
+    fields, notes = fields_of(run, moments(run.snapshots, 12), drawing)
+    potential = fields[0]
+    radius = load("gst_mushroom").geometry.arguments()["heater_radius_nm"]
+    dark = (potential.z_nm[:, None] < 0.0) & (np.abs(potential.x_nm) > radius)
+    assert 0.05 < dark.mean() < 0.5
+    for frame in potential.values:
+        np.testing.assert_array_equal(np.isnan(frame), dark)
+    assert any("not solved there (dielectric: no current flows there)" in note for note in notes)
+    assert np.isfinite(fields[1].values).all()  # heat goes everywhere
+
+
+def held(label, time_s, voltage_V, hottest_K):
+    none = np.empty(0)
+    return Snapshot(label, time_s, voltage_V, none, none, none, extra={"cut/temperature_K": np.array([[hottest_K]])})
+
+
+@pytest.mark.parametrize("rows", [5, 8, 13])
+def test_the_envelope_of_a_train_has_no_beat(rows):
+    """A train whose points were thinned showed loops: every stretch must hold whole pulses, whatever their length."""
+    pulses = 1600
+    one = np.where(np.arange(rows) < rows // 2, 8.0, -0.2)
+    voltage = np.tile(one, pulses)
+    surface = 1e-4 * np.arange(voltage.size) + 1.5 * (voltage > 0.0)
+    stage = np.zeros(voltage.size)
+    pulse = rows_of_pulse({"voltage_V": voltage, "stage": stage})
+    assert pulse == pytest.approx(rows, abs=1)
+    time, low, high = envelope(np.arange(voltage.size) * 1.0, surface, pulse, stage)
+    assert 100 < len(time) <= 500
+    drift = 1e-4 * voltage.size / len(time)
+    np.testing.assert_allclose(high - low, 1.5, atol=1.1 * drift)
+    assert np.diff(low).min() > 0.0
+    assert np.diff(high).min() > 0.0
+    assert envelope(np.arange(voltage.size) * 1.0, np.linspace(0.0, 1.0, voltage.size), pulse, stage) is None
+
+
+def test_a_long_ramp_is_no_train():
+    ramp = np.concatenate([np.linspace(0.0, 2.0, 4000), np.linspace(2.0, 0.0, 4000)])
+    assert rows_of_pulse({"voltage_V": ramp, "stage": np.zeros(8000)}) == 0
+
+
+def test_a_stage_that_was_hotter_between_its_snapshots_says_so():
+    """The recorded temperature is the largest within an interval, which a snapshot at its end does not hold."""
+    series = {"time_s": np.array([1.0, 2.0, 3.0]), "stage": np.array([0.0, 0.0, 1.0]),
+              "temperature_peak_K": np.array([310.0, 739.3, 440.0])}  # fmt: skip
+    run = SimpleNamespace(series=series, stages=("forming", "reset"))
+    taken = [held("virgin", 0.0, 0.0, 300.0), held("forming_peak", 2.0, 1.6, 431.0), held("reset", 3.0, -1.0, 439.0)]
+    (note,) = hotter(run, taken)
+    assert "forming 739 K in the recorded interval that ends at t = 2 s, 431 K in its hottest snapshot" in note
+    assert "reset" not in note
+    taken[1] = held("forming_peak", 2.0, 1.6, 735.0)
+    assert hotter(run, taken) == []
+    cold = [replace(one, extra={}) for one in taken]  # of devices without heat snapshots hold no temperature
+    assert hotter(run, cold) == []
+
+
+def test_a_moment_says_what_is_left_for_the_cell():
+    snapshots = {"forming_peak": held("forming_peak", 2.0, 1.59, 431.0), "reset": held("reset", 3.0, -1.0, 300.0)}
+    series = {"time_s": np.array([2.0, 3.0]), "device_V": np.array([0.488, -0.9999])}
+    first, second = moments(snapshots, 12, series=series)
+    assert first.title == "forming, largest power: t = 2 s, 1.59 V applied, 488 mV across the cell"
+    assert second.title == "reset: t = 3 s, −1 V applied"
+
+
+def test_parts_without_current_are_those_of_the_solver():
+    cells = {part.name: part.conducts for part in drawing_of(load("pcm_array_3x3")).parts}
+    assert {name for name, conducts in cells.items() if name.startswith("heater") and conducts} == {"heater 1,1"}
+    assert not cells["dielectric"]
+    assert cells["cell 0,0"]
+    assert cells["word 0"]
+    filament = {part.name: part.conducts for part in drawing_of(load("hfo2_continuum")).parts}
+    assert [name for name, conducts in filament.items() if not conducts] == ["dielectric"]
 
 
 def test_figures_are_valid_for_plotly(pages):
@@ -239,6 +321,31 @@ def test_thicknesses_of_a_drawing_are_those_of_the_file():
     assert found["oxide"][0] == 0.0
 
 
+@pytest.mark.parametrize("name", ["hfo2_ti_bipolar", "ag_sio2_memory", "hfo2_continuum"])
+def test_no_name_of_a_part_lies_on_a_mark(name):
+    drawing = drawing_of(load(name))
+    assert drawing.marks
+    for label in device_figure(drawing).content["layout"]["annotations"]:
+        for mark in drawing.marks:
+            inside = mark.across[0] < label["x"] < mark.across[1] and mark.up[0] < label["y"] < mark.up[1]
+            assert label["showarrow"] or not inside, label["text"]
+
+
+def test_no_line_to_a_contact_crosses_the_channel():
+    labels = device_figure(drawing_of(load("psg_wo3_pulse_train"))).content["layout"]["annotations"]
+    assert [label["showarrow"] for label in labels if "source" in label["text"]] == [False]
+
+
+def test_every_panel_of_the_slices_has_its_numbers_and_a_title_in_its_middle(pages):
+    layout = data_of(pages["vcm_crystal"])["slices"]["layout"]
+    axes = [value for key, value in layout.items() if key.startswith("xaxis")]
+    assert len(axes) == 3
+    assert all(one["title"]["text"] and one.get("showticklabels", True) for one in axes)
+    titles = [one for one in layout["annotations"] if one["text"].startswith("<b>")]
+    assert [one["x"] for one in titles] == pytest.approx([sum(one["domain"]) / 2 for one in axes])
+    assert all(one["xanchor"] == "center" for one in titles)  # else a text near a side begins or ends there
+
+
 def test_how_to_make_a_run_again():
     device = load("hfo2_ti_bipolar")
     assert again(device, device.to_toml(), 7) == ("ionsim run hfo2_ti_bipolar --out DIR --seed 7", False)
@@ -248,6 +355,31 @@ def test_how_to_make_a_run_again():
     assert not needs_file
     other = device.replace({"name": "mine"})
     assert again(other, other.to_toml(), 1) == ("ionsim run mine.toml --out DIR --seed 1", True)
+
+
+def test_a_changed_example_says_what_was_changed():
+    device = load("hfo2_ti_bipolar")
+    assert changed(device, device.to_toml()) == ""
+    other = device.replace({"layers.oxide.thickness_nm": 4.0, "seed": 9})
+    assert changed(other, other.to_toml()) == (
+        "changed from the example hfo2_ti_bipolar: layers.oxide.thickness_nm 5 → 4"
+    )
+    keys = ("bottom", "oxide", "cap", "top")
+    many = device.replace({f"layers.{key}.thickness_nm": 7.0 for key in keys}
+                          | {"ambient_K": 310.0, "mesh.domain_width_nm": 40.0, "drive.compliance_A": 7e-5,
+                             "drive.ramp_rate_V_per_s": 2.0})  # fmt: skip
+    assert changed(many, many.to_toml()).endswith(", and 2 more")
+    assert changed(many, many.to_toml()).count("→") == 6
+    mine = device.replace({"name": "mine"})
+    assert changed(mine, mine.to_toml()) == ""
+
+
+def test_times_and_energies_of_a_ramp_are_said_to_be_of_a_ramp(pages):
+    assert "1 V/s (a recorded step lasts 10 ms)" in ramp_note(load("hfo2_ti_bipolar"))
+    assert ramp_note(load("ag_gese_kinetics")) == ""
+    assert ramp_note(load("gst_mushroom")) == ""
+    assert "Slow ramp." in pages["vcm_crystal"].read_text(encoding="utf-8")
+    assert "Slow ramp." not in pages["pcm_mushroom"].read_text(encoding="utf-8")
 
 
 def test_metrics_follow_their_definitions():
@@ -382,6 +514,25 @@ def test_a_browser_shows_a_run(pages):
     pytest.importorskip("playwright")
     with browser() as chromium, opened(chromium, pages["vcm_crystal"]) as page:
         assert faults(page) == []
+
+
+@needs_browser
+def test_a_potential_of_one_sign_fills_its_scale(pages):
+    """With one scale for forming and RESET, alike to both sides, a small voltage was nearly white."""
+    pytest.importorskip("playwright")
+    script = """() => { const trace = document.querySelector('[data-figure="slices"]').data[0];
+        const all = trace.z.flatMap((row) => [...row]);
+        return [trace.zmin, trace.zmax, Math.min(...all), Math.max(...all)]; }"""
+    with browser() as chromium, opened(chromium, pages["vcm_crystal"]) as page:
+        last = int(page.page.locator("#figure-slices input[type=range]").get_attribute("max"))
+        found = []
+        for index in range(last + 1):
+            page.move(index)
+            found.append(page.page.evaluate(script))
+    ends = np.array([row for row in found if row[3] - row[2] > 1e-3])
+    assert ends[:, 2].min() < -0.1  # the stages have both signs
+    assert ends[:, 3].max() > 0.1
+    np.testing.assert_allclose(ends[:, 1] - ends[:, 0], ends[:, 3] - ends[:, 2], rtol=0.05)
 
 
 @needs_browser

@@ -307,6 +307,19 @@ def test_distributions_count_runs_in_which_nothing_occurred():
     assert figure.get_suptitle() == "2 runs failed or not over, not shown"
 
 
+def test_an_axis_of_small_or_close_numbers_has_no_text_beside_it():
+    """An offset such as 1e-6+9.9999e-1 was printed over the name of the column."""
+    values = {"I_max_A": np.array([4.5e-4, 5.6e-4, 6.7e-4]), "crystalline_share": 0.9999 + 1e-7 * np.arange(3.0)}
+    figure = distributions_figure(Runs({"a": [1.0, 2.0, 3.0]}, values, [""] * 3), "a")
+    figure.canvas.draw()
+    assert [axes.get_xlabel() for axes in figure.axes] == ["I_max_A ($10^{-4}$)", "crystalline_share"]
+    assert [axes.xaxis.get_offset_text().get_text() for axes in figure.axes] == ["", ""]
+    assert figure.axes[0].get_lines()[0].get_xdata()[0] == pytest.approx(4.5)
+    for axes in figure.axes:
+        legend, lines = axes.get_legend().get_window_extent(), axes.get_window_extent()
+        assert legend.y0 >= lines.y1 - 1.0
+
+
 def test_main_effects_are_means_over_everything_else():
     inputs = {"a": [1.0, 1.0, 2.0, 2.0], "drive.kind": ["x", "y", "x", "y"]}
     figure = effects_figure(Runs(inputs, {"V": np.array([1.0, 3.0, 5.0, np.nan])}, [""] * 4))

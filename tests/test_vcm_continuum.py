@@ -324,3 +324,14 @@ def test_retention_goes_with_the_barrier_of_hops(tmp_path):
         times.append(np.interp(np.log(1.5), np.log(grown / grown[0]), time_s[read][first]))
     barrier = np.log(times[0] / times[1]) / (1.0 / kT[0] - 1.0 / kT[1])
     assert barrier == pytest.approx(1.2, abs=0.03)
+
+
+def test_a_cut_has_vacancies_in_the_oxide_and_the_reservoir_only(device):
+    """The cut's grid is finer than the elements, which must not smear the density over the borders of the oxide."""
+    cut = VcmContinuum(device).state()
+    r, z, density = (cut[f"cut/{name}"] for name in ("r_nm", "z_nm", "vacancies_per_m3"))
+    keys = device.continuum
+    height_nm = device.layers.oxide.thickness_nm + keys.reservoir_nm
+    inside = ((z > 0.0) & (z < height_nm))[:, None] & (r < keys.radius_nm)
+    np.testing.assert_array_equal(density > 0.0, inside)
+    assert 0.2 < inside.mean() < 0.9

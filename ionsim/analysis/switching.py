@@ -10,6 +10,7 @@ V^2 (G_on + G_off)/2 tau and P_standby = V^2 G_off at the SET voltage, with tau 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -68,25 +69,74 @@ def summarise(device: Device, series: Series, stages: Sequence[str]) -> dict[str
 
 def switching_voltage(part: Series) -> float | None:
     """Voltage (V) at which a stage switches on; see the module's definitions."""
-    out = int(np.argmax(np.abs(part["voltage_V"]))) if len(part["voltage_V"]) else 0
+    row = _switching_row(part)
+    return None if row is None else float(part["voltage_V"][row])
+
+
+def _switching_row(part: Series) -> int | None:
+    out = _turn(part)
     limited = np.flatnonzero(part["limited"][: out + 1] > 0.0)
     if len(limited):
-        return float(part["voltage_V"][limited[0]])
+        return int(limited[0])
     conductance = part["conductance_S"]
     if len(conductance) < 2 or conductance.max() < _SWITCHED * conductance[0]:
         return None
-    return float(part["voltage_V"][1 + int(np.argmax(np.diff(np.log(conductance))))])
+    return 1 + int(np.argmax(np.diff(np.log(conductance))))
 
 
 def reset_voltage(part: Series) -> float | None:
     """Voltage (V) of the largest current on the way out of a RESET stage; None if the resistance does not rise."""
-    voltage = np.abs(part["voltage_V"])
-    if len(voltage) < 2:
+    row = _reset_row(part)
+    return None if row is None else float(part["voltage_V"][row])
+
+
+def _reset_row(part: Series) -> int | None:
+    if len(part["voltage_V"]) < 2:
         return None
-    out = slice(0, int(np.argmax(voltage)) + 1)
+    out = slice(0, _turn(part) + 1)
     if part["conductance_S"][-1] > 0.5 * part["conductance_S"][out].max():
         return None
-    return float(part["voltage_V"][out][int(np.argmax(np.abs(part["current_A"][out])))])
+    return int(np.argmax(np.abs(part["current_A"][out])))
+
+
+def _turn(part: Series) -> int:
+    """Row of the largest voltage of a stage, where its way back begins; 0 of an empty one."""
+    return int(np.argmax(np.abs(part["voltage_V"]))) if len(part["voltage_V"]) else 0
+
+
+@dataclass(frozen=True)
+class Event:
+    """Where a stage of a sweep switched: its ``row`` of the series; ``returning``: on the way back to zero."""
+
+    stage: str
+    row: int
+    returning: bool
+
+
+def switching_events(series: Series, stages: Sequence[str], summary: Mapping[str, Any]) -> dict[str, Event]:
+    """The points whose voltages a summary reports, by its keys ``V_form_V``, ``V_reset_V``, ``V_set_V``.
+
+    ``series`` as in :func:`summarise`. A key that the summary does not have, or whose voltage is not that of the row
+    (a summary made by other definitions), has no event.
+    """
+    found: dict[str, Event] = {}
+    for key, (name, row_of) in _EVENTS.items():
+        if summary.get(key) is None or name not in stages:
+            continue
+        index = max(at for at, stage in enumerate(stages) if stage == name)
+        rows = np.flatnonzero(np.asarray(series["stage"]) == index)
+        part = {column: np.asarray(series[column])[rows] for column in _EVENT_COLUMNS}
+        row = row_of(part)
+        if row is not None and float(part["voltage_V"][row]) == float(summary[key]):
+            found[key] = Event(name, int(rows[row]), row > _turn(part))
+    return found
+
+
+#: Stage and row of each switching voltage of a summary, and the columns that they are found in.
+_EVENTS = {
+    "V_form_V": ("forming", _switching_row), "V_reset_V": ("reset", _reset_row), "V_set_V": ("set", _switching_row),
+}  # fmt: skip
+_EVENT_COLUMNS = ("voltage_V", "current_A", "conductance_S", "limited")
 
 
 def _part(series: Series, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:

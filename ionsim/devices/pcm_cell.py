@@ -13,10 +13,8 @@ import meshes
 from ionsim.config.pcm import PcmDevice
 from ionsim.config.pcm_geometry import CellArray, Line, Line3d
 from ionsim.devices.pcm_electrical import PhaseChangeConductor
+from ionsim.materials.constants import INSULATOR_S_PER_M
 from ionsim.materials.crystallisation import Crystallisation
-
-#: Conductivities below this (S/m) are those of insulators, in which no current is solved for.
-_INSULATOR_S_PER_M = 1e-9
 
 #: Boundary conductance of an interface without resistance (None in fem.Contact).
 _PERFECT = None
@@ -110,7 +108,7 @@ def _electrical(
     chosen = f"heater_{device.selected[0]}_{device.selected[1]}"
     for name, value in values.items():
         off = isinstance(device.geometry, CellArray) and name.startswith("heater_") and name != chosen
-        if off or (isinstance(value, float) and value < _INSULATOR_S_PER_M):
+        if off or (isinstance(value, float) and value < INSULATOR_S_PER_M):
             values[name] = 0.0
     return values
 
@@ -141,7 +139,7 @@ def _contacts(
     for name, interface in mesh.interfaces.items():
         other = interface.second if interface.first in regions else interface.first
         conducts = device.material(getattr(device.surroundings, _part(other))).value("electrical_S_per_m")
-        metal = conducts > _INSULATOR_S_PER_M
+        metal = conducts > INSULATOR_S_PER_M
         resistance = boundaries.heater_m2K_per_GW if metal else boundaries.dielectric_m2K_per_GW
         contact = boundaries.contact_ohm_m2
         found[name] = fem.Contact(

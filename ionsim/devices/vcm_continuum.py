@@ -157,7 +157,7 @@ class VcmContinuum:
         """
         r, z, operator, share = self._cut
         fields = {name: operator.sample(values) for name, values in self.mesh_fields().items()}
-        fields[DENSITY] = np.where(share > 0.5, fields[DENSITY] / np.maximum(share, 0.5), 0.0)
+        fields[DENSITY] = np.where(share > 1.0 - 1e-6, fields[DENSITY], 0.0)
         return {"cut/r_nm": r, "cut/z_nm": z} | {
             f"cut/{name}": values.reshape(len(z), len(r)) for name, values in fields.items()
         }

@@ -15,7 +15,7 @@ import fem
 import meshes
 from ionsim.config.continuum import Continuum
 from ionsim.config.vcm import VcmDevice
-from ionsim.materials.constants import K_EV_PER_K
+from ionsim.materials.constants import INSULATOR_S_PER_M, K_EV_PER_K
 from meshes.grids import graded_lines, mesh_grid
 from meshes.shapes import plane
 
@@ -28,8 +28,6 @@ OXIDE = ("oxide", "reservoir", "boundary")
 #: Largest element in nm, and the ratio of neighbouring ones; chosen: currents within 1 % of twice as fine meshes.
 _LARGEST_NM, _GROWTH = 12.0, 1.3
 
-#: Conductivities below this (S/m) are those of insulators, in which no current is solved for.
-_INSULATOR_S_PER_M = 1e-9
 
 #: Vacancies that tell on the conductivity: they raise its prefactor by this much of what it is without any (chosen).
 _FLOOR = 1.88
@@ -67,7 +65,7 @@ def build_cell(device: VcmDevice, comm: MPI.Comm | None = None) -> ContinuumCell
     def by_region(quantity: str, oxide: Any) -> dict[str, Any]:
         values: dict[str, Any] = {name: material.value(quantity) for name, material in materials.items()}
         if quantity == "electrical_S_per_m":
-            values = {name: value if value > _INSULATOR_S_PER_M else 0.0 for name, value in values.items()}
+            values = {name: value if value > INSULATOR_S_PER_M else 0.0 for name, value in values.items()}
             return values | dict.fromkeys(living, oxide)
         if quantity == "thermal_W_per_mK":
             values |= interfaces

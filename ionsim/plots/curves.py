@@ -9,13 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ionsim.analysis.switching import Event
 from ionsim.plots.style import INK, MUTED, decades, mark_stages, new_figure, spans, stage_colours, styled, time_unit
 
 Floats = NDArray[np.float64]
 
-#: Events of a summary that are marked on the curve, with their mathtext.
+#: Voltages of a summary that are marked on the curve, with their mathtext.
 _MARKS = {"V_form_V": "V_\\mathrm{form}", "V_reset_V": "V_\\mathrm{reset}", "V_set_V": "V_\\mathrm{set}"}
-_MARK_STAGE = {"V_form_V": "forming", "V_reset_V": "reset", "V_set_V": "set"}
+#: A current that spans more than this factor, and times that do, have logarithmic axes at a held voltage.
+_SPAN, _LONG = 20.0, 1e3
 _SI = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k"}
 
 
@@ -27,14 +29,14 @@ def iv_figure(
     *,
     compliance_A: Sequence[float] = (),
     saturation_A: Sequence[float] = (),
-    marks_V: Mapping[str, float | None] | None = None,
+    events: Mapping[str, Event] | None = None,
     title: str = "",
 ) -> Figure:
     """|I| on a logarithmic axis against the applied voltage, one colour a stage, arrows along the sweep.
 
     ``voltage_V``, ``current_A`` and ``stage`` (index into ``stages``) are (N,); ``compliance_A`` and, for transistors,
-    ``saturation_A`` draw dashed lines; ``marks_V`` holds any of ``V_form_V``, ``V_reset_V``, ``V_set_V`` (None where it
-    did not occur).
+    ``saturation_A`` draw dashed lines; ``events`` holds any of ``V_form_V``, ``V_reset_V``, ``V_set_V``, each with its
+    row of N, which gets a ring (:func:`ionsim.analysis.switching.switching_events`).
     """
     with styled():
         figure = new_figure(5.4, 4.0)
@@ -48,7 +50,7 @@ def iv_figure(
         labelled: set[int] = set()
         for index, low, high in spans(stage):
             name, part = stages[index], slice(low, high)
-            label = _label(name, marks_V or {}) if index not in labelled else None
+            label = _label(name, events or {}, voltage_V) if index not in labelled else None
             labelled.add(index)
             axes.plot(voltage_V[part], magnitude[part], color=colours[name], label=label, solid_joinstyle="round")
             _arrows(axes, np.asarray(voltage_V[part]), magnitude[part], colours[name])
@@ -59,16 +61,59 @@ def iv_figure(
                 xytext=(2, 3), textcoords="offset points", fontsize=8, color=INK, zorder=1,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )  # fmt: skip
-        for key, name in _MARK_STAGE.items():
-            value = (marks_V or {}).get(key)
-            first = next((slice(low, high) for index, low, high in spans(stage) if stages[index] == name), None)
-            if value is not None and first is not None:
-                _mark(axes, np.asarray(voltage_V)[first], magnitude[first], float(value), colours[name])
+        for event in (events or {}).values():
+            axes.plot(
+                voltage_V[event.row], magnitude[event.row], marker="o", markersize=6, markerfacecolor="white",
+                markeredgecolor=colours[event.stage], markeredgewidth=1.4, linestyle="none", zorder=5,
+            )  # fmt: skip
         axes.set_xlabel("applied voltage (V)")
         axes.set_ylabel("|current| (A)")
         decades(axes)
         columns = min(max(len(labelled), 1), 3)
         figure.legend(loc="outside upper center", ncols=columns, title=title or None, title_fontsize=9)
+    return figure
+
+
+def held_figure(
+    series: Mapping[str, Floats], stages: Sequence[str], *, compliance_A: Sequence[float] = (), title: str = ""
+) -> Figure:
+    """|I| against time at one held voltage; axes are logarithmic where time spans decades, and where the current does.
+
+    ``series`` holds (N,) arrays ``time_s``, ``voltage_V``, ``current_A``, ``stage``.
+    """
+    time, magnitude = np.asarray(series["time_s"], dtype=float), positive(series["current_A"])
+    with styled():
+        figure = new_figure(5.4, 4.0)
+        axes = figure.add_subplot()
+        shown = magnitude[np.isfinite(magnitude)]
+        if not shown.size or shown.max() > _SPAN * shown.min():
+            axes.set_yscale("log")
+            fit_axes(axes, None, magnitude, compliance_A)
+            decades(axes)
+        later = time[time > 0.0]
+        long = later.size > 1 and later[-1] > _LONG * later[0]
+        factor, unit = (1.0, "s") if long else time_unit(float(time[-1]))
+        if long:
+            axes.set_xscale("log")
+            axes.set_xlim(float(later[0]), float(later[-1]))
+        else:
+            axes.set_xlim(float(time[0]) * factor, float(time[-1]) * factor)
+        colours = stage_colours(stages)
+        for index, low, high in spans(series["stage"]):
+            name = stages[index]
+            held_V = float(np.median(series["voltage_V"][low:high]))
+            axes.plot(
+                time[low:high] * factor, magnitude[low:high], color=colours[name], label=f"{name}, {held_V:.4g} V"
+            )  # fmt: skip
+        for limit in compliance_A:
+            axes.axhline(limit, color=INK, linewidth=0.8, linestyle=(0, (5, 3)), zorder=1)
+            axes.annotate(
+                f"compliance {quantity(limit, 'A')}", (0.01, limit), xycoords=("axes fraction", "data"),
+                xytext=(2, 3), textcoords="offset points", fontsize=8, color=INK,
+            )  # fmt: skip
+        axes.set_xlabel(f"time ({unit})")
+        axes.set_ylabel("|current| (A)")
+        figure.legend(loc="outside upper center", ncols=3, title=title or None, title_fontsize=9)
     return figure
 
 
@@ -147,25 +192,13 @@ def _arrows(axes: Axes, voltage: Floats, magnitude: Floats, colour: str) -> None
         )  # fmt: skip
 
 
-def _label(stage: str, marks_V: Mapping[str, float | None]) -> str:
-    """Legend entry of a stage, with the voltage of its event."""
-    for key, name in _MARK_STAGE.items():
-        value = marks_V.get(key)
-        if name == stage and value is not None:
-            return f"{stage}, ${_MARKS[key]} = {value:.2f}$ V"
+def _label(stage: str, events: Mapping[str, Event], voltage_V: Floats) -> str:
+    """Legend entry of a stage, with the voltage of its event, and whether the ramp was on its way back."""
+    for key, event in events.items():
+        if event.stage == stage:
+            way = "\n(on the way back)" if event.returning else ""
+            return f"{stage}, ${_MARKS[key]} = {voltage_V[event.row]:.2f}$ V{way}"
     return stage
-
-
-def _mark(axes: Axes, voltage: Floats, magnitude: Floats, value_V: float, colour: str) -> None:
-    """Ring where the outward sweep of a stage, (n,) voltages and magnitudes, comes nearest to a voltage."""
-    outward = np.arange(int(np.argmax(np.abs(voltage))) + 1)
-    outward = outward[np.isfinite(magnitude[outward])]
-    if outward.size:
-        at = outward[int(np.argmin(np.abs(voltage[outward] - value_V)))]
-        axes.plot(
-            voltage[at], magnitude[at], marker="o", markersize=6, markerfacecolor="white", markeredgecolor=colour,
-            markeredgewidth=1.4, linestyle="none", zorder=5,
-        )  # fmt: skip
 
 
 def quantity(value: float, unit: str) -> str:

@@ -235,7 +235,7 @@ def current_figure(series: Mapping[str, Floats], *, until_s: float | None = None
                 width = 1.8 if name == "total" else 1.2
                 axes.plot(time, values * scale, line, color=colour, label=name, linewidth=width)
             axes.axhline(0.0, color=MUTED, linewidth=0.5)
-            axes.legend(loc="upper right", fontsize=7)
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=7, borderaxespad=0.1)
         panels[1].set_ylabel(f"gate current ({ampere})")
         panels[2].set_ylabel(f"source + drain ({ampere})")
         panels[3].plot(time, part["conductance_S"] * 1e6, color=VERMILLION, label="as read")

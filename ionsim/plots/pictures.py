@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ionsim.analysis.switching import switching_events
 from ionsim.plots.boundaries import boundary_figure
 from ionsim.plots.conductance import conductance_figure
-from ionsim.plots.curves import iv_figure, transient_figure
+from ionsim.plots.curves import held_figure, iv_figure, transient_figure
 from ionsim.plots.cut import Cut, cut_figure
 from ionsim.plots.ecram import ecram_figures
 from ionsim.plots.filament import Metal, filament_figure
@@ -27,7 +28,7 @@ from ionsim.results.model import PICTURES
 if TYPE_CHECKING:
     from meshes import Polycrystal
 
-IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT, PHASES, RESISTANCE, *_, VACANCIES, BOUNDARIES = PICTURES
+IV, TRANSIENT, CONDUCTANCE, FILAMENT, CUT, PHASES, RESISTANCE, *_, HELD, VACANCIES, BOUNDARIES = PICTURES
 
 #: States of the main job in the order in which they are drawn.
 STATES = ("virgin", "formed", "reset", "set")
@@ -61,10 +62,11 @@ class RunLike(Protocol):
 def plot_run(run: RunLike, out_dir: str | Path) -> list[Path]:
     """Draw ``iv.png``, ``transient.png``, ``conductance.png``, ``filament.png``, ``cut.png``; return their paths.
 
-    The conductance is drawn of metal, whose channels are counted, and of retention (``drive.kind = "read"``). A picture
-    is left out when the run does not hold what it shows (no samples, no snapshots, no lattice); the cut shows
-    up to four snapshots that hold fields under bias, whatever their labels. Films with grain boundaries have them drawn
-    with the vacancies (``boundaries.png``). Of ECRAM devices see ``ecram_figures``.
+    At one held voltage ``current.png``, against time, is drawn instead of ``iv.png``. The conductance is drawn of
+    metal, whose channels are counted, and of retention (``drive.kind = "read"``). A picture is left out when the run
+    does not hold what it shows (no samples, no snapshots, no lattice); the cut shows up to four snapshots that hold
+    fields under bias, whatever their labels. Films with grain boundaries have them drawn with the vacancies
+    (``boundaries.png``). Of ECRAM devices see ``ecram_figures``.
     Raises ``ResultsError`` when a file cannot be written.
     """
     folder = Path(out_dir)
@@ -79,7 +81,7 @@ def figures(run: RunLike) -> dict[str, Figure]:
     if "state_S" in series:
         return ecram_figures(run)
     if len(series.get("time_s", ())) > 1:
-        found[IV] = iv_of(run)
+        found[HELD if is_held(run.input_toml) else IV] = iv_of(run)
         found[TRANSIENT] = transient_figure(series, run.stages, title=run.name)
         retention = _drive(run.input_toml).get("kind") == "read"
         if retention or "channels" in series:
@@ -128,13 +130,23 @@ def figures(run: RunLike) -> dict[str, Figure]:
 
 
 def iv_of(run: RunLike) -> Figure:
-    """The I-V curve of a run, with the limits of its drive and the voltages of its events."""
+    """The I-V curve of a run, with the limits of its drive and a ring where it switched.
+
+    At one held voltage there is no such curve: the current against time is drawn.
+    """
     series = run.series
+    if is_held(run.input_toml):
+        return held_figure(series, run.stages, compliance_A=compliances(run.input_toml), title=run.name)
     return iv_figure(
         series["voltage_V"], series["current_A"], series["stage"], run.stages,
-        compliance_A=compliances(run.input_toml), saturation_A=saturations(run.input_toml), marks_V=run.summary,
-        title=run.name,
+        compliance_A=compliances(run.input_toml), saturation_A=saturations(run.input_toml),
+        events=switching_events(series, run.stages, run.summary), title=run.name,
     )  # fmt: skip
+
+
+def is_held(input_toml: str) -> bool:
+    """Whether a drive applies one voltage from the first moment to the last."""
+    return _drive(input_toml).get("kind") == "constant"
 
 
 def compliances(input_toml: str) -> list[float]:

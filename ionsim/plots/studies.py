@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ionsim.plots.style import (
@@ -203,25 +204,39 @@ def distributions_figure(runs: Runs, by: str | None) -> Figure:
         panels = figure.subplots(down, across, squeeze=False).ravel()
         for axes, name in zip(panels, names, strict=False):
             y = runs.observables[name]
+            power = 0 if is_logarithmic(y) else _power(y)
             for number, group in enumerate(groups):
                 own = y[np.array([label == group for label in labels])]
                 there = np.sort(own[np.isfinite(own)])
                 if len(there):
                     share = np.arange(1, len(there) + 1) / len(own)
                     text = f"{group} ({len(there)} of {len(own)})" if len(there) < len(own) else group
-                    steps = np.r_[there[0], there], np.r_[0.0, share]
+                    steps = np.r_[there[0], there] / 10.0**power, np.r_[0.0, share]
                     axes.step(*steps, where="post", color=_COLOURS[number % len(_COLOURS)], label=text.strip() or None)
             if is_logarithmic(y):
                 axes.set_xscale("log")
-            axes.set(xlabel=name, ylim=(0.0, 1.03))
+            else:  # an offset or a factor beside the axis would lie on the name of the column
+                axes.ticklabel_format(axis="x", style="plain", useOffset=False)
+                axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.set(xlabel=f"{name} ($10^{{{power}}}$)" if power else name, ylim=(0.0, 1.03))
             if axes.get_legend_handles_labels()[1]:
-                axes.legend(title=None if by is None else by.rpartition(".")[2], fontsize=6.5, title_fontsize=6.5)
+                axes.legend(
+                    title=None if by is None else by.rpartition(".")[2], fontsize=6.5, title_fontsize=6.5,
+                    loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, borderaxespad=0.2,
+                )  # fmt: skip
         for axes in panels[len(names) :]:
             axes.set_visible(False)
         for axes in panels[:: across]:
             axes.set_ylabel("share of runs")
         _say_missing(figure, runs)
         return figure
+
+
+def _power(values: Floats) -> int:
+    """Power of ten that an axis of these values is written in; 0 where they read as they are."""
+    largest = float(np.max(np.abs(values[np.isfinite(values)]), initial=0.0))
+    power = math.floor(math.log10(largest)) if largest > 0.0 else 0
+    return 0 if -2 <= power < 5 else power
 
 
 def labels_of(runs: Runs, by: str | None) -> list[str]:

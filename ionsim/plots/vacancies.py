@@ -20,7 +20,7 @@ _ROOM_IN = 2.1
 UNIT_PER_M3 = 1e27
 
 
-def chosen(snapshots: Mapping[str, Any], most: int = 6) -> dict[str, Any]:
+def chosen(snapshots: Mapping[str, Any], most: int = 8) -> dict[str, Any]:
     """Snapshots with a cut of vacancies by title, in the order of time: states, then moments of largest power."""
     cuts = {label: one for label, one in snapshots.items() if all(f"cut/{name}" in one.extra for name in FIELDS)}
     labels = [label for label in _ORDER if label in cuts]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from scipy.constants import physical_constants
 
+from ionsim.analysis.switching import Event
 from ionsim.plots.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, VERMILLION, spans, stage_colours, time_unit
-from ionsim.report.figures import Figure, Floats, axis, log_axis, magnitude, note_line, plot, thinned
+from ionsim.report.figures import MOST_POINTS, Figure, Floats, axis, log_axis, magnitude, note_line, plot, thinned
 from ionsim.report.texts import quantity
 
 #: Height of a panel against time, px.
@@ -18,13 +21,19 @@ _PANEL = 155
 #: Shades of stages stop here: more would be a pattern.
 _MOST_STAGES = 24
 
-#: Switching voltages of the summary, their stages and their subscripts.
-_SYMBOLS = (("V_form_V", "forming", "form"), ("V_reset_V", "reset", "reset"), ("V_set_V", "set", "set"))
+#: Subscripts of the switching voltages of the summary.
+_SYMBOLS = {"V_form_V": "form", "V_reset_V": "reset", "V_set_V": "set"}
+
+_RINGS = "Rings are the points whose voltages the summary gives as switching voltages. "
 
 #: Voltages against which a current is drawn.
 _VOLTAGES = {"voltage_V": "applied voltage (V)", "device_V": "voltage across the cell (V)"}
 #: A voltage with fewer values than this share of the points is a row of levels, which makes no curve.
 _LEVELS = 0.2
+
+#: Pulses of a stage that make a train of it, whose long record is drawn as an envelope; its stretches in a stage; a
+#: line whose stretches span less than this share of its range is no band.
+_MANY_PULSES, _STRETCHES, _BAND = 50, 500, 0.01
 
 #: Decades of a logarithmic axis against time.
 _MOST_DECADES = 12
@@ -57,12 +66,13 @@ class Panel:
 
 
 def iv_figure(
-    series: Series, stages: Sequence[str], *, marks_V: Mapping[str, Any], limits_A: Mapping[float, str], gate: bool
+    series: Series, stages: Sequence[str], *, events: Mapping[str, Event], limits_A: Mapping[float, str], gate: bool
 ) -> Figure | None:
     """|I| against the applied voltage on a logarithmic axis, or I on a linear one; None where no voltage is swept.
 
-    Behind a resistor pulses sweep the voltage across the cell, which is drawn then. ``marks_V``: switching voltages of
-    the summary; ``limits_A``: currents with a name, drawn dashed; ``gate``: the current is that of the gate.
+    Behind a resistor pulses sweep the voltage across the cell, which is drawn then. ``events``: where it switched,
+    by the keys of the summary; ``limits_A``: currents with a name, drawn dashed; ``gate``: the current is that of the
+    gate.
     """
     names = ("voltage_V", "device_V")
     swept = next((name for name in names if name in series and _is_swept(series[name])), None)
@@ -81,7 +91,7 @@ def iv_figure(
             rows = np.union1d(thinned(voltage[low:high]), thinned(magnitude(current)))
             thin = thin or len(rows) < high - low
             name = stages[index]
-            label = _label(name, marks_V)
+            label = _label(name, events, series)
             data.append({
                 "type": "scatter", "mode": "lines", "x": voltage[low:high][rows],
                 "y": current[rows] if linear else magnitude(current)[rows], "name": label, "legendgroup": name,
@@ -90,11 +100,8 @@ def iv_figure(
                 "hovertemplate": f"{name}<br>%{{x:.4g}} V<br>%{{y:.4g}} A<extra></extra>",
             })  # fmt: skip
             shown.add((name, linear))  # type: ignore[arg-type]
-    for key, stage in (("V_form_V", "forming"), ("V_reset_V", "reset"), ("V_set_V", "set")):
-        value = marks_V.get(key)
-        part = next(((low, high) for index, low, high in parts if stages[index] == stage), None)
-        if value is not None and part is not None:
-            data += _rings(series, part, float(value), colours[stage], key)
+    for key, event in events.items():
+        data += _rings(voltage, series["current_A"], event, colours[event.stage], key)
     size = magnitude(series["current_A"])
     shapes, labels = zip(
         *(note_line(limit, f"{name} {quantity(limit, 'A')}") for limit, name in limits_A.items()), strict=True
@@ -122,8 +129,8 @@ def iv_figure(
     }  # fmt: skip
     source = "voltage of the source" if swept == "voltage_V" else "voltage across the cell, as the pulses have steps"
     caption = (
-        f"Current against the {source}, by stage. Rings are the switching voltages as the summary defines "
-        "them. Drag to zoom, double click to see all; a click on a name of the legend hides its stage."
+        f"Current against the {source}, by stage. {_RINGS if events else ''}Drag to zoom, double click to see all; a "
+        "click on a name of the legend hides its stage."
     )
     if thin:
         caption += " Of long stages the first, smallest and largest point of every stretch is drawn."
@@ -143,29 +150,23 @@ def _menu(*buttons: tuple[str, list[Any]], method: str = "update") -> dict[str, 
     }  # fmt: skip
 
 
-def _label(stage: str, marks_V: Mapping[str, Any]) -> str:
-    for key, name, symbol in _SYMBOLS:
-        if name == stage and marks_V.get(key) is not None:
-            return f"{stage}, V<sub>{symbol}</sub> = {marks_V[key]:.2f} V".replace("-", "−")
+def _label(stage: str, events: Mapping[str, Event], series: Series) -> str:
+    for key, event in events.items():
+        if event.stage == stage:
+            value = f"{series['voltage_V'][event.row]:.2f} V".replace("-", "−")
+            return f"{stage}, V<sub>{_SYMBOLS[key]}</sub> = {value}{' (on the way back)' if event.returning else ''}"
     return stage.replace("_", " ")
 
 
-def _rings(series: Series, part: tuple[int, int], value_V: float, colour: str, key: str) -> list[dict[str, Any]]:
-    """A ring where the way out of a stage comes nearest to a voltage, for either axis."""
-    low, high = part
-    voltage, current = series["voltage_V"][low:high], series["current_A"][low:high]
-    out = int(np.argmax(np.abs(voltage))) + 1
-    good = np.flatnonzero(np.abs(current[:out]) > 0.0)
-    if not good.size:
-        return []
-    at = good[int(np.argmin(np.abs(voltage[good] - value_V)))]
+def _rings(voltage: Floats, current: Floats, event: Event, colour: str, key: str) -> list[dict[str, Any]]:
+    """A ring at the row of an event, for either axis."""
+    x, y = float(voltage[event.row]), float(current[event.row])
     ring = {
-        "type": "scatter", "mode": "markers", "x": [float(voltage[at])], "showlegend": False,
+        "type": "scatter", "mode": "markers", "x": [x], "showlegend": False,
         "marker": {"size": 10, "color": "white", "line": {"color": colour, "width": 2}},
-        "hovertemplate": f"{key.removesuffix('_V')} = {value_V:.3g} V<extra></extra>",
+        "hovertemplate": f"{key.removesuffix('_V')}: {x:.3g} V, {abs(y):.3g} A<extra></extra>",
     }  # fmt: skip
-    return [{**ring, "y": [abs(float(current[at]))], "visible": True},
-            {**ring, "y": [float(current[at])], "visible": False}]  # fmt: skip
+    return [{**ring, "y": [abs(y)], "visible": True}, {**ring, "y": [y], "visible": False}]
 
 
 def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Panel], note: str = "") -> Figure:
@@ -179,7 +180,8 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
     above = 1.0 + 22.0 / (_PANEL * count)
     layout: dict[str, Any] = {"shapes": [], "annotations": [], "hovermode": "x unified", "legend": {"y": above},
                               "margin": {"t": 62}}  # fmt: skip
-    thin = False
+    thin, pulse = False, rows_of_pulse(series)
+    banded = False
     for number, panel in enumerate(panels):
         name = "" if number == 0 else str(number + 1)
         top = 1.0 - number * (height + gap)
@@ -190,13 +192,17 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
         layout[f"yaxis{name}"] = {**own, "domain": [max(top - height, 0.0), top]}
         for line in panel.lines:
             y = magnitude(line.values) if panel.log else line.values
+            whole = {"type": "scatter", "mode": "lines", "yaxis": f"y{name}", "xaxis": "x", "name": line.name,
+                     "line": {"color": line.colour, "width": 1.5, "dash": line.dash},
+                     "showlegend": len(panel.lines) > 1 or number == 0, "hovertemplate": "%{y:.5g}"}  # fmt: skip
+            band = envelope(time_s * factor, y, pulse, series["stage"], log=panel.log) if pulse else None
+            if band is not None:
+                data += _band(whole, band, line.colour)
+                banded = True
+                continue
             rows = thinned(np.log(y) if panel.log else y)
             thin = thin or len(rows) < len(y)
-            data.append({
-                "type": "scatter", "mode": "lines", "x": (time_s * factor)[rows], "y": y[rows], "yaxis": f"y{name}",
-                "xaxis": "x", "name": line.name, "line": {"color": line.colour, "width": 1.5, "dash": line.dash},
-                "showlegend": len(panel.lines) > 1 or number == 0, "hovertemplate": "%{y:.5g}",
-            })  # fmt: skip
+            data.append({**whole, "x": (time_s * factor)[rows], "y": y[rows]})
     layout["xaxis"] = axis(f"time ({unit})", anchor=f"y{count if count > 1 else ''}", range=_span(time_s * factor))
     layout["xaxis"]["mirror"] = "all"
     _stages(layout, time_s * factor, series["stage"], stages)
@@ -208,9 +214,65 @@ def transient_figure(series: Series, stages: Sequence[str], panels: Sequence[Pan
             ("log t", [{"xaxis.type": "log", "xaxis.range": logs}]), method="relayout",
         ), "y": above}]  # fmt: skip
     caption = "All columns against time; a zoom moves all panels. Shades are the stages of the drive. " + note
+    if banded:
+        caption += (
+            " Bands are the envelope of the pulses: the smallest and the largest value of every stretch, which holds "
+            "one pulse and its rest at least; what happens within a pulse is in iv.csv."
+        )
     if thin:
-        caption += " Of long records the first, smallest and largest point of every stretch is drawn."
+        caption += " Of long lines the first, smallest and largest point of every stretch is drawn."
     return plot(data, layout, caption.strip(), 116 + _PANEL * count)
+
+
+def rows_of_pulse(series: Series) -> int:
+    """Rows between one pulse and the next of a long train, the most of all stages; 0 where there is no such train."""
+    voltage, stage = series["voltage_V"], series["stage"]
+    if len(voltage) <= MOST_POINTS:
+        return 0
+    longest = 0
+    for _, low, high in spans(stage):
+        own = voltage[low:high]
+        above = own > 0.5 * (own.min() + own.max())
+        count = int(np.sum(above[1:] & ~above[:-1]))
+        if count < _MANY_PULSES:
+            return 0
+        longest = max(longest, math.ceil((high - low) / count))
+    return longest
+
+
+def envelope(
+    time: Floats, values: Floats, pulse: int, stage: Floats, *, log: bool = False
+) -> tuple[Floats, Floats, Floats] | None:
+    """Middle, smallest and largest value of stretches of whole pulses (``pulse`` rows each), stage by stage.
+
+    None of a line that hardly changes within a stretch, which is a curve and no band.
+    """
+    x, low, high = [], [], []
+    for _, begin, end in spans(stage):
+        edges = np.linspace(begin, end, max(1, min(_STRETCHES, (end - begin) // (pulse + 1))) + 1).astype(int)
+        for first, last in pairwise(edges.tolist()):
+            part = values[first:last][np.isfinite(values[first:last])]
+            if part.size:
+                x.append(0.5 * (time[first] + time[last - 1]))
+                low.append(float(part.min()))
+                high.append(float(part.max()))
+    found = np.array(x), np.array(low), np.array(high)
+    small, large = (np.log(each) if log else each for each in found[1:])
+    if not len(x) or float(np.median(large - small)) < _BAND * float(large.max() - small.min()):
+        return None
+    return found
+
+
+def _band(whole: dict[str, Any], band: tuple[Floats, Floats, Floats], colour: str) -> list[dict[str, Any]]:
+    """Both edges of an envelope, one entry of the legend, and what lies between them filled."""
+    x, low, high = band
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    edge = {**whole, "x": x, "legendgroup": whole["name"] + whole["yaxis"], "line": {"color": colour, "width": 1.0}}
+    return [
+        {**edge, "y": low, "showlegend": False, "hovertemplate": "%{y:.5g} (smallest)"},
+        {**edge, "y": high, "fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.28)",
+         "hovertemplate": "%{y:.5g} (largest)"},
+    ]  # fmt: skip
 
 
 def _decades(values: Sequence[Floats]) -> dict[str, Any]:

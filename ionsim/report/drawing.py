@@ -66,7 +66,7 @@ def device_figure(drawing: Drawing) -> Figure:
          "line": {"color": "#c0392b" if "lattice" in mark.name else "#5b3f9e", "width": 1.3, "dash": "dash"}}
         for mark in {mark.name: mark for mark in drawing.marks}.values()
     ]  # fmt: skip
-    labels, beside = _labels(cut, per_nm, right, (low, high), drawing.across == "z")
+    labels, beside = _labels(cut, per_nm, right, (low, high), drawing)
     room = 0.02 * max(right - left, high - low)
     layout = {
         "xaxis": axis(f"{drawing.across} (nm)", range=[left - room, right + room], showgrid=False,
@@ -107,9 +107,9 @@ def _outline(part: Part, pieces: list[tuple[Range, Range]], colour: str) -> dict
 
 
 def _labels(
-    cut: list[tuple[Part, list[tuple[Range, Range]]]], per_nm: float, right: float, up: Range, lateral: bool
+    cut: list[tuple[Part, list[tuple[Range, Range]]]], per_nm: float, right: float, up: Range, drawing: Drawing
 ) -> tuple[list[Any], bool]:
-    """Names: in a part that has room for its name, else to the right with a line to it; whether there are such."""
+    """Names: in a part that has room beside its marks, else to the right with a line to it; whether there are such."""
     inside, beside = [], []
     seen: set[str] = set()
     for index, (part, pieces) in reversed(list(enumerate(cut))):
@@ -118,7 +118,10 @@ def _labels(
             continue
         seen.add(kind)
         (x0, x1), (y0, y1) = _visible(pieces, [piece for _, later in cut[index + 1 :] for piece in later])
-        size = f"{y1 - y0:.4g} nm" if kind not in _POSTS and not lateral else f"{x1 - x0:.4g} × {y1 - y0:.4g} nm"
+        both = kind in _POSTS or drawing.across == "z"
+        size = f"{x1 - x0:.4g} × {y1 - y0:.4g} nm" if both else f"{y1 - y0:.4g} nm"
+        edge = x1
+        (x0, x1), (y0, y1) = _visible([((x0, x1), (y0, y1))], [(mark.across, mark.up) for mark in drawing.marks])
         text = f"<b>{chemical(part.material)}</b> {part_name(kind)}, {size}"
         width, height = (x1 - x0) * per_nm / _LETTER, (y1 - y0) * per_nm
         lines = (len(part.material), len(kind) + len(size) + 2)
@@ -127,8 +130,11 @@ def _labels(
         elif height > 2.0 * _LINE + 6.0 and width > max(lines):
             text = f"<b>{chemical(part.material)}</b><br>{part_name(kind)}, {size}"
             inside.append(_text(0.5 * (x0 + x1), 0.5 * (y0 + y1), text, xanchor="center", bgcolor=_PALE))
+        elif height > 3.0 * _LINE + 6.0 and width > max(len(part.material), len(kind), len(size)):
+            text = f"<b>{chemical(part.material)}</b><br>{part_name(kind)}<br>{size}"
+            inside.append(_text(0.5 * (x0 + x1), 0.5 * (y0 + y1), text, xanchor="center", bgcolor=_PALE))
         else:
-            beside.append((0.5 * (x0 + x1), 0.5 * (y0 + y1), x1, text))
+            beside.append((0.5 * (x0 + x1), 0.5 * (y0 + y1), edge, text))
     return inside + _spread(sorted(beside, key=lambda item: item[1]), per_nm, right, up), bool(beside)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ionsim.config import Device, PcmDevice
+from ionsim.config import Device, EcramDevice, PcmDevice
+from ionsim.config.waveforms import Sweep
 from ionsim.report.curves import Series
 from ionsim.report.texts import DASH, number, quantity
 
@@ -167,7 +168,7 @@ def _pcm(
     yield Metric(
         "electrical energy",
         quantity(summary.get("E_electrical_J"), "J"),
-        "of the whole run, at the cell; stage by stage below",
+        "of the whole run, at the cell; stage by stage in the table of the curves",
         known["E_reset"],
     )
     yield Metric(
@@ -240,3 +241,16 @@ def _ecram(summary: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[Met
         "E<sub>gate</sub>", quantity(summary.get("E_total_J"), "J"), "energy that the gate took in the whole run"
     )
     yield Metric("I<sub>max</sub>", quantity(summary.get("I_max_A"), "A"), "largest gate current")
+
+
+def ramp_note(device: Device | None) -> str:
+    """What times and energies of a sweep are worth beside those of pulses; empty of any other run."""
+    if device is None or isinstance(device, PcmDevice | EcramDevice) or not isinstance(device.drive, Sweep):
+        return ""
+    rate = device.drive.ramp_rate_V_per_s
+    step_s = device.drive.step_V / rate
+    return (
+        f"Times and energies of this run are set by its ramp, {quantity(rate, 'V')}/s (a recorded step lasts "
+        f"{quantity(step_s, 's')}): they are no measure of the speed and energy of the device in pulses, of which the "
+        'literature speaks; drive.kind = "pulses" applies pulses.'
+    )

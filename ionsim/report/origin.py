@@ -16,6 +16,8 @@ from ionsim.report.texts import number
 
 #: More changes than this are better read in the device file.
 _MOST_CHANGES = 12
+#: Changes of an example that the head of a page names; keys that change no device.
+_MOST_NAMED, _OWN = 6, ("description", "seed")
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,41 @@ def command(device: Device, text: str, seed: int) -> tuple[str, bool]:
             break
         return " ".join(["ionsim run", name, "--out DIR", f"--seed {seed}", *options]), False
     return f"ionsim run {file_name(device.name)} --out DIR --seed {seed}", True
+
+
+def changed(device: Device, text: str) -> str:
+    """In what a run's device file differs from the shipped example of its name; empty where there is no difference."""
+    for name in example_files():
+        try:
+            base = load(name)
+        except IonsimError:
+            continue
+        if base.name != device.name or base.family != device.family:
+            continue
+        before, after = (dict(_paths(tomllib.loads(each))) for each in (base.to_toml(), text))
+        keys = [key for key in (*before, *(key for key in after if key not in before)) if key not in _OWN]
+        found = [f"{key} {_shown(before, key)} → {_shown(after, key)}" for key in keys
+                 if before.get(key) != after.get(key)]  # fmt: skip
+        more = f", and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        return f"changed from the example {name}: {', '.join(found[:_MOST_NAMED])}{more}" if found else ""
+    return ""
+
+
+def _paths(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value by its key path, tables within lists too."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _paths(item, f"{prefix}.{key}" if prefix else key)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for index, item in enumerate(value):
+            yield from _paths(item, f"{prefix}.{index}")
+    else:
+        yield prefix, value
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    value = values.get(key)
+    return "(none)" if key not in values else number(value, 6) if isinstance(value, float) else str(value)
 
 
 def file_name(name: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ionsim.config import Device
 from ionsim.config.ecm import EcmDevice
@@ -13,7 +16,9 @@ from ionsim.config.pcm import PcmDevice
 from ionsim.config.vcm import VcmDevice
 from ionsim.report.parts_ecram import ecram_parts
 from ionsim.report.parts_pcm import pcm_parts
-from ionsim.report.shapes import Box, Mark, Part, Stack, Tube
+from ionsim.report.shapes import Box, Mark, Part, Stack, Tube, conducts
+
+Floats = NDArray[np.float64]
 
 __all__ = ["Drawing", "drawing_of"]
 
@@ -32,6 +37,15 @@ class Drawing:
     at_nm: float = 0.0
     marks: list[Mark] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def holds(self, across_nm: Floats, up_nm: Floats, chosen: Callable[[Part], bool]) -> NDArray[np.bool_]:
+        """Whether each point of a section (len(up_nm), len(across_nm)) lies in a chosen part."""
+        found = np.zeros((len(up_nm), len(across_nm)), dtype=bool)
+        for part in self.parts:
+            for (left, right), (low, high) in part.section(self.across, self.up, self.at_nm):
+                own = np.ix_((up_nm >= low) & (up_nm <= high), (across_nm >= left) & (across_nm <= right))
+                found[own] = chosen(part)
+        return found
 
 
 def drawing_of(device: Device) -> Drawing:
@@ -145,7 +159,7 @@ def _continuum(device: VcmDevice) -> Drawing:
         ("top", layers.top.material, 0.0, outer, cap_nm, cap_nm + layers.top.thickness_nm),
     ]
     parts = [
-        Part(name, material, shape)
+        Part(name, material, shape, conducts=name in ("oxide", "reservoir") or conducts(device, material))
         for name, material, low, high, z0, z1 in rows if z1 > z0
         for shape in block(low, high, z0, z1)
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ionsim.config.pcm import PcmDevice
 from ionsim.config.pcm_geometry import CellArray, Line, Line3d, Mushroom, Mushroom3d, Pillar
-from ionsim.report.shapes import Box, Part, Tube
+from ionsim.report.shapes import Box, Part, Tube, conducts
 
 #: Name, inner and outer radius, lower and upper end.
 _Ring = tuple[str, float, float, float, float]
@@ -17,7 +17,7 @@ def pcm_parts(device: PcmDevice) -> tuple[list[Part], Literal["x", "r"], float, 
     geometry = device.geometry
     if isinstance(geometry, Mushroom | Pillar):
         rings = _mushroom(geometry) if isinstance(geometry, Mushroom) else _pillar(geometry)
-        parts = [Part(name, _material(device, name), Tube(*numbers)) for name, *numbers in rings]
+        parts = [_part(device, name, Tube(*numbers)) for name, *numbers in rings]
         flat = isinstance(geometry, Mushroom3d)
         note = "solved in 3D" if flat else "all is turned around the axis r = 0"
         return parts, "x" if flat else "r", 0.0, [note]
@@ -33,6 +33,11 @@ def _material(device: PcmDevice, name: str) -> str:
     if name in ("phase_change", "cell"):
         return device.phase_change.material
     return str(getattr(device.surroundings, name))
+
+
+def _part(device: PcmDevice, name: str, shape: Box | Tube) -> Part:
+    material = _material(device, name)
+    return Part(name, material, shape, conducts=name == "phase_change" or conducts(device, material))
 
 
 def _mushroom(geometry: Mushroom) -> list[_Ring]:
@@ -74,7 +79,7 @@ def _line(device: PcmDevice, geometry: Line) -> list[Part]:
         ("phase_change", (-half, half), width, (0.0, geometry.thickness_nm)),
     ]
     return [
-        Part(name, _material(device, name), Box(x, (-0.5 * y, 0.5 * y), z)) for name, x, y, z in rows
+        _part(device, name, Box(x, (-0.5 * y, 0.5 * y), z)) for name, x, y, z in rows
     ]  # fmt: skip
 
 
@@ -88,8 +93,8 @@ def _array(device: PcmDevice, geometry: CellArray) -> list[Part]:
     y = (-geometry.margin_nm, (geometry.rows - 1) * pitch + geometry.margin_nm)
     ground, ceiling = -geometry.heater_nm - geometry.word_nm, geometry.phase_change_nm + geometry.bit_nm
     parts = [
-        Part("substrate", device.surroundings.substrate, Box(x, y, (ground - geometry.substrate_nm, ground))),
-        Part("dielectric", device.surroundings.dielectric, Box(x, y, (ground, ceiling + geometry.capping_nm))),
+        _part(device, "substrate", Box(x, y, (ground - geometry.substrate_nm, ground))),
+        _part(device, "dielectric", Box(x, y, (ground, ceiling + geometry.capping_nm))),
     ]
     for row in range(geometry.rows):
         along = (row * pitch - line, row * pitch + line)
@@ -104,7 +109,8 @@ def _array(device: PcmDevice, geometry: CellArray) -> list[Part]:
                 ("cell", geometry.cell_width_nm, (0.0, geometry.phase_change_nm)),
             ):
                 box = Box(_about(column * pitch, width), _about(row * pitch, width), z)
-                parts.append(Part(f"{name} {row},{column}", _material(device, name), box))
+                driven = name == "cell" or (row, column) == tuple(device.selected)
+                parts.append(Part(f"{name} {row},{column}", _material(device, name), box, conducts=driven))
     return parts
 
 

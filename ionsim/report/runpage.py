@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from ionsim.analysis import pulse_table
+from ionsim.analysis.switching import switching_events
 from ionsim.config import Device
 from ionsim.errors import IonsimError
 from ionsim.plots.pictures import compliances, saturations
@@ -70,6 +71,8 @@ def run_page(run: Run, path: Path) -> Path:
         title=run.name,
         notes=notes,
         description=getattr(device, "description", ""),
+        changed="" if device is None else origin.changed(device, run.input_toml),
+        ramp=metrics.ramp_note(device),
         facts=_facts(run, device, series),
         layers=_layers(drawing),
         lattice=run.sites is not None,
@@ -127,8 +130,9 @@ def _lines(run: Run, device: Device | None, series: dict[str, Any]) -> dict[str,
     limits = dict.fromkeys(saturations(run.input_toml), "transistor")
     limits |= dict.fromkeys(compliances(run.input_toml), "compliance")
     iv = curves.iv_figure(
-        series, run.stages, marks_V=run.summary, limits_A=cast(dict[float, str], limits), gate=run.family == "ecram"
-    )
+        series, run.stages, events=switching_events(series, run.stages, run.summary),
+        limits_A=cast(dict[float, str], limits), gate=run.family == "ecram",
+    )  # fmt: skip
     levels = pulse_table(device, series) if device is not None else {}
     return {
         "iv": iv

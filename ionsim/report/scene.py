@@ -39,7 +39,7 @@ def lattice_figure(run: Run, device: Device | None, drawing: Drawing | None) -> 
     """The filament of every state of a run with a lattice, or why there is none to see."""
     sites = run.sites
     assert sites is not None
-    found = moments(run.snapshots, MOST_STATES)
+    found = moments(run.snapshots, MOST_STATES, series=run.series)
     if not found:
         return "The run has no snapshot of its lattice: it ended before the first one was taken."
     positions = np.asarray(sites.positions_nm)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ionsim.config import Device
+from ionsim.materials.constants import INSULATOR_S_PER_M
+
 Range = tuple[float, float]
 
 #: Name, material and thickness of films, from below.
@@ -36,12 +39,16 @@ class Tube:
 
 @dataclass(frozen=True)
 class Part:
-    """A body of one material; ``meshed`` is False for what is drawn but not solved, such as a gate."""
+    """A body of one material; ``meshed`` is False for what is drawn but not solved, such as a gate.
+
+    ``conducts`` is False where no current is solved for, so that there is no potential to show.
+    """
 
     name: str
     material: str
     shape: Box | Tube
     meshed: bool = True
+    conducts: bool = True
 
     @property
     def box(self) -> Box:
@@ -66,3 +73,8 @@ class Mark:
     name: str
     across: Range
     up: Range
+
+
+def conducts(device: Device, material: str) -> bool:
+    """Whether a surrounding material carries current in a family of continua, by the same limit."""
+    return device.material(material).value("electrical_S_per_m") > INSULATOR_S_PER_M

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,20 +12,31 @@ from numpy.typing import NDArray
 from ionsim.plots.phases import PHASES, Frame, phases
 from ionsim.plots.style import INK
 from ionsim.report.figures import Figure, Floats, axis, colour_scale, look, quantised
-from ionsim.report.moments import MOST_MOMENTS, Moment, moments
+from ionsim.report.moments import MOST_MOMENTS, Moment, moments, row_of
 from ionsim.report.parts import Drawing
+from ionsim.report.shapes import Part, Range
+from ionsim.report.texts import seconds
 from ionsim.results import Run
+from ionsim.results.model import Snapshot
 
 #: Size of a bin in which members of a lattice are counted along the third axis, nm.
 _BIN_NM = 0.5
 #: Width that panels are laid out for and heights between which they stay, px.
 _WIDTH, _LEAST, _MOST = 1060.0, 80.0, 430.0
-#: Panels wider than this many times their height stand in two columns, in one column.
-_PAIRS, _WIDE = 1.25, 2.3
+#: Panels wider than this many times their height stand in one column, others in two.
+_WIDE = 2.3
 #: Room for a colour bar and its numbers, and between rows, px.
 _BAR, _ROW = 96.0, 62.0
 #: Of a lattice the picture begins with this much around it, nm.
-_MARGIN_NM = 5.0
+_MARGIN_NM = 2.5
+
+#: A stage is said to have been hotter between snapshots by this share of the run's rise; for how many stages at most.
+_HOTTER, _STAGES = 0.05, 4
+#: Colour of what is not solved, and parts that hold vacancies.
+_UNSOLVED, _OXIDE = "#d5d9de", ("oxide", "reservoir")
+
+#: Colours of a field that changes its sign between moments: where it has one sign, and where it has both.
+_SIGNS = {"one": colour_scale("cividis"), "both": colour_scale("RdBu_r")}
 
 _PHASE_SCALE = [
     [share, colour] for index, colour in enumerate(PHASES.values()) for share in (index / 3, (index + 1) / 3)
@@ -58,11 +69,12 @@ def slice_figure(run: Run, drawing: Drawing | None) -> Figure | str:
     known = [label for label, snapshot in run.snapshots.items() if "cut/potential_V" in snapshot.extra]
     if not known:
         return "The run has no snapshot with fields: it ended before the first one was taken."
-    found = moments(run.snapshots, MOST_MOMENTS, known)
-    fields, notes = fields_of(run, found)
+    found = moments(run.snapshots, MOST_MOMENTS, known, run.series)
+    fields, notes = fields_of(run, found, drawing)
     left_out = len({run.snapshots[label].time_s for label in known}) - len(found)
     if left_out:
         notes.append(f"{left_out} further moments are left out.")
+    notes += hotter(run, [run.snapshots[label] for label in known])
     across = "z" if drawing is not None and drawing.across == "z" else "x"
     if fields and len(fields[0].x_nm) == 1:
         return _profiles(fields, found, notes)
@@ -71,8 +83,42 @@ def slice_figure(run: Run, drawing: Drawing | None) -> Figure | str:
     return _maps(fields, found, (across, "y" if across == "z" else "z"), drawing, notes)
 
 
-def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]]:
-    """The fields of some snapshots on their grids, and what is to be said about them."""
+def hotter(run: Run, taken: Sequence[Snapshot]) -> list[str]:
+    """What is said of stages that were hotter between their snapshots than in any of them.
+
+    The recorded temperature is the largest within an interval; a snapshot is the state at an interval's end.
+    """
+    series, found = run.series, []
+    if "temperature_peak_K" not in series:
+        return []
+    hot, stage = np.asarray(series["temperature_peak_K"]), np.asarray(series["stage"])
+    rows = [(row, one) for one in taken if (row := row_of(one, series)) is not None]
+    for index, name in enumerate(run.stages):
+        own = np.flatnonzero(stage == index)
+        held = [hottest_K(one) for row, one in rows if stage[row] == index]
+        shown = [value for value in held if value is not None]
+        if not own.size or not shown:
+            continue
+        at = int(own[np.argmax(hot[own])])
+        if hot[at] - max(shown) > max(1.0, _HOTTER * (hot[at] - hot.min())):
+            found.append(f"{name.replace('_', ' ')} {hot[at]:.0f} K in the recorded interval that ends at "
+                         f"t = {seconds(float(series['time_s'][at]))}, {max(shown):.0f} K in its hottest snapshot")
+    if not found:
+        return []
+    more = f"; and {len(found) - _STAGES} more stages" if len(found) > _STAGES else ""
+    return [f"The hottest moments lie between snapshots: {'; '.join(found[:_STAGES])}{more}. Snapshots are states at "
+            "the end of an interval; the largest recorded temperature is that of any moment within one."]  # fmt: skip
+
+
+def hottest_K(snapshot: Snapshot) -> float | None:
+    """The largest temperature that a snapshot holds: of its cut, and of the sites of a lattice; None without any."""
+    held = [np.asarray(snapshot.extra.get("cut/temperature_K", ())).ravel(), np.ravel(snapshot.temperature_K)]
+    every = np.concatenate(held)
+    return float(every.max()) if every.size else None
+
+
+def fields_of(run: Run, found: Sequence[Moment], drawing: Drawing | None) -> tuple[list[Field], list[str]]:
+    """The fields of some snapshots on their grids, NaN where nothing is solved, and what is to be said about them."""
     cuts = [{name.removeprefix("cut/"): np.asarray(values, dtype=np.float64) for name, values in
              moment.snapshot.extra.items() if name.startswith("cut/")} for moment in found]  # fmt: skip
     first, notes = cuts[0], []
@@ -89,8 +135,14 @@ def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]
         return values.swapaxes(1, 2) if lateral else values
 
     potential = stack("potential_V")
-    both = potential.min() < -0.02 * np.ptp(potential) and potential.max() > 0.02 * np.ptp(potential)
-    colours = colour_scale("RdBu_r" if both else "cividis")
+    if drawing is not None and run.sites is None:
+        solved = drawing.holds(x, z, lambda part: part.meshed and part.conducts)
+        if not solved.all() and solved.any():
+            potential = np.where(solved, potential, np.nan)
+            notes.append(_grey(drawing))
+    low, high = float(np.nanmin(potential)), float(np.nanmax(potential))
+    both = low < -0.02 * (high - low) and high > 0.02 * (high - low)
+    colours = colour_scale("cividis")
     fields = [Field("potential", "V", x, z, potential, colours, symmetric=bool(both))]
     if "temperature_K" in first:
         temperature = stack("temperature_K")
@@ -107,6 +159,8 @@ def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]
         notes.append(f"Molten is what is not crystalline above {melting_K:.0f} K.")
     if "vacancies_per_m3" in first:
         density = stack("vacancies_per_m3") * 1e-27
+        if drawing is not None:
+            density = np.where(drawing.holds(x, z, lambda part: part.name in _OXIDE), density, np.nan)
         fields.append(
             Field("vacancies", "10<sup>27</sup> m<sup>−3</sup>", x, z, density, colour_scale("viridis"), least=0.0)
         )
@@ -116,6 +170,19 @@ def fields_of(run: Run, found: Sequence[Moment]) -> tuple[list[Field], list[str]
     if run.sites is not None:
         fields.append(_members(run, found, lateral))
     return fields, notes
+
+
+def _grey(drawing: Drawing) -> str:
+    """What is said of places without a potential."""
+
+    def names(parts: Iterable[Part]) -> str:
+        return ", ".join(dict.fromkeys(part.name.split(" ")[0].replace("_", " ") for part in parts))
+
+    off = names(part for part in drawing.parts if part.meshed and not part.conducts)
+    bare = names(part for part in drawing.parts if not part.meshed)
+    why = [f"{found}: {reason}" for found, reason in ((off, "no current flows there"), (bare, "not meshed")) if found]
+    rest = " Vacancies are in oxide and reservoir only." if any(p.name == "reservoir" for p in drawing.parts) else ""
+    return f"Grey: the potential is not solved there ({'; '.join(why)}).{rest}"
 
 
 def _members(run: Run, found: Sequence[Moment], lateral: bool) -> Field:
@@ -147,7 +214,7 @@ def _maps(
     view = _view(fields)
     (left_nm, right_nm), (low_nm, high_nm) = view
     ratio = (right_nm - left_nm) / (high_nm - low_nm)
-    columns = 1 if ratio > _WIDE else min(2 if ratio > _PAIRS else 4, len(fields))
+    columns = 1 if ratio > _WIDE else min(2, len(fields))
     rows = -(-len(fields) // columns)
     whole = _WIDTH - 80.0
     share_x = (whole / columns - _BAR) / whole
@@ -166,8 +233,6 @@ def _maps(
         low, high = float(np.nanmin(field.values)), float(np.nanmax(field.values))
         low = low if field.least is None else field.least
         high = max(high, low + field.span)
-        if field.symmetric:
-            low, high = -max(-low, high), max(-low, high)
         bar: dict[str, Any] = {"x": left + share_x + 0.008, "y": top, "yanchor": "top", "len": share_y, "thickness": 11,
                                "outlinewidth": 0.5, "ypad": 0, "tickfont": {"size": 11}, "xanchor": "left"}  # fmt: skip
         if field.names:
@@ -183,13 +248,12 @@ def _maps(
         panels.append({
             "frames": quantised(field.values, 2 * (len(field.names) - 1) if field.names else 65534),
             "shape": list(field.values.shape), "fixed": bool(field.names), "low": low, "high": max(high, low + 1e-9),
-            "symmetric": field.symmetric,
+            **({"signs": _SIGNS} if field.symmetric else {}),
         })  # fmt: skip
-        bottom, begin = number + columns >= len(fields), column == 0
+        begin = column == 0
         layout[f"xaxis{name}"] = axis(
-            f"{axes[0]} (nm)" if bottom else "", domain=[left, left + share_x], anchor=f"y{name}", showgrid=False,
-            constrain="domain", range=[left_nm, right_nm],
-            showticklabels=bottom, **({"matches": "x"} if number else {}),
+            f"{axes[0]} (nm)", domain=[left, left + share_x], anchor=f"y{name}", showgrid=False,
+            constrain="domain", range=[left_nm, right_nm], **({"matches": "x"} if number else {}),
         )  # fmt: skip
         layout[f"yaxis{name}"] = axis(
             f"{axes[1]} (nm)" if begin else "", domain=[max(top - share_y, 0.0), top], anchor=f"x{name}",
@@ -197,15 +261,20 @@ def _maps(
             range=[low_nm, high_nm], **({"matches": "y"} if number else {}),
         )  # fmt: skip
         layout["annotations"].append({
-            "x": left + 0.5 * share_x, "y": top, "xref": "paper", "yref": "paper", "yanchor": "bottom",
-            "text": f"<b>{field.title}</b>", "showarrow": False, "font": {"size": 13, "color": INK},
+            "x": left + 0.5 * share_x, "y": top, "xref": "paper", "yref": "paper", "xanchor": "center",
+            "yanchor": "bottom", "text": f"<b>{field.title}</b>", "showarrow": False,
+            "font": {"size": 13, "color": INK},
         })  # fmt: skip
+        if not field.names and not np.isfinite(field.values).all():
+            shapes.append(_paper(name))
+            if number == 0:
+                layout["annotations"] += _unsolved(drawing, view, panel)
         shapes += _outlines(drawing, name, field)
     layout["shapes"] = shapes
     height = round(tall + 84)
     where = "through the axis, mirrored" if axes[0] == "r" else "through the middle"
     near = (
-        " At first the lattice and 5 nm around it are seen; a double click shows all."
+        f" At first the lattice and {_MARGIN_NM:g} nm around it are seen; a double click shows all."
         if fields[-1].x_nm is not first.x_nm
         else ""
     )
@@ -213,6 +282,8 @@ def _maps(
         f"Cut {where}; lines are the borders of the layers. One slider moves all maps, a zoom too.{near} Values are "
         "stored in 65,534 steps of the range of all moments."
     )
+    if any(field.symmetric for field in fields):
+        caption += " The potential changes its sign between moments, so that each has a scale of its own."
     return _with_slider(data, panels, layout, found, caption, notes, height)
 
 
@@ -226,6 +297,30 @@ def _view(fields: Sequence[Field]) -> tuple[tuple[float, float], tuple[float, fl
     near = [(max(low, a - _MARGIN_NM), min(high, b + _MARGIN_NM))
             for (low, high), (a, b) in zip(whole, inner, strict=True)]  # fmt: skip
     return near[0], near[1]
+
+
+def _paper(name: str) -> dict[str, Any]:
+    """What is seen where a panel has no value."""
+    return {"type": "rect", "xref": f"x{name} domain", "yref": f"y{name} domain", "x0": 0, "x1": 1, "y0": 0, "y1": 1,
+            "layer": "below", "fillcolor": _UNSOLVED, "line": {"width": 0}}  # fmt: skip
+
+
+def _unsolved(drawing: Drawing | None, view: tuple[Range, Range], panel: float) -> list[dict[str, Any]]:
+    """Words in the first panel, ``panel`` px high, where an insulator has room for them; on its side if need be."""
+    (left, right), (low, high) = view
+    per_nm, found = panel / (high - low), []
+    for part in drawing.parts if drawing is not None else []:
+        if part.conducts or not part.meshed or drawing is None:
+            continue
+        for (x0, x1), (y0, y1) in part.section(drawing.across, drawing.up, drawing.at_nm):
+            x0, x1, y0, y1 = max(x0, left), min(x1, right), max(y0, low), min(y1, high)
+            sides = sorted([(x1 - x0) * per_nm, (y1 - y0) * per_nm])
+            if sides[0] > 15.0 and sides[1] > 105.0:
+                found.append({
+                    "x": 0.5 * (x0 + x1), "y": 0.5 * (y0 + y1), "text": "not solved here", "showarrow": False,
+                    "textangle": 0 if x1 - x0 > y1 - y0 else -90, "font": {"size": 11, "color": INK},
+                })  # fmt: skip
+    return found
 
 
 def _outlines(drawing: Drawing | None, name: str, field: Field) -> list[dict[str, Any]]:

@@ -34,6 +34,9 @@ _SOLID = {
     "phase_change": ("#e8b04a", 0.10),
 }  # fmt: skip
 
+#: Parts whose names are written into the picture.
+_CONTACTS = ("source", "drain", "gate", "left", "right", "bottom", "top")
+
 Kind = Literal["turned", "along y", "plane"]
 
 
@@ -61,8 +64,8 @@ def solid_figure(run: Run, drawing: Drawing | None) -> Figure | str:
         return "The run has no snapshot of its fields: it ended before the first one was taken."
     if drawing is None:
         return "The device description cannot be read, so the cut cannot be placed in space."
-    found = moments(run.snapshots, MOST_STATES, known)
-    fields, _ = fields_of(run, found)
+    found = moments(run.snapshots, MOST_STATES, known, run.series)
+    fields, _ = fields_of(run, found, drawing)
     main = fields[-1]
     if main.name not in ("phase", "vacancies", "ions per site"):
         return "The run's snapshots hold no concentration and no phase."
@@ -87,7 +90,9 @@ def solid_figure(run: Run, drawing: Drawing | None) -> Figure | str:
     layout["margin"] = {"l": 0, "r": 0, "t": 0, "b": 0}
     if stretch != 1.0:
         layout["scene"]["zaxis"] |= _real_heights(drawing, stretch)
-    content = {"base": _outlines(drawing, kind, x, z, stretch), "states": states, "layout": layout,
+    outlines = _outlines(drawing, kind, x, z, stretch)
+    layout["scene"]["annotations"] = _names(outlines)
+    content = {"base": outlines, "states": states, "layout": layout,
                "initial": _shown(run, found, main.name)}  # fmt: skip
     return Figure("states", content, _caption(kind, main.name, stretch), 560)
 
@@ -213,16 +218,20 @@ def _outlines(drawing: Drawing, kind: Kind, x: Floats, z: Floats, stretch: float
             if heights[1] > heights[0] and sides[1] > sides[0]:
                 own = Box(sides, box.y, (stretch * heights[0], stretch * heights[1]))
                 traces.append(box_lines(own, part.name, "#9aa1ab", 1.5))
-                if part.name in ("source", "drain", "gate", "left", "right", "bottom", "top"):
-                    traces.append(_name(own, part.name))
     return traces
 
 
-def _name(box: Box, text: str) -> dict[str, Any]:
-    return {
-        "type": "scatter3d", "mode": "text", "x": [0.5 * sum(box.x)], "y": [box.y[0]], "z": [0.5 * sum(box.z)],
-        "text": [text], "textfont": {"size": 12, "color": INK}, "hoverinfo": "skip", "showlegend": False,
-    }  # fmt: skip
+def _names(outlines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Names of the contacts on paper of their own, which can be read before dark faces too."""
+    found = []
+    for one in outlines:
+        if one.get("name") in _CONTACTS:
+            x, y, z = ([value for value in one[axis] if value is not None] for axis in "xyz")
+            found.append({
+                "x": 0.5 * (min(x) + max(x)), "y": min(y), "z": 0.5 * (min(z) + max(z)), "text": one["name"],
+                "showarrow": False, "bgcolor": "rgba(255,255,255,0.8)", "font": {"size": 12, "color": INK},
+            })  # fmt: skip
+    return found
 
 
 def _rings(tube: Tube, low: float, high: float, widest: float, stretch: float) -> list[dict[str, Any]]:

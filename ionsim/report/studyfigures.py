@@ -134,7 +134,10 @@ def distributions_figure(runs: Runs, by: str | None) -> Figure:
             name,
             anchor=f"y{label}",
             domain=[column / across + 0.015, (column + 1) / across - 0.03],
-            **({"type": "log", "exponentformat": "power"} if is_logarithmic(y) else {}),
+            exponentformat="power",  # the column's name has its unit, which a prefix would change
+            nticks=4,
+            tickangle=0,
+            **({"type": "log"} if is_logarithmic(y) else _room(y)),
         )
         layout[f"yaxis{label}"] = axis(
             "share of runs" if column == 0 else "",
@@ -165,6 +168,15 @@ def distributions_figure(runs: Runs, by: str | None) -> Figure:
             )
     caption = "Cumulative distributions. Runs without a quantity count: a line ends at the share of runs that have it."
     return plot(data, layout, caption + _missing(runs), 90 + 270 * down)
+
+
+def _room(values: Floats) -> dict[str, Any]:
+    """A range with room on both sides: a line of one run stands on its value, which must not be the frame."""
+    there = values[np.isfinite(values)]
+    if not there.size or there.min() == there.max():
+        return {}
+    room = 0.05 * float(there.max() - there.min())
+    return {"range": [float(there.min()) - room, float(there.max()) + room]}
 
 
 def explore_figure(table: Columns, keys: Sequence[str], runs: Runs) -> Figure:

@@ -17,7 +17,7 @@ FIELDS_FOLDER = "fields.bp"
 VIEW_FOLDER, FILMS = "paraview", ("film.mp4", "film.gif")
 PICTURES = ("iv.png", "transient.png", "conductance.png", "filament.png", "cut.png", "phases.png",
             "resistance.png", "train.png", "currents.png", "ions.png", "retention.png",
-            "vacancies.png", "boundaries.png")  # fmt: skip
+            "current.png", "vacancies.png", "boundaries.png")  # fmt: skip
 #: The page of a run or a study.
 REPORT_FILE = "report.html"
 #: A stopped run has a checkpoint of its last point, and :func:`ionsim.resume` goes on with it; a running one that was

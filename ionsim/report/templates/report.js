@@ -209,8 +209,15 @@
       let low = Infinity, high = -Infinity;
       for (const row of grid) for (const value of row) if (value === value) { low = Math.min(low, value); high = Math.max(high, value); }
       if (!(high > low)) return [panel.low, panel.high];
-      const most = Math.max(-low, high);
-      return panel.symmetric ? [-most, most] : [low, high];
+      return [low, high];
+    }
+    function signed(panel, grid) {  // a scale for this moment: from 0 where it has one sign, else alike to both sides
+      let low = 0, high = 0;
+      for (const row of grid) for (const value of row) if (value === value) { low = Math.min(low, value); high = Math.max(high, value); }
+      const both = low < -0.02 * (high - low) && high > 0.02 * (high - low), most = Math.max(-low, high);
+      if (!(most > 1e-6 * Math.max(-panel.low, panel.high))) return { zmin: 0, zmax: panel.high, colorscale: panel.signs.one };
+      return both ? { zmin: -most, zmax: most, colorscale: panel.signs.both }
+        : { zmin: low, zmax: high, colorscale: panel.signs.one };
     }
     function show() {
       const index = Number(slider.value), grids = panels.map((panel) => panel.frame(index));
@@ -222,7 +229,8 @@
           trace.y = grids[at].map((row) => row[0]);
           figure.layout[panels[at].axis].range = [low, high];
         } else {
-          Object.assign(trace, { z: grids[at], zmin: low, zmax: high });
+          Object.assign(trace, { z: grids[at], zmin: low, zmax: high },
+            panels[at].signs ? signed(panels[at], grids[at]) : {});
         }
       });
       figure.layout.datarevision = (figure.layout.datarevision || 0) + 1;
