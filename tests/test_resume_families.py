@@ -39,7 +39,7 @@ def test_a_run_in_pieces_is_the_run_in_one(name, tmp_path):
     two, stops = broken(make(), 1, tmp_path / "two", every)
     assert stops >= 3
     assert differences(one, two) == []
-    assert set(of_summary(one.summary, ())) <= set(observables(make())), "a study would refuse this observable"
+    assert set(of_summary(make(), one.summary, ())) <= set(observables(make())), "a study would refuse this observable"
     assert one.summary.get("n_visits", 1) > 0, "no flickering set was visited: choose the device anew"
 
 

@@ -17,6 +17,7 @@ from ionsim.cli.study import (
     WorkersOption,
     resume_study,
 )
+from ionsim.cli.summaries import shown
 
 if TYPE_CHECKING:
     from ionsim.results import Run
@@ -100,7 +101,7 @@ def _report(result: "Run", folder: Path) -> None:
         raise typer.Exit(STOPPED)
     if is_root():
         pictures = result.plot()
-        pairs(result.summary)
+        pairs(shown(result))
         say(f"wrote {folder} ({', '.join(path.name for path in pictures)})")
 
 
@@ -170,4 +171,4 @@ def info(folder: FolderArgument) -> None:
     say(f"  snapshots  {', '.join(result.snapshots) or 'none'}")
     say(f"  versions   {', '.join(f'{name} {version}' for name, version in result.versions.items())}")
     say("summary")
-    pairs(result.summary)
+    pairs(shown(result))
