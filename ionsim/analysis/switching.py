@@ -101,6 +101,32 @@ def cannot_occur(device: Device) -> frozenset[str]:
     return frozenset(absent)
 
 
+#: What a stage of this name is for: the key of its voltage, and what the device did not do where that is null.
+_FOR = {"forming": ("V_form_V", "form"), "reset": ("V_reset_V", "reset"), "set": ("V_set_V", "set")}
+
+
+def what_failed(
+    device: Device, series: Series, stages: Sequence[str], summary: Mapping[str, Any]
+) -> str | None:
+    """A sentence about the first stage of a sweep that did not do what its name says, up to which voltage; else None.
+
+    Of filaments only; later stages are not spoken of, since they began from a state that they were not meant for.
+    """
+    if isinstance(device, EcramDevice | PcmDevice) or not isinstance(device.drive, Sweep):
+        return None
+    for index, name in enumerate(stages):
+        key, word = _FOR.get(name, ("", ""))
+        voltage = series["voltage_V"][series["stage"] == index]
+        if not key or summary.get(key, 0.0) is not None or not len(voltage):
+            continue
+        far_V = float(voltage[int(np.argmax(np.abs(voltage)))])
+        why = "the current was not limited, nor did the conductance rise tenfold"
+        if name == "reset":
+            why = "the conductance did not fall by half"
+        return f"did not {word} up to {far_V:g} V: {why}"
+    return None
+
+
 def switching_voltage(part: Series) -> float | None:
     """Voltage (V) at which a stage switches on; see the module's definitions."""
     out = int(np.argmax(np.abs(part["voltage_V"]))) if len(part["voltage_V"]) else 0

@@ -58,8 +58,11 @@ def _copy(files: dict[str, Path], name: str) -> None:
 
 
 def check(file: FileArgument, changes: SetOption = None) -> None:
-    """Check a device file; every problem is one line, and the exit code is 2."""
-    from ionsim.config import load
+    """Check a device file; every problem is one line, and the exit code is 2.
+
+    Remarks about a valid device (a limit that does not reach all stages, numbers of another material) change no code.
+    """
+    from ionsim.config import load, remarks
     from ionsim.drive import Drive
 
     device = load(file, changes or ())
@@ -69,6 +72,8 @@ def check(file: FileArgument, changes: SetOption = None) -> None:
     materials = dict.fromkeys(name for _, name in device.material_keys())
     if materials:
         say(f"  materials: {', '.join(materials)}")
+    for remark in remarks(device):
+        say(f"  remark: {remark}")
 
 
 def cite(file: FileArgument, changes: SetOption = None) -> None:

@@ -6,8 +6,10 @@ from ionsim.config.ecm import EcmDevice
 from ionsim.config.ecram import EcramDevice
 from ionsim.config.files import example_files, find, load
 from ionsim.config.pcm import PcmDevice
+from ionsim.config.remarks import remarks
 from ionsim.config.vcm import VcmDevice
 
 __all__ = [
     "Citation", "Device", "EcmDevice", "EcramDevice", "PcmDevice", "VcmDevice", "cite", "example_files", "find", "load",
+    "remarks",
 ]  # fmt: skip

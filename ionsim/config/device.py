@@ -189,6 +189,10 @@ class Device(Section):
         """Key path and name of every material that the device uses."""
         yield from ()
 
+    def unused(self) -> tuple[str, ...]:
+        """Key paths of tables and numbers that no run of the device uses, whatever they hold; families add theirs."""
+        return ()
+
     def cross_checks(self) -> Problems:
         """Problems that show only when keys are compared with each other; families add theirs."""
         for problem in self.drive.cross_checks():
