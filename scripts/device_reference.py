@@ -34,7 +34,7 @@ INTRODUCTION = """\
 <!-- Written by scripts/device_reference.py from the schema; edit that, then run it. -->
 
 A device file is TOML text that describes one device and what is done to it. A short one that forms (at about
-2 V) and resets, in one to two minutes, names the stack, a weak spot where a filament grows, the vacancies and the drive:
+2 V) and resets, in one to two minutes, names the stack, a weak spot where the filament grows, vacancies and drive:
 
 ```toml
 name = "my_device"
