@@ -124,6 +124,15 @@ def test_keys_that_cannot_occur():
     assert cannot_occur(load("gst_mushroom")) == sweep - resistances
     assert cannot_occur(load("gst_mushroom", [SWEEP])) == {"V_form_V"}
     assert cannot_occur(load("psg_wo3_pulse_train")) == set()
+    up = {"nonlinearity_up", "curvature_up"}
+    down = {"nonlinearity_down", "curvature_down", "asymmetry"}
+    train = 'drive={kind="gate_pulses", amplitude_V=11.0, width_s=1e-9, rise_s=1e-9, period_s=1.0, rest_V=-0.2, '
+    both = 'second_amplitude_V=-11.5, order="alternate", '
+    assert cannot_occur(load("psg_wo3_pulse_train", [train + "count=5}"])) == down
+    assert cannot_occur(load("psg_wo3_pulse_train", [train + "count=2}"])) == up | down
+    assert cannot_occur(load("psg_wo3_pulse_train", [train + both + "count=5}"])) == up | down
+    blocks = train + both.replace("alternate", "blocks") + "count=5}"
+    assert cannot_occur(load("psg_wo3_pulse_train", [blocks])) == set()
     assert cannot_occur(load("hfo2_ti_bipolar")) == set()
     assert cannot_occur(load("hfo2_ti_bipolar", ['drive={kind="constant", voltage_V=1.0, duration_s=1.0}'])) == sweep
     forming = 'drive={kind="sweep", ramp_rate_V_per_s=1.0, stages=[{name="forming", stop_V=3.0}]}'

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionsim.analysis.ecram_pulses import channel_figures
+from ionsim.analysis.ecram_pulses import channel_figures, without_branches
 from ionsim.analysis.pcm_reads import read_figures
 from ionsim.config import Device, EcramDevice, PcmDevice
 from ionsim.config.waveforms import Sequence as PulseSequence
@@ -89,7 +89,7 @@ def _of_sweep(
 def cannot_occur(device: Device) -> frozenset[str]:
     """Keys of the summary that are null whatever a run of this device does: its drive or its family has none."""
     if isinstance(device, EcramDevice):
-        return frozenset()
+        return without_branches(device.drive)
     absent = set(SWEEP_KEYS)
     if isinstance(device.drive, Sweep):
         names = {stage.name for stage in device.drive.stages}
