@@ -126,6 +126,7 @@ def test_citations_and_report_leave_out_the_other_model(name):
     device = load(name)
     tables = {row.key.partition(".")[0] for row in cite(device)}
     assert tables - {"ambient_K", "seed"} == set(parameters(device)) - {"device"}
+    assert not any(row.source.startswith("not used") for row in cite(device))
     if device.family == "vcm":
         assert ("continuum" in tables) == (device.model == "continuum")
         assert ("conduction" in tables) == (device.model == "lattice")
