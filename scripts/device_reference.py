@@ -33,8 +33,8 @@ INTRODUCTION = """\
 
 <!-- Written by scripts/device_reference.py from the schema; edit that, then run it. -->
 
-A device file is TOML text that describes one device and what is done to it. The shortest one that runs names the
-stack, the vacancies and the drive:
+A device file is TOML text that describes one device and what is done to it. A short one that forms (at about
+2 V) and resets, in one to two minutes, names the stack, a weak spot where the filament grows, vacancies and drive:
 
 ```toml
 name = "my_device"
@@ -46,11 +46,23 @@ oxide = {material = "HfO2", thickness_nm = 5.0}
 cap = {material = "Ti", thickness_nm = 10.0}
 top = {material = "TiN", thickness_nm = 10.0}
 
+[[weak_spots]]
+centre_nm = [2.5, 2.5]
+radius_nm = 0.65
+hop_shift_eV = -0.2
+site_energy_eV = -0.3
+
 [vacancy]
 initial_fraction = 0.005
+polarisation_eA = 3.0
+max_hop_rate_Hz = 1e6
 
 [exchange]
 reservoir_sites = 20000
+max_rate_Hz = 3e3
+
+[numerics]
+potential_error_kT = 2.0
 
 [drive]
 kind = "sweep"

@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 from PIL import Image, ImageChops
 
-from ionsim.config import Device, example_files, load
+from ionsim.cli.devices import run_time
+from ionsim.config import Device, example_files, example_times, load
 from ionsim.results import Run
 from ionsim.results.model import PICTURES
 
@@ -43,7 +44,9 @@ INTRODUCTION = """\
 
 One picture for each example that comes with ionsim, from a run with the seed of its file. `ionsim run NAME --out DIR`
 makes the same run and draws more pictures; `ionsim examples --copy NAME` copies the device file, to be changed.
+Times are those of one core, and rough.
 """
+TIMES = example_times()
 
 
 def page() -> str:
@@ -57,9 +60,13 @@ def page() -> str:
 
 
 def _entry(name: str, device: Device) -> str:
-    text = f"{device.description[:1].upper()}{device.description[1:]}."
+    text = f"{device.description[:1].upper()}{device.description[1:]}. A run takes {_takes(name)}."
     picture = f"\n![{name}](pictures/gallery/{name}.png)\n" if (FOLDER / f"{name}.png").is_file() else ""
     return f"### {name}\n\n{text}\n{picture}"
+
+
+def _takes(name: str) -> str:
+    return run_time(TIMES.get(name)).replace("> ", "more than ")
 
 
 def draw(folder: Path, target: Path, widest: float = WIDEST) -> None:

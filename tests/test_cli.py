@@ -11,6 +11,8 @@ import pytest
 
 import ionsim
 from ionsim import verification
+from ionsim.cli.devices import about
+from ionsim.config import example_files, example_times
 from ionsim.errors import IonsimError
 from ionsim.results import RUN_FILE, Recorder, Run, claim
 from ionsim.verification import Record
@@ -44,7 +46,23 @@ def fake_run(monkeypatch):
 def test_examples_are_listed(command):
     result = command("examples")
     assert result.code == 0
-    assert re.search(rf"^{EXAMPLE} +5 nm HfO2", result.out, re.MULTILINE)
+    assert re.search(rf"^{EXAMPLE} +\d+ (s|min) +5 nm HfO2", result.out, re.MULTILINE)
+
+
+def test_every_example_has_a_time(command):
+    times = example_times()
+    assert set(times) == set(example_files()), "run python scripts/example_times.py --unknown"
+    assert min(time.time_s for time in times.values()) > 0.0
+    said = command("examples").out
+    assert len(re.findall(r"^\w+ +(?:> )?\d+ (?:s|min) ", said, re.MULTILINE)) == len(times)
+
+
+@pytest.mark.parametrize(
+    ("time_s", "text"),
+    [(3.0, "10 s"), (24.0, "20 s"), (54.0, "50 s"), (70.0, "1 min"), (342.0, "6 min"), (2400.0, "40 min")],
+)
+def test_times_are_rough(time_s, text):
+    assert about(time_s) == text
 
 
 def test_an_example_is_copied_but_never_over_a_file(command, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+import ionsim
 from ionsim.config import Device, EcmDevice, EcramDevice, PcmDevice, VcmDevice, schema
 
 ROOT = Path(__file__).parents[1]
@@ -42,11 +43,24 @@ def test_every_key_has_a_row_with_its_unit(script):
     assert rows["layers"] == [None]  # a table of its own
 
 
-def test_the_shortest_file_is_a_device():
+def first_device():
+    """The device file at the top of the page."""
     (text,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    device = Device.from_toml(text)
+    return Device.from_toml(text)
+
+
+def test_the_first_file_is_a_device():
+    device = first_device()
     assert device.name == "my_device"
     assert [stage.name for stage in device.drive.stages] == ["forming", "reset"]
+
+
+@pytest.mark.slow
+def test_the_first_file_forms_and_resets_as_the_page_says(tmp_path):
+    run = ionsim.Simulation(first_device(), seed=1).run(tmp_path / "out")
+    assert run.summary["V_form_V"] == pytest.approx(2.0, abs=0.4)
+    assert run.summary["V_reset_V"] < 0.0
+    assert run.summary["on_off_ratio"] > 2.0
 
 
 def test_the_check_says_when_the_page_is_old(script, tmp_path, monkeypatch, capsys):

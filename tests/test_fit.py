@@ -4,6 +4,7 @@ The fast tests fit a formula in the place of a simulation; ``test_fit_devices.py
 """
 
 import json
+import re
 import tomllib
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from scipy.optimize import curve_fit
 
 import ionsim
+from ionsim.cli.console import number_text
 from ionsim.fit import Options, Search, as_lines, is_fit, open_task, parse, prepare, run
 from ionsim.fit.comparisons import switching_time_s
 from ionsim.fit.evaluation import Outcome, Stopped
@@ -125,7 +127,21 @@ def test_the_folder_holds_a_loadable_device_and_what_was_found(whole):
     assert any("continuum.barrier_eV" in line for line in as_lines(result))
 
 
-def test_a_stopped_fit_goes_on_and_ends_the_same(whole, tmp_path):
+def test_info_says_what_came_out(whole, command):
+    result, folder = whole
+    said = command("info", folder).out
+    assert said.startswith(f"{folder}: fit of 3 parameters to iv.csv\n")
+    for item in result.parameters:
+        interval = f"95 % interval {number_text(item.low)} to {number_text(item.high)}"
+        row = rf"^  {item.key} +{re.escape(number_text(item.value))}, {re.escape(interval)}"
+        assert re.search(row, said, re.MULTILINE)
+    assert f"{result.points} points, {result.runs} runs" in said
+    refused = command("plot", folder)
+    assert refused.code == 2
+    assert "a fit, not a run" in refused.err
+
+
+def test_a_stopped_fit_goes_on_and_ends_the_same(whole, tmp_path, command):
     calls = 0
 
     def interrupted(job, asked):
@@ -138,6 +154,10 @@ def test_a_stopped_fit_goes_on_and_ends_the_same(whole, tmp_path):
     task = prepare(DEVICE, parse(table(), "iv.csv"), VARY)
     assert run(task, tmp_path / "part", simulate=interrupted) is None
     assert not (tmp_path / "part" / "fit.json").exists()
+    said = command("info", tmp_path / "part").out
+    assert f"  {VARY[0]}\n" in said
+    assert "not finished; points so far: 1, the best with an rms of " in said
+    assert f"ionsim resume {tmp_path / 'part'} goes on" in said
     calls = 100
     result = run(open_task(tmp_path / "part"), tmp_path / "part", simulate=interrupted)
     assert result.values == whole[0].values

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -162,6 +164,56 @@ def test_a_signal_or_the_time_asks_to_stop():
     soon = ionsim.Stop(0.01)
     time.sleep(0.02)
     assert soon.asked
+
+
+#: A process that works on for five seconds when it is to stop.
+DEAF = """
+import signal, time
+signal.signal(signal.SIGINT, {before})
+from ionsim.simulation.stopping import Stop
+with Stop() as stop:
+    print("ready", flush=True)
+    end = time.monotonic() + 5.0
+    while time.monotonic() < end and not (stop.asked and {gives_in}):
+        time.sleep(0.01)
+print("stopped" if stop.asked else "went on", flush=True)
+"""
+
+
+def interrupted(times, gap_s, gives_in, before="signal.default_int_handler"):
+    """What becomes of a process that gets so many SIGINT: exit code, output, standard error, wall time (s)."""
+    text = DEAF.format(gives_in=gives_in, before=before)
+    process = subprocess.Popen(
+        [sys.executable, "-c", text], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )  # fmt: skip
+    assert process.stdout.readline() == "ready\n"
+    begun = time.monotonic()
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(gap_s)
+    out, err = process.communicate()
+    return process.returncode, out.strip(), err, time.monotonic() - begun
+
+
+def test_the_first_interrupt_asks_and_the_second_ends():
+    code, out, err, _ = interrupted(1, 0.0, gives_in=True)
+    assert (code, out) == (0, "stopped")
+    assert "Ctrl-C again ends at once" in err
+    code, out, err, wall_s = interrupted(2, 0.6, gives_in=False)
+    assert (code, out) == (-signal.SIGINT, "")
+    assert wall_s < 4.5
+    assert err.count("Ctrl-C again") == 1
+
+
+def test_what_a_launcher_hands_on_again_is_no_second_interrupt():
+    code, out, _, wall_s = interrupted(2, 0.05, gives_in=False)
+    assert (code, out) == (0, "stopped")
+    assert wall_s > 4.5
+
+
+def test_a_worker_goes_on_ignoring_interrupts():
+    code, out, err, _ = interrupted(1, 0.0, gives_in=True, before="signal.SIG_IGN")
+    assert (code, out, err) == (0, "went on", "")
 
 
 def test_elsewhere_than_in_the_main_thread_only_the_time_counts():

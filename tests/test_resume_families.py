@@ -39,7 +39,7 @@ def test_a_run_in_pieces_is_the_run_in_one(name, tmp_path):
     two, stops = broken(make(), 1, tmp_path / "two", every)
     assert stops >= 3
     assert differences(one, two) == []
-    assert set(of_summary(one.summary, ())) <= set(observables(make())), "a study would refuse this observable"
+    assert set(of_summary(make(), one.summary, ())) <= set(observables(make())), "a study would refuse this observable"
     assert one.summary.get("n_visits", 1) > 0, "no flickering set was visited: choose the device anew"
 
 
@@ -98,6 +98,7 @@ def started(folder: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command("run", file, "--seed", 1, "--out", folder, *options), text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a background job ignores it
     )  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def test_a_killed_run_goes_on_in_another_process(whole, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_stops_a_run_with_its_code(whole, tmp_path, number):
     out = tmp_path / "out"
     process = started(out)

@@ -15,6 +15,7 @@ from ionsim.study import Plan, Record, StudyFolder, make_plan
 from ionsim.study.answers import answers
 from ionsim.study.convergence import DOUBTFUL_SAFETY, FORMAL_ORDER, SAFETY, converge, finest, mesh_rows
 from ionsim.study.description import parse
+from ionsim.study.pictures import drawn
 from ionsim.study.sensitivity import lines, sensitivity
 from ionsim.study.table import columns
 
@@ -343,3 +344,21 @@ def test_the_meshes_of_the_examples_keep_their_shape():
     rows = np.array(make_plan(ROOT / "hpc" / "studies" / "pcm_mushroom_mesh.toml").points)
     assert rows[:-1, :2] / rows[1:, :2] == pytest.approx(2.0, rel=1e-5)
     assert rows[:, 2] == pytest.approx(1.15 ** (rows[:, 0] / 1.5), rel=1e-5)
+
+
+# -- what is shown ------------------------------------------------------------------------------------------------
+
+
+def test_counts_of_the_solvers_work_are_shown_only_when_asked_for():
+    plan = plan_of(HEAD.replace('observables = ["V_form_V"]\n', "") + OTHER)
+    told = ("n_steps", "n_newton", "V_form_V", "n_events")
+    records = [
+        Record(task.index, task.point, task.seed, task.model, "complete", plan.inputs(task.values),
+               dict.fromkeys(told, task.index), wall_time_s=1.0)
+        for task in plan.tasks
+    ]  # fmt: skip
+    table = table_of(plan, records)
+    assert drawn(plan, table, ()) == ["V_form_V", "n_events"]
+    assert drawn(plan, table, ["n_newton"]) == ["n_newton"]
+    alone = [replace(record, observables={"n_steps": record.index}) for record in records]
+    assert drawn(plan, table_of(plan, alone), ()) == ["n_steps"], "there is nothing else to show"

@@ -315,7 +315,7 @@ def test_voltage_steps_add_up(run):
     total = sum(run.summary[f"n_{name}"] for name in ("pair_generation", "pair_recombination", "vacancy_hop",
                 "neutral_hop", "ion_hop", "neutralisation", "ionisation"))  # fmt: skip
     assert total == run.summary["n_events"] > 0
-    assert set(of_summary(run.summary, ())) <= set(observables(small_atoms()))
+    assert set(of_summary(small_atoms(), run.summary, ())) <= set(observables(small_atoms()))
 
 
 def test_the_run_ends_and_says_what_flickered(run):

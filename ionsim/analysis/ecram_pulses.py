@@ -29,6 +29,9 @@ Floats = NDArray[np.float64]
 #: Two levels can be told apart when they differ by so many standard deviations of a read's thermal noise.
 _APART = 3.0
 
+#: Pulses that a branch needs for a shape.
+_SHORTEST = 3
+
 #: Largest exponent of a saturating update that is looked for.
 _STEEPEST = 50.0
 
@@ -121,13 +124,25 @@ def update_figures(levels: Mapping[str, Floats], device: EcramDevice) -> dict[st
         whole = np.concatenate([levels["before_S"][chosen][:1], level[chosen]])
         branches[name] = whole
         found[f"nonlinearity_{name}"] = found[f"curvature_{name}"] = None
-        if len(whole) > 3 and _is_block(chosen):
+        if len(whole) > _SHORTEST and _is_block(chosen):
             found[f"nonlinearity_{name}"], found[f"curvature_{name}"] = linearity(whole)
     up, down = branches["up"], branches["down"]
-    both = len(up) > 3 and len(up) == len(down) and found["nonlinearity_down"] is not None
+    both = len(up) > _SHORTEST and len(up) == len(down) and found["nonlinearity_down"] is not None
     found["asymmetry"] = asymmetry(up, down) if both else None
     found["dG_pulse_S"] = float(np.diff(up).mean()) if len(up) > 1 else None
     return found
+
+
+def without_branches(drive: AnyDrive) -> frozenset[str]:
+    """Figures that are None whatever a train of this drive does: it has no way up or down of three pulses in a row."""
+    if not isinstance(drive, GatePulses | Pulses):
+        return frozenset()
+    kinds = _order(drive)
+    missing: set[str] = set()
+    for name, second in (("up", 0), ("down", 1)):
+        if np.count_nonzero(kinds == second) < _SHORTEST or not _is_block(kinds == second):
+            missing |= {f"nonlinearity_{name}", f"curvature_{name}", "asymmetry"}
+    return frozenset(missing)
 
 
 def noise_S(device: EcramDevice, conductance_S: Floats) -> Floats:

@@ -5,6 +5,7 @@ limits the current (without either: at the largest relative rise of the conducta
 the stage); it resets at the voltage of the largest current of the RESET stage, where the resistance begins to rise.
 Resistances are those recorded nearest the read voltage on the way back to zero. Metrics: E_action =
 V^2 (G_on + G_off)/2 tau and P_standby = V^2 G_off at the SET voltage, with tau the time the SET transition takes.
+Resistances of phase-change cells are those of :mod:`ionsim.analysis.pcm_reads`, with any drive.
 """
 
 from __future__ import annotations
@@ -16,17 +17,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionsim.analysis.ecram_pulses import channel_figures
-from ionsim.config import Device, EcramDevice
+from ionsim.analysis.ecram_pulses import channel_figures, without_branches
+from ionsim.analysis.pcm_reads import read_figures
+from ionsim.config import Device, EcramDevice, PcmDevice
+from ionsim.config.waveforms import Sequence as PulseSequence
 from ionsim.config.waveforms import Sweep
 
 Series = Mapping[str, NDArray[np.float64]]
 
-#: What only a sweep defines; null in the summary of any other drive.
-_SWEEP_KEYS = (
+#: What only a sweep defines; null in the summary of any other drive (of phase-change cells, resistances are not).
+SWEEP_KEYS = (
     "V_form_V", "V_reset_V", "V_set_V", "R_virgin_ohm", "R_LRS_ohm", "R_HRS_ohm", "on_off_ratio", "tau_set_s",
     "E_action_J", "P_standby_W",
 )  # fmt: skip
+
+#: Those that need a stage of this name, or of one of these names.
+_STAGE_OF = {
+    "V_form_V": ("forming",), "V_reset_V": ("reset",), "V_set_V": ("set",), "R_LRS_ohm": ("set", "forming"),
+    "R_HRS_ohm": ("reset",), "tau_set_s": ("set",),
+}  # fmt: skip
 
 #: A conductance that rises by less than this has not switched.
 _SWITCHED = 10.0
@@ -34,7 +43,7 @@ _SWITCHED = 10.0
 
 def summarise(device: Device, series: Series, stages: Sequence[str]) -> dict[str, Any]:
     """The flat summary (keys carry units; None where a quantity did not occur) of a run's series (columns by name)."""
-    current, voltage = series["current_A"], series["voltage_V"]
+    current = series["current_A"]
     summary: dict[str, Any] = {
         "I_max_A": float(np.max(np.abs(current), initial=0.0)),
         "E_total_J": energy_J(series),
@@ -42,29 +51,81 @@ def summarise(device: Device, series: Series, stages: Sequence[str]) -> dict[str
     }
     if isinstance(device, EcramDevice):
         return summary | channel_figures(device, series)
-    summary |= dict.fromkeys(_SWEEP_KEYS)
-    if not isinstance(device.drive, Sweep):
-        return summary
-    parts = {name: _part(series, series["stage"] == index) for index, name in enumerate(stages)}
-    read_V = device.drive.read_V
-    on, off = _resistance(parts, ("set", "forming"), read_V), _resistance(parts, ("reset",), read_V)
-    summary |= {
+    summary |= dict.fromkeys(SWEEP_KEYS)
+    reads = read_figures(device.drive, series, stages) if isinstance(device, PcmDevice) else {}
+    parts = {}
+    if isinstance(device.drive, Sweep | PulseSequence):
+        parts = {name: _part(series, series["stage"] == index) for index, name in enumerate(stages)}
+    for name, part in parts.items():
+        summary.setdefault(f"E_{name}_J", energy_J(part))  # a stage may be called total
+        peak_K = float(np.max(part["temperature_peak_K"])) if len(part["time_s"]) else None
+        summary[f"T_peak_{name}_K"] = peak_K
+    if isinstance(device.drive, Sweep):
+        summary |= _of_sweep(device.drive.read_V, series, parts, reads)
+    return summary | reads
+
+
+def _of_sweep(
+    read_V: float, series: Series, parts: Mapping[str, Series], reads: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """Voltages, resistances and energies of a sweep with these stages; ``reads`` are resistances found otherwise."""
+    on = reads.get("R_LRS_ohm", _resistance(parts, ("set", "forming"), read_V))
+    off = reads.get("R_HRS_ohm", _resistance(parts, ("reset",), read_V))
+    summary: dict[str, Any] = {
         "V_form_V": switching_voltage(parts["forming"]) if "forming" in parts else None,
         "V_reset_V": reset_voltage(parts["reset"]) if "reset" in parts else None,
         "V_set_V": switching_voltage(parts["set"]) if "set" in parts else None,
-        "R_virgin_ohm": 1.0 / float(series["conductance_S"][0]) if np.any(voltage) else None,
+        "R_virgin_ohm": 1.0 / float(series["conductance_S"][0]) if np.any(series["voltage_V"]) else None,
         "R_LRS_ohm": on,
         "R_HRS_ohm": off,
         "on_off_ratio": off / on if on and off else None,
     }
-    for name, part in parts.items():
-        summary[f"E_{name}_J"] = energy_J(part)
-        summary[f"T_peak_{name}_K"] = float(np.max(part["temperature_peak_K"])) if len(part["time_s"]) else None
     tau, set_V = _transition_s(parts["set"]) if "set" in parts else None, summary["V_set_V"]
     summary["tau_set_s"] = tau
     summary["E_action_J"] = set_V**2 * (1 / on + 1 / off) / 2 * tau if set_V and on and off and tau else None
     summary["P_standby_W"] = set_V**2 / off if set_V and off else None
     return summary
+
+
+def cannot_occur(device: Device) -> frozenset[str]:
+    """Keys of the summary that are null whatever a run of this device does: its drive or its family has none."""
+    if isinstance(device, EcramDevice):
+        return without_branches(device.drive)
+    absent = set(SWEEP_KEYS)
+    if isinstance(device.drive, Sweep):
+        names = {stage.name for stage in device.drive.stages}
+        absent = {key for key, needed in _STAGE_OF.items() if not names.intersection(needed)}
+        absent |= set() if names.intersection(("set", "forming")) and "reset" in names else {"on_off_ratio"}
+        absent |= set() if {"set", "reset"} <= names else {"E_action_J", "P_standby_W"}
+    if isinstance(device, PcmDevice):
+        absent = absent - {"R_LRS_ohm", "R_HRS_ohm", "on_off_ratio"} | {"V_form_V"}
+    return frozenset(absent)
+
+
+#: What a stage of this name is for: the key of its voltage, and what the device did not do where that is null.
+_FOR = {"forming": ("V_form_V", "form"), "reset": ("V_reset_V", "reset"), "set": ("V_set_V", "set")}
+
+
+def what_failed(
+    device: Device, series: Series, stages: Sequence[str], summary: Mapping[str, Any]
+) -> str | None:
+    """A sentence about the first stage of a sweep that did not do what its name says, up to which voltage; else None.
+
+    Of filaments only; later stages are not spoken of, since they began from a state that they were not meant for.
+    """
+    if isinstance(device, EcramDevice | PcmDevice) or not isinstance(device.drive, Sweep):
+        return None
+    for index, name in enumerate(stages):
+        key, word = _FOR.get(name, ("", ""))
+        voltage = series["voltage_V"][series["stage"] == index]
+        if not key or summary.get(key, 0.0) is not None or not len(voltage):
+            continue
+        far_V = float(voltage[int(np.argmax(np.abs(voltage)))])
+        why = "the current was not limited, nor did the conductance rise tenfold"
+        if name == "reset":
+            why = "the conductance did not fall by half"
+        return f"did not {word} up to {far_V:g} V: {why}"
+    return None
 
 
 def switching_voltage(part: Series) -> float | None:

@@ -1,6 +1,7 @@
 """The command line; every command is one call that a script can make as well."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -20,12 +21,11 @@ from ionsim.cli import (
     verify,
     view,
 )  # fmt: skip
-from ionsim.cli.console import complain
+from ionsim.cli.console import complain, say
 from ionsim.errors import expected_errors
 
 app = typer.Typer(
     name="ionsim",
-    help="Physics-based simulation of memristive devices.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,6 +33,23 @@ app = typer.Typer(
 for group in (devices, runs, fit, compare, verify, bench, structure, mesh, compact, study, study_results, prebuild,
               report, view):
     group.register(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from ionsim import __version__
+
+        say(f"ionsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Physics-based simulation of memristive devices."""
 
 
 def main() -> None:

@@ -2,12 +2,15 @@
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ionsim.cli.console import number_text, say
 from ionsim.errors import IonsimError, nearest
+
+if TYPE_CHECKING:
+    from ionsim.config.files import ExampleTime
 
 FileArgument = Annotated[str, typer.Argument(metavar="FILE_OR_EXAMPLE", help="A device file, or an example's name.")]
 SetOption = Annotated[
@@ -37,11 +40,27 @@ def examples(
     if copy is not None:
         _copy(files, copy)
         return
-    from ionsim.config import load
+    from ionsim.config import example_times, load
 
-    width = max(map(len, files), default=0)
+    width, times = max(map(len, files), default=0), example_times()
     for name in files:
-        say(f"{name:<{width}}  {load(name).description}")
+        say(f"{name:<{width}}  {run_time(times.get(name)):>7}  {load(name).description}")
+    say("times: about how long a run takes on one core")
+
+
+def run_time(time: "ExampleTime | None") -> str:
+    """About how long a run takes, in words; of a run that was never timed to its end that it takes longer."""
+    if time is None:
+        return "-"
+    return about(time.time_s) if time.whole else f"> {about(time.time_s)}"
+
+
+def about(time_s: float) -> str:
+    """A time in words, rough as it is: seconds to ten, minutes to one, above ten to five."""
+    if time_s < 55.0:
+        return f"{max(10, round(time_s, -1)):.0f} s"
+    minutes = max(1, round(time_s / 60.0))
+    return f"{minutes if minutes <= 10 else 5 * round(minutes / 5)} min"
 
 
 def _copy(files: dict[str, Path], name: str) -> None:
@@ -58,8 +77,11 @@ def _copy(files: dict[str, Path], name: str) -> None:
 
 
 def check(file: FileArgument, changes: SetOption = None) -> None:
-    """Check a device file; every problem is one line, and the exit code is 2."""
-    from ionsim.config import load
+    """Check a device file; every problem is one line, and the exit code is 2.
+
+    Remarks about a valid device (a limit that does not reach all stages, numbers of another material) change no code.
+    """
+    from ionsim.config import load, remarks
     from ionsim.drive import Drive
 
     device = load(file, changes or ())
@@ -69,6 +91,8 @@ def check(file: FileArgument, changes: SetOption = None) -> None:
     materials = dict.fromkeys(name for _, name in device.material_keys())
     if materials:
         say(f"  materials: {', '.join(materials)}")
+    for remark in remarks(device):
+        say(f"  remark: {remark}")
 
 
 def cite(file: FileArgument, changes: SetOption = None) -> None:

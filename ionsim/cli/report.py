@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ionsim.cli.console import is_root, say
+from ionsim.cli.folders import need_run
 
 
 def register(app: typer.Typer) -> None:
@@ -23,5 +24,6 @@ def report(
     from ionsim.report import report as write
 
     if is_root():
+        need_run(folder, "report", study=True)
         path = write(folder, out)
         say(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")

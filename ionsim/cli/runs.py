@@ -7,6 +7,7 @@ import typer
 
 from ionsim.cli.console import is_root, number_text, pairs, say, show
 from ionsim.cli.devices import FileArgument, SetOption
+from ionsim.cli.folders import describe, need_run
 from ionsim.cli.stopping import STOPPED, StopAfterOption, seconds_of
 from ionsim.cli.study import (
     EngineOption,
@@ -17,6 +18,7 @@ from ionsim.cli.study import (
     WorkersOption,
     resume_study,
 )
+from ionsim.cli.summaries import device_of, shown
 
 if TYPE_CHECKING:
     from ionsim.results import Run
@@ -100,8 +102,18 @@ def _report(result: "Run", folder: Path) -> None:
         raise typer.Exit(STOPPED)
     if is_root():
         pictures = result.plot()
-        pairs(result.summary)
+        pairs(shown(result))
         say(f"wrote {folder} ({', '.join(path.name for path in pictures)})")
+        _say_what_failed(result)
+
+
+def _say_what_failed(result: "Run") -> None:
+    """Say in a line that a device did not form, reset or set."""
+    from ionsim.analysis.switching import what_failed
+
+    device = device_of(result)
+    if device is not None and (sentence := what_failed(device, result.series, result.stages, result.summary)):
+        say(sentence)
 
 
 def ensemble(
@@ -154,13 +166,17 @@ def plot(folder: FolderArgument) -> None:
     from ionsim.results import Run
 
     if is_root():
+        need_run(folder, "plot")
         for path in Run.open(folder).plot():
             say(str(path))
 
 
-def info(folder: FolderArgument) -> None:
-    """Say what a folder holds: device, status, versions, stages, snapshots, summary."""
+def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of a run, a study, an ensemble, a fit.")]) -> None:
+    """Say what a folder holds: a run (device, status, versions, stages, summary), a study, an ensemble, a fit."""
     from ionsim.results import Run
+
+    if describe(folder):
+        return
 
     result = Run.open(folder)
     samples = len(next(iter(result.series.values()), []))
@@ -170,4 +186,5 @@ def info(folder: FolderArgument) -> None:
     say(f"  snapshots  {', '.join(result.snapshots) or 'none'}")
     say(f"  versions   {', '.join(f'{name} {version}' for name, version in result.versions.items())}")
     say("summary")
-    pairs(result.summary)
+    pairs(shown(result))
+    _say_what_failed(result)

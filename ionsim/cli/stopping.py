@@ -14,7 +14,7 @@ StopAfterOption = Annotated[
     str | None,
     typer.Option(
         "--stop-after", metavar="TIME",
-        help="Stop after this wall time (90s, 55m, 1h30m), or on SIGTERM or SIGUSR1, with exit code 75; "
+        help="Stop after this wall time (90s, 55m, 1h30m), or on Ctrl-C, SIGTERM or SIGUSR1, with exit code 75; "
         "ionsim resume goes on.",
     ),
 ]  # fmt: skip

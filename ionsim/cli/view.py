@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ionsim.cli.console import is_root, say
+from ionsim.cli.folders import need_run
 from ionsim.cli.runs import FolderArgument
 
 
@@ -33,6 +34,7 @@ def animate(
     """
     from ionsim.results import Run
 
+    need_run(folder, "animate")
     run = Run.open(folder)
     if not is_root():
         return
@@ -59,6 +61,7 @@ def view(
     from ionsim.results import Run
     from ionsim.results.paraview import command, write_view
 
+    need_run(folder, "view")
     run = Run.open(folder)
     if not is_root():
         return

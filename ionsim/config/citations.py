@@ -25,7 +25,9 @@ class Citation:
 
 
 def cite(device: Device) -> list[Citation]:
-    """Key, value, unit and source of every number of the device description and of the materials that it uses.
+    """Key, value, unit and source of every number of the device description and of the materials that a run uses.
+
+    What the model of the device leaves aside (:meth:`Device.unused`: ``[continuum]`` of a lattice) is not listed.
 
     A source in the device file comes first; then, for a value that equals the default, the default's; a number without
     either is ``"user input"``.
@@ -33,6 +35,7 @@ def cite(device: Device) -> list[Citation]:
     citations = [
         Citation(key, value, schema.unit_of(field), _source(device, key, value, field))
         for key, value, field in _numbers(device, "")
+        if not any(f"{key}.".startswith(f"{left_out}.") for left_out in device.unused())
     ]
     citations += [
         Citation(key, item.value, item.unit, item.reference) for key, item in device.taken_from_sets().items()

@@ -133,6 +133,20 @@ class Device(Section):
         """The whole description, defaults included, as the text of a device file that reads back to an equal device."""
         return dumps(self._data())
 
+    def __repr__(self) -> str:
+        """Name, family, drive and materials; :meth:`to_toml` has all of it."""
+        materials = ", ".join(dict.fromkeys(name for _, name in self.material_keys()))
+        model = getattr(self, "model", "")
+        parts = [part for key in ("stages", "pulses", "steps") for part in getattr(self.drive, key, ())]
+        stages = f" ({', '.join(part.name for part in parts)})" if parts else ""
+        family = f"{self.family}, {model}" if model else self.family
+        return (
+            f"<Device {self.name!r} ({family}), seed {self.seed}, {self.ambient_K:g} K\n"
+            f" drive {self.drive.kind}{stages}" + (f"; materials {materials}>" if materials else ">")
+        )
+
+    __str__ = __repr__
+
     def _repr_html_(self) -> str:
         """Tables of the device file for a notebook, the drive opened; names carry the units."""
         alone: list[tuple[str, Any]] = []
@@ -188,6 +202,10 @@ class Device(Section):
     def material_keys(self) -> Iterator[tuple[str, str]]:
         """Key path and name of every material that the device uses."""
         yield from ()
+
+    def unused(self) -> tuple[str, ...]:
+        """Key paths of tables and numbers that no run of the device uses, whatever they hold; families add theirs."""
+        return ()
 
     def cross_checks(self) -> Problems:
         """Problems that show only when keys are compared with each other; families add theirs."""

@@ -86,6 +86,10 @@ class EcramDevice(Device):
             section = getattr(section, part)
         return section  # type: ignore[return-value]
 
+    def unused(self) -> tuple[str, ...]:
+        """What is about a lattice, which these devices do not have."""
+        return ("numerics.potential_error_kT",)
+
     def material_keys(self) -> Iterator[tuple[str, str]]:
         """No part is a material of the common database."""
         yield from ()

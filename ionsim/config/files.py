@@ -1,17 +1,38 @@
 """Finding device files: a path, or the name of an example that comes with ionsim."""
 
+import csv
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from ionsim.config.device import Device
 from ionsim.errors import DeviceFileError, nearest
 
+_FOLDER = Path(str(files("ionsim") / "examples"))
+TIMES_FILE = _FOLDER / "times.csv"
+
 
 def example_files() -> dict[str, Path]:
     """Path of every example device file by name."""
-    folder = Path(str(files("ionsim") / "examples"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
+
+
+class ExampleTime(NamedTuple):
+    """Time in s of a run on one core; where not ``whole``, that of a part: the run takes longer."""
+
+    time_s: float
+    whole: bool
+
+
+def example_times() -> dict[str, ExampleTime]:
+    """About how long a run of each example takes on one core, by name: a table of scripts/example_times.py."""
+    try:
+        with open(TIMES_FILE, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        return {}
+    return {row["example"]: ExampleTime(float(row["time_s"]), row["whole"] == "1") for row in rows}
 
 
 def find(name_or_path: str | Path) -> Path:

@@ -119,6 +119,10 @@ class PcmDevice(Device):
         own = {key: item for key, item in self._set.items() if getattr(self.phase_change, key, None) is None}
         return {f"phase_change.{key}": item for key, item in own.items()}
 
+    def unused(self) -> tuple[str, ...]:
+        """What is about a lattice, which these devices do not have."""
+        return ("numerics.potential_error_kT",)
+
     def material_keys(self) -> Iterator[tuple[str, str]]:
         """Key path and name of every material around the phase-change material."""
         for part, name in self.surroundings.of(self.geometry.parts):

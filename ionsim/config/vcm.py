@@ -144,6 +144,13 @@ class Heat(Section):
     vacancy_rich_W_per_mK: float = number(5.0, "W/(m K)", "thermal conductivity of vacancy-rich oxide", gt=0, le=1e3)
 
 
+#: What a continuum leaves aside; of ``[vacancy]`` it takes ``initial_fraction``.
+_OF_THE_LATTICE = (
+    "lattice", "weak_spots", "exchange", "conduction", "heat", "mesh", "numerics.potential_error_kT",
+    *(f"vacancy.{name}" for name in Vacancy.model_fields if name != "initial_fraction"),
+)  # fmt: skip
+
+
 class VcmDevice(Device):
     """A device of the family ``vcm``."""
 
@@ -170,6 +177,10 @@ class VcmDevice(Device):
             yield f"layers.{layer}.material", getattr(self.layers, layer).material
         if self.model == "continuum":
             yield "continuum.dielectric", self.continuum.dielectric
+
+    def unused(self) -> tuple[str, ...]:
+        """The continuum of a lattice, and nearly all of the lattice of a continuum."""
+        return _OF_THE_LATTICE if self.model == "continuum" else ("continuum",)
 
     def cross_checks(self) -> Problems:
         """What single keys cannot say: sizes that fit into each other, and a cap that can scavenge."""

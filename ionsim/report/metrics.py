@@ -6,12 +6,14 @@ Ranges are context, not pass marks: medians of device classes and single stacks,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
 
+from ionsim.analysis.pcm_reads import read_figures
 from ionsim.config import Device, EcramDevice, PcmDevice
 from ionsim.config.waveforms import Sweep
 from ionsim.report.curves import Series
@@ -26,6 +28,7 @@ SOURCES = (
 )
 
 _NONE = ""
+_READ = "at the read voltage, at the end of the rest after the pulse (of a sweep on the way back)"
 
 #: What the reviews say of a class, by family and metric.
 _LITERATURE: dict[str, dict[str, str]] = {
@@ -70,15 +73,16 @@ class Metric:
     literature: str = _NONE
 
 
-def metrics_of(device: Device | None, family: str, summary: Mapping[str, Any], series: Series) -> list[Metric]:
-    """The table of a run; a dash where a quantity did not occur."""
+def metrics_of(
+    device: Device | None, family: str, summary: Mapping[str, Any], series: Series, stages: Sequence[str] = ()
+) -> list[Metric]:
+    """The table of a run with these stages; a dash where a quantity did not occur."""
     known = _LITERATURE.get(family, {})
     if family == "ecram":
         return list(_ecram(summary, known))
-    rows = list(_switching(summary, known))
     if family == "pcm":
-        return list(_pcm(device, summary, series, known))
-    return rows
+        return list(_pcm(device, summary, series, known, stages))
+    return list(_switching(summary, known))
 
 
 def _switching(summary: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[Metric]:
@@ -135,7 +139,7 @@ def _switching(summary: Mapping[str, Any], known: Mapping[str, str]) -> Iterator
 
 
 def _pcm(
-    device: Device | None, summary: Mapping[str, Any], series: Series, known: Mapping[str, str]
+    device: Device | None, summary: Mapping[str, Any], series: Series, known: Mapping[str, str], stages: Sequence[str]
 ) -> Iterator[Metric]:
     melting = device.phase("melting_K") if isinstance(device, PcmDevice) else None
     yield Metric("T<sub>peak</sub>", quantity(summary.get("T_peak_K"), "K"), "hottest point of the run")
@@ -147,19 +151,15 @@ def _pcm(
         "steepest fall of the hottest point between two recorded points, of those that begin above T<sub>melt</sub>",
         known["quench"],
     )
-    share, conductance = series.get("crystalline_share"), series.get("conductance_S")
-    if share is not None and conductance is not None and len(share):
-        low = series.get("voltage_V", np.ones(len(share)))
-        read = np.abs(low) <= 1.01 * np.min(np.abs(low[low != 0.0]), initial=np.inf)
-        good = read & (conductance > 0.0)
-        if good.any():
-            ohm = 1.0 / conductance[good]
-            yield Metric(
-                "R<sub>low</sub>, R<sub>high</sub>",
-                f"{quantity(float(ohm.min()), 'Ω')}, {quantity(float(ohm.max()), 'Ω')}",
-                "least and largest resistance at the read voltage",
-            )
-            yield Metric("on/off ratio", number(float(ohm.max() / ohm.min()), 3), "their ratio")
+    reads = read_figures(None if device is None else device.drive, series, stages)
+    for name in stages:
+        yield Metric(f"R after {escape(name)}", quantity(reads[f"R_{name}_ohm"], "Ω"), _READ)
+    low, high = reads["R_LRS_ohm"], reads["R_HRS_ohm"]
+    yield Metric("R<sub>LRS</sub>", quantity(low, "Ω"), "least resistance read, of two or more reads")
+    yield Metric("R<sub>HRS</sub>", quantity(high, "Ω"), "largest resistance read, of two or more reads")
+    yield Metric("on/off ratio", number(reads["on_off_ratio"], 3), "R<sub>HRS</sub> / R<sub>LRS</sub>")
+    share = series.get("crystalline_share")
+    if share is not None and len(share):
         yield Metric(
             "largest amorphous share",
             f"{100.0 * (1.0 - float(share.min())):.3g} %",

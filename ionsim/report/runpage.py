@@ -76,7 +76,7 @@ def run_page(run: Run, path: Path) -> Path:
         facts=_facts(run, device, series),
         layers=_layers(drawing),
         lattice=run.sites is not None,
-        metrics=metrics.metrics_of(device, run.family, run.summary, series),
+        metrics=metrics.metrics_of(device, run.family, run.summary, series, run.stages),
         literature=metrics.SOURCES,
         stages=balance.stage_table(series, run.stages, run.family) if recorded else None,
         events=balance.event_table(series, run.stages, run.summary) if recorded else None,

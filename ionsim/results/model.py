@@ -48,6 +48,10 @@ class Sites:
     regions: Sequence[str] = ()
     periodic: Sequence[bool] = (True, True, False)
 
+    def __repr__(self) -> str:
+        size = " x ".join(f"{edge:.3g}" for edge in self.cell_nm)
+        return f"<Sites: {len(self.positions_nm)} in a box of {size} nm; species {', '.join(self.species)}>"
+
     def __post_init__(self) -> None:
         count = len(self.positions_nm)
         if np.shape(self.positions_nm) != (count, 3):
@@ -77,6 +81,11 @@ class Snapshot:
     potential_V: np.ndarray
     temperature_K: np.ndarray
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        extra = "".join(f"; {name} {np.shape(values)}" for name, values in self.extra.items())
+        sites = f"{len(self.occupation)} sites" if len(self.occupation) else "no lattice"
+        return f"<Snapshot {self.label!r} at {self.time_s:.6g} s, {self.voltage_V:.4g} V: {sites}{extra}>"
 
 
 def versions() -> dict[str, str]:

@@ -194,6 +194,14 @@ class Run:
 
         return draw
 
+    def __repr__(self) -> str:
+        count = len(self.series.get("time_s", ()))
+        sites = "" if self.sites is None else f", {len(self.sites.positions_nm)} sites"
+        return (
+            f"<Run {self.name!r} ({self.family}), seed {self.seed}, {self.status}: {self.folder}\n"
+            f" stages {', '.join(self.stages)}; {count} points{sites}; snapshots {', '.join(self.snapshots) or 'none'}>"
+        )
+
     def _repr_html_(self) -> str:
         seconds = self.summary.get("wall_time_s")
         detail = f"{self.family}, seed {self.seed}, {self.status}" + ("" if seconds is None else f", {seconds:.0f} s")

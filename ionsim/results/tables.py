@@ -42,6 +42,9 @@ class Table(dict[str, np.ndarray]):
             raise ResultsError("a DataFrame needs pandas: pip install pandas") from error
         return pandas.DataFrame(dict(self))
 
+    def __repr__(self) -> str:
+        return f"<Table of {len(next(iter(self.values()), ()))} rows: {', '.join(self)}>"
+
     def _repr_html_(self) -> str:
         count = len(next(iter(self.values()), ()))
         shown = list(range(count)) if count <= 2 * _ROWS else [*range(_ROWS), None, *range(count - _ROWS, count)]
@@ -63,6 +66,9 @@ class Fields(dict[str, np.ndarray]):
             raise ResultsError("this cut has no picture of its own")
         return self._draw()
 
+    def __repr__(self) -> str:
+        return f"<Fields {self.title!r}: {', '.join(f'{name} {np.shape(values)}' for name, values in self.items())}>"
+
     def _repr_html_(self) -> str:
         return html.heading(self.title) + html.table(_ranges(self), ("field", "shape", "least", "largest"))
 
@@ -82,6 +88,9 @@ class Filament:
         if self.draw is None:
             raise ResultsError("this filament has no picture of its own")
         return self.draw()
+
+    def __repr__(self) -> str:
+        return f"<Filament {self.label!r}: {len(self.positions_nm)} sites>"
 
     def _repr_html_(self) -> str:
         arrays = {name: getattr(self, name) for name in ("positions_nm", "potential_V", "temperature_K")}

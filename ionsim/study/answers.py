@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ionsim.errors import StudyError, nearest
+from ionsim.study.observables import SOLVER
 from ionsim.study.plan import Plan, Task
 from ionsim.study.table import Columns
 
@@ -49,7 +50,10 @@ def _numbers(column: Sequence[Any]) -> bool:
 
 
 def chosen(plan: Plan, table: Columns, wanted: Sequence[str]) -> list[str]:
-    """The wanted observables, or all; StudyError for one that the table does not have as numbers."""
+    """The wanted observables, or all but what counts the solver's work (all, if there is nothing else).
+
+    Raises StudyError for one that the table does not have as numbers.
+    """
     known = observables_of(plan, table)
     if not known:
         raise StudyError("no run of the study has left an observable that is a number")
@@ -57,7 +61,7 @@ def chosen(plan: Plan, table: Columns, wanted: Sequence[str]) -> list[str]:
         if name not in known:
             hint = nearest(name, known) or f"; there are: {', '.join(known)}"
             raise StudyError(f"--observable {name}: no column of numbers of the study's table{hint}")
-    return list(wanted) or known
+    return list(wanted) or [name for name in known if name in plan.study.observables or name not in SOLVER] or known
 
 
 def answers(plan: Plan, table: Columns, observable: str) -> list[Answer]:

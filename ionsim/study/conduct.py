@@ -69,8 +69,8 @@ def run(
     Args:
         plan: the study and its base device, from :func:`ionsim.study.make_plan`; or a folder that holds it.
         out: folder of the study, made where it is missing; not for a plan that is a folder.
-        stop_after_s: wall time (s) after which all runs under way write their state and stop, as they do at SIGTERM and
-            SIGUSR1.
+        stop_after_s: wall time (s) after which all runs under way write their state and stop, as they do at SIGTERM,
+            SIGUSR1 and a first SIGINT.
         report: called as ``report(number over, number of all, outcome)`` after each run, on rank 0.
         retry_failed: run again what failed before, from its start.
         comm: ranks of the engine mpi; the engine local uses none but the first.

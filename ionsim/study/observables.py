@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ionsim.analysis.switching import SWEEP_KEYS, cannot_occur
 from ionsim.config import Device
 from ionsim.config.ecm import EcmDevice
 from ionsim.config.ecram import EcramDevice
 from ionsim.config.pcm import PcmDevice
 from ionsim.config.vcm import VcmDevice
+from ionsim.config.waveforms import Sequence, Sweep
 from ionsim.drive import Drive
 from ionsim.results import TIMING
 
-#: Keys of any family's summary; those of a sweep are null with another drive.
+#: Keys of any family's summary; those of a sweep (SWEEP_KEYS) come with another drive too, as null.
 _ANY = ("I_max_A", "E_total_J", "duration_s")
-_SWEEP = (
-    "V_form_V", "V_reset_V", "V_set_V", "R_virgin_ohm", "R_LRS_ohm", "R_HRS_ohm", "on_off_ratio", "tau_set_s",
-    "E_action_J", "P_standby_W",
-)  # fmt: skip
 _STEPS = ("n_steps", "n_steps_rejected")
 _ENERGIES = ("E_electrical_J", "E_out_J", "E_residual_J")
+#: What says how the solvers and the engine worked, not what the device did: kept and drawn by a study that asks for it.
+SOLVER = (
+    *_STEPS, "n_newton", "n_rounds", "E_residual_J", "n_field_refreshes", "potential_error_rms_kT",
+    "potential_error_median_kT", "potential_error_p95_kT", "potential_error_max_kT", "n_visits", "n_events_inside",
+)  # fmt: skip
 _FILAMENT = (
     "n_events", "flicker_share", "n_field_refreshes", "potential_error_rms_kT", "potential_error_median_kT",
     "potential_error_p95_kT", "potential_error_max_kT", "T_peak_K",
@@ -44,8 +49,12 @@ def observables(device: Device) -> tuple[str, ...]:
         found = [*_ANY, "G_start_S", "G_end_S", "x_end", "P_standby_W", *_TRAIN, *_STEPS, "n_newton", "channel_drop_V"]
         return tuple(found)
     stages = Drive(device.drive).stages
-    of_stages = [key for name in stages for key in (f"E_{name}_J", f"T_peak_{name}_K")]
-    return tuple(dict.fromkeys([*_ANY, *_SWEEP, *of_stages, *_of_family(device)]))
+    of_stages = []
+    if isinstance(device.drive, Sweep | Sequence):
+        of_stages += [key for name in stages for key in (f"E_{name}_J", f"T_peak_{name}_K")]
+    if isinstance(device, PcmDevice):
+        of_stages += [f"R_{name}_ohm" for name in stages]
+    return tuple(dict.fromkeys([*_ANY, *SWEEP_KEYS, *of_stages, *_of_family(device)]))
 
 
 def _of_family(device: Device) -> list[str]:
@@ -64,7 +73,9 @@ def _of_family(device: Device) -> list[str]:
     return [*_FILAMENT, *events]
 
 
-def of_summary(summary: dict[str, object], wanted: tuple[str, ...]) -> dict[str, object]:
-    """What a study keeps of a summary: the wanted keys, else all of it but the seed and the timings."""
-    keys = wanted or tuple(key for key in summary if key not in (*TIMING, "seed"))
+def of_summary(device: Device, summary: Mapping[str, object], wanted: tuple[str, ...]) -> dict[str, object]:
+    """What a study keeps of a summary: the wanted keys, else all of it but the seed, the timings, what counts the
+    solver's work (:data:`SOLVER`), and what is null whatever a run of this device does."""
+    left_out = {*TIMING, *SOLVER, "seed", *(key for key in cannot_occur(device) if summary.get(key) is None)}
+    keys = wanted or tuple(key for key in summary if key not in left_out)
     return {key: summary.get(key) for key in keys}

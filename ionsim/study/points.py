@@ -140,7 +140,8 @@ def _end(folder: StudyFolder, task: Task, run: Run | None, error: Exception | No
         return _keep(folder, task, replace(_blank(folder, task), status="stopped", versions=run.versions))
     if not (run.folder / SUMMARY_FILE).exists():  # killed between the run file and the tables
         export(run)
-    kept = plain(of_summary(run.summary, folder.plan.study.observables))
+    device = folder.plan.device(task.values)
+    kept = plain(of_summary(device, run.summary, folder.plan.study.observables))
     record = replace(_blank(folder, task), status="complete", observables=kept, versions=run.versions)
     return _keep(folder, task, replace(record, wall_time_s=run.summary.get("wall_time_s")))
 
