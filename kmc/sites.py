@@ -275,8 +275,11 @@ class SiteGraph:
         return np.flatnonzero(np.arange(self.n_edges, dtype=np.int32) < self.reverse)
 
     def symmetric(self, per_pair: ArrayLike) -> Floats:
-        """Spread one value per undirected pair (order of :meth:`pair_edges`) over both directed edges."""
-        values = np.empty(self.n_edges)
+        """Spread one value per undirected pair (order of :meth:`pair_edges`) over both directed edges.
+
+        Edges from a site to itself, which fill up the lists of a part of a graph, get 0.
+        """
+        values = np.zeros(self.n_edges)
         pair, drawn = self.pair_edges(), np.asarray(per_pair, dtype=float)
         values[pair] = drawn
         values[self.reverse[pair]] = drawn

@@ -1,5 +1,6 @@
 """Site graphs: shells of crystals, periodic images, opposite edges, files, bad input."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -348,3 +349,19 @@ def test_bad_input_is_refused(change, message):
 def test_a_skew_cell_is_refused():
     with pytest.raises(kmc.KmcError, match="not orthorhombic"):
         SiteGraph.from_atoms(bulk("Ag", "fcc", a=4.09), cutoff_nm=0.3)
+
+
+def test_values_of_pairs_are_zero_on_edges_that_have_no_pair():
+    """A part of a graph is filled up with edges from a site to itself; what memory held must not become their value."""
+    graph = square(4, 4, 0.3)
+    alone = np.array([0, int(graph.reverse[0])])
+    reverse = graph.reverse.copy()
+    reverse[alone] = alone
+    part = dataclasses.replace(graph, reverse=reverse)
+    for _ in range(20):
+        used = np.full(part.n_edges, 7.0)  # what the next array of this size is made of
+        del used
+        values = part.symmetric(np.ones(len(part.pair_edges())))
+        assert values[alone].tolist() == [0.0, 0.0]
+        assert np.count_nonzero(values == 1.0) == part.n_edges - 2
+        del values
