@@ -35,6 +35,8 @@ _LEVELS = 0.2
 #: line whose stretches span less than this share of its range is no band.
 _MANY_PULSES, _STRETCHES, _BAND = 50, 500, 0.01
 
+#: Share of points that may be off a logarithmic axis: a sweep's current at zero volts is what the solver left.
+_PASSING = 0.01
 #: Decades of a logarithmic axis against time.
 _MOST_DECADES = 12
 
@@ -276,13 +278,20 @@ def _band(whole: dict[str, Any], band: tuple[Floats, Floats, Floats], colour: st
 
 
 def _decades(values: Sequence[Floats]) -> dict[str, Any]:
-    """The range of a logarithmic axis where zeros of a solver would make it endless; a double click shows all."""
+    """The range of a logarithmic axis where zeros of a solver would make it endless; a double click shows all.
+
+    Points of a sweep through zero volts, one in a hundred, do not set it either.
+    """
     sizes = np.abs(np.concatenate(values))
     sizes = sizes[np.isfinite(sizes) & (sizes > 0.0)]
-    if not sizes.size or sizes.max() < 10.0**_MOST_DECADES * sizes.min():
+    if not sizes.size:
         return {}
-    top = float(np.log10(sizes.max()))
-    return {"range": [top - _MOST_DECADES, top + 0.5], "dtick": 3}
+    top, least = float(np.log10(sizes.max())), float(np.log10(sizes.min()))
+    low = max(float(np.log10(np.quantile(sizes, _PASSING))) - 0.5, top - _MOST_DECADES)
+    if least > low - 1.0:
+        return {}
+    step = max(1, int(np.ceil((top - low) / 5.0)))
+    return {"range": [low, top + 0.5], "dtick": step if step < 3 else 3}
 
 
 def _span(time: Floats) -> list[float]:
