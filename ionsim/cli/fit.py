@@ -14,11 +14,11 @@ from ionsim.cli.devices import FileArgument, SetOption
 from ionsim.cli.stopping import STOPPED, StopAfterOption, seconds_of
 from ionsim.cli.study import WorkersOption
 
-#: Points for each parameter that measured fits took, survey and intervals included: about the fewest and the most.
-POINTS = (20, 100)
-
 if TYPE_CHECKING:
     from ionsim.fit import Task
+
+#: Points for each parameter that measured fits took, survey and intervals included: about the fewest and the most.
+POINTS = (20, 100)
 
 
 class MethodName(StrEnum):

@@ -97,14 +97,14 @@ def intervals(residuals: Residuals, best: Point, steps: Steps, profile: bool = T
     covariance, seeds = _covariance(slopes, best, degrees)
     t = float(stats.t.ppf(0.5 + 0.5 * LEVEL, degrees))
     half = t * np.sqrt(np.diag(covariance))
-    low, high, asymmetry, better = u - half, u + half, np.ones(count), None
+    low, high, asymmetry = u - half, u + half, np.ones(count)
+    better: Point | None = None
     silent = ~np.isfinite(half) | (steps.clear == 0.0) | ~np.any(slopes, axis=0)
     if profile and not silent.all():
-        low, high, asymmetry, better = _profiles(run, best, slopes, covariance - seeds, seeds, degrees, t, silent)
-        base = float(np.sum(best.residuals**2))
-        inside = [one.u for one in seen if np.sum(one.residuals**2) - base < t * t * base / degrees]
-        lowest = min(seen, key=lambda one: one.rms)
-        if np.sum(lowest.residuals**2) < base * (1.0 - _LOWER / degrees):
+        low, high, asymmetry = _profiles(run, best, slopes, covariance - seeds, seeds, degrees, t, silent)
+        inside = [one.u for one in seen if one.squares - best.squares < t * t * best.squares / degrees]
+        lowest = min(seen, key=lambda one: one.squares)
+        if lowest.squares < best.squares * (1.0 - _LOWER / degrees):
             better = lowest
         low, high = np.min([low, *inside], axis=0), np.max([high, *inside], axis=0)
     low, high = np.where(silent, 0.0, low), np.where(silent, 1.0, high)
@@ -125,7 +125,7 @@ def _covariance(slopes: Floats, best: Point, degrees: int) -> tuple[Floats, Floa
         inverse = 1.0 / np.where(values > _SINGULAR * values.max(initial=0.0), values, 0.0)
     infinite = ~np.isfinite(inverse)
     finite = np.where(infinite, 0.0, inverse)
-    variance = float(np.sum(best.residuals**2)) / degrees
+    variance = best.squares / degrees
     unscaled = (right.T * finite) / scale[:, None]
     covariance = variance * unscaled @ unscaled.T
     seeds = np.zeros_like(covariance)
@@ -142,28 +142,27 @@ def _covariance(slopes: Floats, best: Point, degrees: int) -> tuple[Floats, Floa
 def _profiles(
     residuals: Residuals, best: Point, slopes: Floats, covariance: Floats, seeds: Floats, degrees: int, t: float,
     silent: NDArray[np.bool_],
-) -> tuple[Floats, Floats, Floats, Point | None]:  # fmt: skip
-    """Ends (k,) of the intervals below and above, their ratio to those of the Jacobian, and a better point if met."""
-    u, base = best.u, float(np.sum(best.residuals**2))
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    """Ends (k,) of the intervals below and above, and their ratio to those of the Jacobian; not at a better point."""
+    u, base = best.u, best.squares
     variance = base / degrees
     ends = {}
-    better: Point | None = None
+    lower = False
     sides = [(k, sign) for k in range(len(u)) if not silent[k] for sign in (-1.0, 1.0)]
     reach = dict.fromkeys(sides, t)  # in standard errors
     known: dict[tuple[int, float], list[tuple[float, float]]] = {side: [(0.0, 0.0)] for side in sides}
     for _ in range(_TRIES):
         left = [side for side in sides if side not in ends]
-        if not left or variance == 0.0 or better is not None:
+        if not left or variance == 0.0 or lower:
             break
         moves = {side: _move(u, covariance, side, reach[side]) for side in left}
         found = dict(zip(left, residuals([u + move for move in moves.values()]), strict=True))
         again = {side: _corrected(found[side], slopes, side[0]) for side in left}
         second = dict(zip(left, residuals(list(again.values())), strict=True))
         for side in left:
-            point = min(found[side], second[side], key=lambda one: float(np.sum(one.residuals**2)))
-            rise = (float(np.sum(point.residuals**2)) - base) / variance
-            if rise < -_LOWER and (better is None or point.rms < better.rms):
-                better = point
+            point = min(found[side], second[side], key=lambda one: one.squares)
+            rise = (point.squares - base) / variance
+            lower |= rise < -_LOWER
             k, sign = side
             went = abs(point.u[k] - u[k])
             at_end = point.u[k] <= 0.0 or point.u[k] >= 1.0
@@ -186,7 +185,7 @@ def _profiles(
             low[k] = end
         else:
             high[k] = end
-    return low, high, ratio, better
+    return low, high, ratio
 
 
 def _move(u: Floats, covariance: Floats, side: tuple[int, float], reach: float) -> Floats:

@@ -41,10 +41,15 @@ class Point:
     wall_s: float = 0.0
 
     @property
+    def squares(self) -> float:
+        """Sum of squares of the residuals."""
+        return float(np.sum(self.residuals**2))
+
+    @property
     def rms(self) -> float:
         """Root mean square of the residuals of counted rows."""
         count = int(self.counted.sum())
-        return float(np.sqrt(np.sum(self.residuals**2) / count)) if count else 0.0
+        return float(np.sqrt(self.squares / count)) if count else 0.0
 
 
 #: Points of many shares (k,) at once.

@@ -75,22 +75,17 @@ def search(residuals: Residuals, start: Floats, how: Search) -> Found:
         u = np.clip(u, _INSIDE, 1.0 - _INSIDE)
         steps = measure(residuals, u)
         done = _descend(residuals, u, steps, left, tried)
-        best = min(tried, key=_sum)
+        best = min(tried, key=lambda point: point.squares)
         left -= done.nfev
-        gained = _sum(residuals([u])[0]) - _sum(best)
+        gained = residuals([u])[0].squares - best.squares
         # A step that did what the Jacobian promised ends it; so does a start anew that gains nothing.
-        if done.status in (1, 2, 4) or left < 1 or gained <= _LITTLE / max(steps.rows, 30) * _sum(best):
+        if done.status in (1, 2, 4) or left < 1 or gained <= _LITTLE / max(steps.rows, 30) * best.squares:
             break
         u = best.u
     if best.failed is not None:
         raise FitError(f"every run fails: {best.failed}")
     assert steps is not None
     return Found(best, f"{said}{done.message}", steps)
-
-
-def _sum(point: Point) -> float:
-    """Sum of squares."""
-    return float(np.sum(point.residuals**2))
 
 
 def _descend(residuals: Residuals, u: Floats, steps: Steps, rounds: int, tried: list[Point]) -> Any:
@@ -112,7 +107,7 @@ def _descend(residuals: Residuals, u: Floats, steps: Steps, rounds: int, tried: 
 def _evolve(residuals: Residuals, start: Floats, how: Search) -> tuple[Floats, str]:
     def sums(members: Any) -> Any:  # (k, members) at once -> (members,)
         points = residuals(list(np.atleast_2d(members.T)))
-        return np.array([np.sum(point.residuals**2) for point in points])
+        return np.array([point.squares for point in points])
 
     done = differential_evolution(
         sums, [(0.0, 1.0)] * len(start), popsize=how.population, maxiter=how.generations, rng=how.seed, polish=False,

@@ -43,31 +43,26 @@ def survey(residuals: Residuals, start: Floats, seed: int, rounds: int = 20) -> 
     power = int(np.ceil(np.log2(_POINTS * count)))
     spread = qmc.Sobol(count, rng=seed).random_base2(power)
     points = residuals([start, *spread])
-    sums = [_best(points)]
+    sums = [_best(points).squares]
     for _ in range(rounds):
         new = _proposals(points, rng)
         if not new:
             break
         points = [*points, *residuals(new)]
-        sums.append(_best(points))
+        sums.append(_best(points).squares)
         if len(sums) > _PATIENCE and sums[-1] > (1.0 - _GAIN) * sums[-1 - _PATIENCE]:
             break
-    return min(points, key=_sum)
+    return _best(points)
 
 
-def _sum(point: Point) -> float:
-    """Sum of squares."""
-    return float(np.sum(point.residuals**2))
-
-
-def _best(points: list[Point]) -> float:
-    return min(map(_sum, points))
+def _best(points: list[Point]) -> Point:
+    return min(points, key=lambda point: point.squares)
 
 
 def _proposals(points: list[Point], rng: np.random.Generator) -> list[Floats]:
     """Where the emulators of all points and of those near the best one are least, if nothing has been run there."""
     u = np.array([point.u for point in points])
-    best = min(points, key=_sum)
+    best = _best(points)
     rows = np.abs([point.residuals for point in points])
     limit = np.maximum(np.quantile(rows, _QUANTILE, axis=0), 2.0 * np.abs(best.residuals))
     values = np.clip([point.residuals for point in points], -limit, limit)

@@ -291,7 +291,7 @@ def _decades(values: Sequence[Floats]) -> dict[str, Any]:
     if least > low - 1.0:
         return {}
     step = max(1, int(np.ceil((top - low) / 5.0)))
-    return {"range": [low, top + 0.5], "dtick": step if step < 3 else 3}
+    return {"range": [low, top + 0.5], "dtick": min(step, 3)}
 
 
 def _span(time: Floats) -> list[float]:

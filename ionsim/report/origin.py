@@ -61,13 +61,7 @@ def command(device: Device, text: str, seed: int) -> tuple[str, bool]:
 
     A run of an example, or of one with a few changes, needs none.
     """
-    for name in example_files():
-        try:
-            base = load(name)
-        except IonsimError:
-            continue
-        if base.name != device.name or base.family != device.family:
-            continue
+    for name, base in _examples_like(device):
         changes = _changes(base.to_toml(), text)
         if changes is None or len(changes) > _MOST_CHANGES:
             break
@@ -81,15 +75,20 @@ def command(device: Device, text: str, seed: int) -> tuple[str, bool]:
     return f"ionsim run {file_name(device.name)} --out DIR --seed {seed}", True
 
 
-def changed(device: Device, text: str) -> str:
-    """In what a run's device file differs from the shipped example of its name; empty where there is no difference."""
+def _examples_like(device: Device) -> Iterator[tuple[str, Device]]:
+    """Shipped examples of a device's name and family."""
     for name in example_files():
         try:
             base = load(name)
         except IonsimError:
             continue
-        if base.name != device.name or base.family != device.family:
-            continue
+        if base.name == device.name and base.family == device.family:
+            yield name, base
+
+
+def changed(device: Device, text: str) -> str:
+    """In what a run's device file differs from the shipped example of its name; empty where there is no difference."""
+    for name, base in _examples_like(device):
         before, after = (dict(_paths(tomllib.loads(each))) for each in (base.to_toml(), text))
         keys = [key for key in (*before, *(key for key in after if key not in before)) if key not in _OWN]
         found = [f"{key} {_shown(before, key)} → {_shown(after, key)}" for key in keys
